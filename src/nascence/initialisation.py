@@ -1,0 +1,46 @@
+"""Initial weights, from an explicit generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from nascence.errors import UnknownNameError
+
+Initialisation = Literal["default", "kaiming-fan-in", "kaiming-fan-out", "xavier", "standard-normal"]
+INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
+
+
+def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> nn.Module:
+    """Set every parameter and running statistic of ``network`` in place, and return it.
+
+    ``default``: PyTorch's own (uniform in +-1/sqrt(fan in), weights and biases). ``kaiming-fan-in`` and
+    ``kaiming-fan-out``: normal with variance 2/fan, biases zero (He et al. 2015). ``xavier``: normal with variance
+    2/(fan in + fan out). ``standard-normal``: N(0, 1), biases zero. Batch normalisation always starts at scale 1,
+    shift 0 and fresh statistics. Raises :class:`UnknownNameError` on another scheme.
+    """
+    if scheme not in INITIALISATIONS:
+        raise UnknownNameError("initialisation", scheme, INITIALISATIONS)
+    fill: Callable[[Tensor], object] = {
+        "default": lambda w: nn.init.kaiming_uniform_(w, a=math.sqrt(5), generator=generator),
+        "kaiming-fan-in": lambda w: nn.init.kaiming_normal_(w, mode="fan_in", nonlinearity="relu", generator=generator),
+        "kaiming-fan-out": lambda w: nn.init.kaiming_normal_(
+            w, mode="fan_out", nonlinearity="relu", generator=generator
+        ),
+        "xavier": lambda w: nn.init.xavier_normal_(w, generator=generator),
+        "standard-normal": lambda w: nn.init.normal_(w, generator=generator),
+    }[scheme]
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                fill(module.weight)
+                if module.bias is not None:
+                    bound = 1 / math.sqrt(module.weight[0].numel()) if scheme == "default" else 0.0
+                    module.bias.uniform_(-bound, bound, generator=generator)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+    return network

@@ -1,0 +1,15 @@
+"""Methods, one file a paper."""
+
+from nascence.methods.base import Method, Problem
+from nascence.registry import Registry
+
+METHODS = Registry(
+    "method",
+    {
+        "random": "nascence.methods.random_search:RandomSearch",
+        "te-nas": "nascence.methods.te_nas:TENAS",
+        "nasi": "nascence.methods.nasi:NASI",
+    },
+)
+
+__all__ = ["METHODS", "Method", "Problem"]

@@ -1,0 +1,39 @@
+"""A method is a recipe: a frozen set of settings with the paper's values as defaults, that builds a strategy."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nascence.costs.budget import Budget
+from nascence.spaces import NetworkConfig, Space
+from nascence.strategies import Strategy
+from nascence.tasks import ImageClassification
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method is asked to solve: everything but its own settings.
+
+    ``network`` is the size of the network that will be trained in the end, and that the budget is about.
+    """
+
+    space: Space
+    task: ImageClassification
+    network: NetworkConfig
+    budget: Budget
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(ABC):
+    """Settings as fields (``--set field=value``), the recipe in :meth:`strategy`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+
+    @abstractmethod
+    def strategy(self, problem: Problem) -> Strategy:
+        """Raises :class:`nascence.errors.NascenceError` where the method cannot work on the problem."""

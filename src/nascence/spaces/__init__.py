@@ -1,0 +1,28 @@
+"""Search spaces, by name."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from nascence.registry import Registry
+from nascence.spaces.base import Choice, NetworkConfig, Space
+from nascence.spaces.cells import CellShape, CellSpace
+
+SPACES = Registry(
+    "space",
+    {
+        "nas-bench-201": "nascence.spaces.nas_bench_201:NASBench201",
+        "darts": "nascence.spaces.darts:DARTS",
+    },
+)
+
+
+@cache
+def get_space(name: str) -> Space:
+    """The space called ``name``. Raises :class:`nascence.errors.UnknownNameError`."""
+    space = SPACES.get(name)()
+    assert isinstance(space, Space)
+    return space
+
+
+__all__ = ["SPACES", "CellShape", "CellSpace", "Choice", "NetworkConfig", "Space", "get_space"]

@@ -1,0 +1,171 @@
+"""What every space offers: choices, sampling, text, and networks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import nn
+
+from nascence.architecture import Architecture
+from nascence.errors import ArchitectureError, UnknownNameError
+from nascence.initialisation import initialise
+from nascence.seeding import generator
+
+ENUMERATION_LIMIT = 2_000_000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One named decision with a finite list of options, given by their names."""
+
+    name: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The size and the flags of a network, apart from the architecture itself.
+
+    ``channels``: width of the first stage. ``depth``: cells per stage (nas-bench-201) or in all (darts); spaces of fixed
+    depth ignore it and say so. ``stages``: resolutions, each halving the last (nas-bench-201). ``stem_channels``: width
+    of the stem, None for the space's own rule, 0 for no stem at all (the input goes straight into the first cell).
+    ``affine``, ``track_running_stats``: of the batch normalisation inside cells. ``auxiliary``: an extra classifier
+    during training (darts).
+    """
+
+    channels: int
+    depth: int = 1
+    stages: int = 3
+    stem_channels: int | None = None
+    affine: bool = True
+    track_running_stats: bool = True
+    auxiliary: bool = False
+
+
+class Space(ABC):
+    """A set of independent choices and the rule that turns a full set of answers into a network.
+
+    Subclasses set ``name``, ``choices`` and ``networks`` (named sizes: at least ``evaluation``, the network that is
+    trained in the end, and ``score``, the small one that training-free scores look at).
+    """
+
+    name: ClassVar[str]
+    choices: tuple[Choice, ...]
+    networks: Mapping[str, NetworkConfig]
+
+    @abstractmethod
+    def format(self, architecture: Architecture) -> str:
+        """The canonical string."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Architecture:
+        """The inverse of :meth:`format`. Raises :class:`ArchitectureError`, quoting what it could not read."""
+
+    @abstractmethod
+    def assemble(
+        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
+    ) -> nn.Module:
+        """The modules of :meth:`build`, with whatever weights PyTorch gives them."""
+
+    @final
+    def build(
+        self,
+        architecture: Architecture,
+        *,
+        network: NetworkConfig | str = "evaluation",
+        in_channels: int = 3,
+        num_classes: int = 10,
+        initialisation: str = "default",
+        seed: int = 0,
+    ) -> nn.Module:
+        """A plain network mapping images [B, in_channels, H, W] to logits [B, num_classes].
+
+        ``network`` is a size of its own or the name of one in :attr:`networks`. The same seed gives the same weights;
+        the global generator is left alone. Schemes of ``initialisation``: :mod:`nascence.initialisation`.
+        """
+        if isinstance(network, str):
+            if network not in self.networks:
+                raise UnknownNameError("network size", network, self.networks)
+            network = self.networks[network]
+        with torch.random.fork_rng(devices=[]):
+            module = self.assemble(architecture, network, in_channels, num_classes)
+        return initialise(module, initialisation, generator(seed, "weights"))
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """One representative of all architectures that compute the same function; here the architecture itself."""
+        return architecture
+
+    def index(self, architecture: Architecture) -> int | None:
+        """The official benchmark's number of an architecture, or None where there is none."""
+        return None
+
+    @property
+    def size(self) -> int:
+        """The number of architectures."""
+        return math.prod(len(choice.options) for choice in self.choices)
+
+    @final
+    def architecture(self, answers: Sequence[str]) -> Architecture:
+        """A checked architecture. Raises :class:`ArchitectureError` on a wrong number of answers or a wrong one."""
+        if len(answers) != len(self.choices):
+            raise ArchitectureError(f"{self.name} asks {len(self.choices)} choices, got {len(answers)} answers.")
+        for choice, answer in zip(self.choices, answers, strict=True):
+            if answer not in choice.options:
+                raise ArchitectureError(
+                    f"'{answer}' is no option of {self.name}'s choice '{choice.name}'; options: {', '.join(choice.options)}."
+                )
+        return Architecture(self.name, tuple(answers))
+
+    @final
+    def sample(self, generator: torch.Generator) -> Architecture:
+        """One architecture, uniformly."""
+        return Architecture(self.name, tuple(_draw(choice.options, generator) for choice in self.choices))
+
+    @final
+    def mutate(self, architecture: Architecture, generator: torch.Generator) -> Architecture:
+        """A neighbour: one choice, drawn uniformly among those with two options or more, gets another answer."""
+        open_choices = [i for i, choice in enumerate(self.choices) if len(choice.options) > 1]
+        at = open_choices[_integer(len(open_choices), generator)]
+        others = [option for option in self.choices[at].options if option != architecture.answers[at]]
+        answers = list(architecture.answers)
+        answers[at] = _draw(others, generator)
+        return Architecture(self.name, tuple(answers))
+
+    @final
+    def crossover(self, first: Architecture, second: Architecture, generator: torch.Generator) -> Architecture:
+        """Uniform crossover: every answer comes from either parent with equal chance."""
+        heads = torch.randint(2, (len(self.choices),), generator=generator).tolist()
+        pairs = zip(first.answers, second.answers, heads, strict=True)
+        return Architecture(self.name, tuple(b if head else a for a, b, head in pairs))
+
+    @final
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """All architectures that differ in exactly one answer."""
+        for at, choice in enumerate(self.choices):
+            for option in choice.options:
+                if option != architecture.answers[at]:
+                    yield Architecture(self.name, (*architecture.answers[:at], option, *architecture.answers[at + 1 :]))
+
+    @final
+    def enumerate(self) -> Iterator[Architecture]:
+        """All architectures in lexicographic order, last choice fastest. Raises where there are too many."""
+        if self.size > ENUMERATION_LIMIT:
+            raise ArchitectureError(
+                f"{self.name} has {self.size:.3g} architectures, too many to enumerate; sample instead."
+            )
+        for answers in itertools.product(*(choice.options for choice in self.choices)):
+            yield Architecture(self.name, answers)
+
+
+def _integer(below: int, generator: torch.Generator) -> int:
+    return int(torch.randint(below, (1,), generator=generator))
+
+
+def _draw(options: Sequence[str], generator: torch.Generator) -> str:
+    return options[_integer(len(options), generator)]

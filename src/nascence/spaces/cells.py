@@ -1,0 +1,152 @@
+"""Cell spaces: one or several small graphs with an operation on every edge, stacked by a fixed macro-architecture.
+
+The same :class:`Cell` holds one operation per edge (a derived network) or a mixed one (a supernet); who fills the edges
+is said by the ``fill`` function that :meth:`CellSpace.stack` is given.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.architecture import Architecture
+from nascence.operations import NormConfig, build_operation
+from nascence.spaces.base import NetworkConfig, Space
+
+
+@dataclass(frozen=True)
+class CellShape:
+    """A directed graph: ``inputs`` nodes come from outside, each of the ``nodes`` after them sums its incoming edges.
+
+    ``output``: the last node, or the concatenation of all inner nodes. ``edges_per_node``: how many incoming edges of
+    each node an architecture keeps; None for all.
+    """
+
+    inputs: int
+    nodes: int
+    output: Literal["last", "concat"]
+    edges_per_node: int | None = None
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """(source, target) of every edge of the complete graph, by target, then by source."""
+        targets = range(self.inputs, self.inputs + self.nodes)
+        return tuple((source, target) for target in targets for source in range(target))
+
+    def edges_into(self, target: int) -> list[int]:
+        """Positions in :attr:`edges` of the edges into node ``target``."""
+        return [at for at, edge in enumerate(self.edges) if edge[1] == target]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What an operation on one edge of one cell is built from."""
+
+    kind: str
+    at: int
+    channels: int
+    stride: int
+    norm: NormConfig
+
+
+Fill = Callable[[Edge], nn.Module | None]
+
+
+class Cell(nn.Module):
+    """One cell: ``inputs`` [B, C_i, H_i, W_i] through ``preprocess`` to [B, C, H, W], then node after node."""
+
+    def __init__(
+        self,
+        shape: CellShape,
+        kind: str,
+        channels: int,
+        norm: NormConfig,
+        fill: Fill,
+        preprocess: Sequence[nn.Module] = (),
+        reduction: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.concat = shape.output == "concat"
+        self.drop_path = 0.0
+        self.preprocess = nn.ModuleList(preprocess)
+        self.operations = nn.ModuleList()
+        self.edges: list[tuple[int, int]] = []
+        self.num_inputs, self.num_nodes = shape.inputs, shape.nodes
+        for at, (source, target) in enumerate(shape.edges):
+            stride = 2 if reduction and source < shape.inputs else 1
+            operation = fill(Edge(kind, at, channels, stride, norm))
+            if operation is not None:
+                self.edges.append((source, target))
+                self.operations.append(operation)
+
+    def forward(self, *inputs_BCHW: Tensor) -> Tensor:
+        states = list(inputs_BCHW)
+        if self.preprocess:
+            states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
+        for target in range(self.num_inputs, self.num_inputs + self.num_nodes):
+            incoming = [
+                self._apply_edge(operation, states[source])
+                for (source, to), operation in zip(self.edges, self.operations, strict=True)
+                if to == target
+            ]
+            states.append(torch.stack(incoming).sum(0) if len(incoming) > 2 else sum(incoming[1:], incoming[0]))
+        return torch.cat(states[self.num_inputs :], dim=1) if self.concat else states[-1]
+
+    def _apply_edge(self, operation: nn.Module, x_BCHW: Tensor) -> Tensor:
+        out = operation(x_BCHW)
+        if self.training and self.drop_path > 0 and not isinstance(operation, nn.Identity):
+            keep = 1 - self.drop_path
+            mask = torch.empty(out.shape[0], 1, 1, 1, device=out.device).bernoulli_(keep)
+            out = out * (mask / keep)
+        return out
+
+
+class CellSpace(Space):
+    """A space of cells of one or several kinds, all of one shape.
+
+    ``operations``: the candidates of a supernet, in the order of its mixing weights; an architecture may allow fewer.
+    """
+
+    shape: CellShape
+    kinds: tuple[str, ...]
+    operations: tuple[str, ...]
+
+    @abstractmethod
+    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
+        """The whole network with ``fill`` deciding what stands on each edge of each cell (None: no edge)."""
+
+    @abstractmethod
+    def edge_operations(self, architecture: Architecture) -> Mapping[str, Mapping[int, str]]:
+        """Per kind of cell, the operation on each kept edge, by its position in the shape's edges."""
+
+    @abstractmethod
+    def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
+        """The inverse of :meth:`edge_operations`. Raises :class:`ArchitectureError` when edges are missing or too many."""
+
+    @final
+    def assemble(
+        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
+    ) -> nn.Module:
+        chosen = self.edge_operations(architecture)
+
+        def fill(edge: Edge) -> nn.Module | None:
+            name = chosen[edge.kind].get(edge.at)
+            return None if name is None else build_operation(name, edge.channels, edge.channels, edge.stride, edge.norm)
+
+        return self.stack(fill, network, in_channels, num_classes)
+
+    @final
+    def one_hot(self, architecture: Architecture) -> dict[str, Tensor]:
+        """The mixing weights [E, O] per kind of cell at which a supernet computes ``architecture``."""
+        weights = {kind: torch.zeros(len(self.shape.edges), len(self.operations)) for kind in self.kinds}
+        for kind, edges in self.edge_operations(architecture).items():
+            for at, name in edges.items():
+                weights[kind][at, self.operations.index(name)] = 1.0
+        return weights

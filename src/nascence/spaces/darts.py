@@ -1,0 +1,197 @@
+"""The DARTS space: a normal and a reduction cell, two incoming operations per inner node (Liu et al., ICLR 2019)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import final
+
+from torch import Tensor, nn
+
+from nascence.architecture import Architecture
+from nascence.errors import ArchitectureError
+from nascence.operations import FactorizedReduce, NormConfig, ReLUConvBN
+from nascence.spaces.base import Choice, NetworkConfig
+from nascence.spaces.cells import Cell, CellShape, CellSpace, Fill
+
+_OPERATIONS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+_SHAPE = CellShape(inputs=2, nodes=4, output="concat", edges_per_node=2)
+_KINDS = ("normal", "reduce")
+_FORM = "normal:|op~0|op~1|+|op~i|op~j|+|op~i|op~j|+|op~i|op~j|;reduce:(likewise)"
+
+
+def _choices() -> tuple[Choice, ...]:
+    """Per cell and node: the two predecessors, the operation on the lower-numbered one, and on the other."""
+    choices = []
+    for kind, target in itertools.product(_KINDS, range(2, 6)):
+        pairs = tuple(f"{a}+{b}" for a, b in itertools.combinations(range(target), 2))
+        choices.append(Choice(f"{kind}/{target}/inputs", pairs))
+        choices += [Choice(f"{kind}/{target}/{which}", _OPERATIONS[1:]) for which in ("first", "second")]
+    return tuple(choices)
+
+
+@final
+class DARTS(CellSpace):
+    """The space. Supernets know eight operations; architectures never use ``none``, and a node's two predecessors
+    differ. Also reads a ``Genotype(normal=[('op', i), ...], ..., reduce=[...], ...)`` as the field's code prints it."""
+
+    name = "darts"
+    shape = _SHAPE
+    kinds = _KINDS
+    operations = _OPERATIONS
+    choices = _choices()
+    networks = {
+        "evaluation": NetworkConfig(channels=36, depth=20),
+        "imagenet": NetworkConfig(channels=48, depth=14),
+        "search": NetworkConfig(channels=16, depth=8, affine=False),
+        "score": NetworkConfig(channels=1, depth=2, stem_channels=1),
+        "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
+    }
+
+    def format(self, architecture: Architecture) -> str:
+        cells = self.edge_operations(architecture)
+        return ";".join(f"{kind}:{self._format_cell(cells[kind])}" for kind in self.kinds)
+
+    def _format_cell(self, cell: Mapping[int, str]) -> str:
+        nodes = []
+        for target in range(2, 6):
+            kept = [at for at in self.shape.edges_into(target) if at in cell]
+            nodes.append("".join(f"|{cell[at]}~{self.shape.edges[at][0]}" for at in kept) + "|")
+        return "+".join(nodes)
+
+    def parse(self, text: str) -> Architecture:
+        if "Genotype" in text:
+            sections = {kind: re.search(rf"{kind}\s*=\s*\[(.*?)\]", text, re.DOTALL) for kind in self.kinds}
+            pattern = r"\(\s*['\"](\w+)['\"]\s*,\s*(\d+)\s*\)"
+        else:
+            sections = {kind: re.search(rf"{kind}:([^;]*)", text) for kind in self.kinds}
+            pattern = r"([^|~+]+)~(\d+)"
+        chosen = {}
+        for kind, section in sections.items():
+            found = re.findall(pattern, section[1]) if section else []
+            if len(found) != 8:
+                raise ArchitectureError(f"'{text}' is no architecture of {self.name}; expected the form {_FORM}.")
+            cell: dict[int, str] = {}
+            for place, (operation, source) in enumerate(found):
+                edge = (int(source), 2 + place // 2)
+                if edge not in self.shape.edges or self.shape.edges.index(edge) in cell:
+                    raise ArchitectureError(
+                        f"In '{text}', node {edge[1]} of the {kind} cell cannot take input {source}; it needs two different "
+                        f"ones below {edge[1]}."
+                    )
+                cell[self.shape.edges.index(edge)] = operation
+            chosen[kind] = cell
+        return self.from_edge_operations(chosen)
+
+    def edge_operations(self, architecture: Architecture) -> dict[str, dict[int, str]]:
+        answers = iter(architecture.answers)
+        cells: dict[str, dict[int, str]] = {kind: {} for kind in self.kinds}
+        for kind, target in itertools.product(self.kinds, range(2, 6)):
+            for source in next(answers).split("+"):
+                cells[kind][self.shape.edges.index((int(source), target))] = next(answers)
+        return cells
+
+    def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
+        answers: list[str] = []
+        for kind, target in itertools.product(self.kinds, range(2, 6)):
+            kept = [at for at in self.shape.edges_into(target) if at in chosen[kind]]
+            if len(kept) != 2:
+                raise ArchitectureError(
+                    f"Node {target} of the {kind} cell needs exactly two incoming edges in {self.name}, got {len(kept)}."
+                )
+            answers.append("+".join(str(self.shape.edges[at][0]) for at in kept))
+            answers += [chosen[kind][at] for at in kept]
+        return self.architecture(answers)
+
+    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
+        return _Network(self.shape, fill, network, in_channels, num_classes)
+
+
+class _Network(nn.Module):
+    """Stem, ``depth`` cells of which those at one and two thirds reduce, global pooling, classifier.
+
+    A network of two cells has one of each kind (TE-NAS's scoring network). In training mode with an auxiliary head the
+    output is the pair (logits, auxiliary logits).
+    """
+
+    def __init__(
+        self, shape: CellShape, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        norm = NormConfig(network.affine, network.track_running_stats)
+        channels, depth = network.channels, network.depth
+        stem_channels = 3 * channels if network.stem_channels is None else network.stem_channels
+        self.stem: nn.Module = nn.Identity()
+        if stem_channels:
+            self.stem = nn.Sequential(
+                nn.Conv2d(in_channels, stem_channels, 3, padding=1, bias=False), nn.BatchNorm2d(stem_channels)
+            )
+        before, last = stem_channels or in_channels, stem_channels or in_channels
+        reductions = {1} if depth == 2 else {depth // 3, 2 * depth // 3}
+        self.cells = nn.ModuleList()
+        self.auxiliary: nn.Module | None = None
+        reduced = False
+        for position in range(depth):
+            reduction = position in reductions
+            channels *= 2 if reduction else 1
+            first = FactorizedReduce(before, channels, norm) if reduced else ReLUConvBN(before, channels, 1, 1, norm)
+            self.cells.append(
+                Cell(
+                    shape,
+                    "reduce" if reduction else "normal",
+                    channels,
+                    norm,
+                    fill,
+                    preprocess=[first, ReLUConvBN(last, channels, 1, 1, norm)],
+                    reduction=reduction,
+                )
+            )
+            before, last, reduced = last, shape.nodes * channels, reduction
+            if network.auxiliary and position == 2 * depth // 3:
+                self.auxiliary = AuxiliaryHead(last, num_classes)
+                self.auxiliary_after = position
+        self.classifier = nn.Linear(last, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        before = last = self.stem(x_BCHW)
+        auxiliary = None
+        for position, cell in enumerate(self.cells):
+            before, last = last, cell(before, last)
+            if self.training and self.auxiliary is not None and position == self.auxiliary_after:
+                auxiliary = self.auxiliary(last)
+        logits = self.classifier(last.mean(dim=(2, 3)))
+        return logits if auxiliary is None else (logits, auxiliary)
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier at two thirds of the depth, for training only (DARTS, CIFAR version with 8 x 8 features)."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Conv2d(in_channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.classifier(self.features(x_BCHW).flatten(1))
+
+
+__all__ = ["DARTS", "AuxiliaryHead"]

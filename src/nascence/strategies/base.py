@@ -1,0 +1,34 @@
+"""What every strategy offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from nascence.architecture import Architecture
+
+
+class Strategy(ABC):
+    """A walk over a space in resumable steps (it fulfils :class:`nascence.runs.Resumable`), ending in an architecture."""
+
+    total_steps: int
+    steps_done: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.steps_done >= self.total_steps
+
+    @abstractmethod
+    def advance(self) -> dict[str, Any]:
+        """One step; returns its event. Subclasses count it in ``steps_done``."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a fresh object of the same settings needs to continue, ``steps_done`` included."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+    @abstractmethod
+    def derive(self) -> Architecture:
+        """The result. Only when :attr:`done`; within the budget the strategy was given."""
