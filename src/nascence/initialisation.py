@@ -37,7 +37,10 @@ def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> n
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                fill(module.weight)
+                for part in module.weight.chunk(
+                    getattr(module, "copies", 1)
+                ):  # fused layers: each copy has its own fan
+                    fill(part)
                 if module.bias is not None:
                     bound = 1 / math.sqrt(module.weight[0].numel()) if scheme == "default" else 0.0
                     module.bias.uniform_(-bound, bound, generator=generator)

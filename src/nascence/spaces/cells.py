@@ -73,12 +73,11 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         self.kind = kind
-        self.concat = shape.output == "concat"
+        self.shape = shape
         self.drop_path = 0.0
         self.preprocess = nn.ModuleList(preprocess)
         self.operations = nn.ModuleList()
         self.edges: list[tuple[int, int]] = []
-        self.num_inputs, self.num_nodes = shape.inputs, shape.nodes
         for at, (source, target) in enumerate(shape.edges):
             stride = 2 if reduction and source < shape.inputs else 1
             operation = fill(Edge(kind, at, channels, stride, norm))
@@ -90,14 +89,14 @@ class Cell(nn.Module):
         states = list(inputs_BCHW)
         if self.preprocess:
             states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
-        for target in range(self.num_inputs, self.num_inputs + self.num_nodes):
+        for target in range(self.shape.inputs, self.shape.inputs + self.shape.nodes):
             incoming = [
                 self._apply_edge(operation, states[source])
                 for (source, to), operation in zip(self.edges, self.operations, strict=True)
                 if to == target
             ]
-            states.append(torch.stack(incoming).sum(0) if len(incoming) > 2 else sum(incoming[1:], incoming[0]))
-        return torch.cat(states[self.num_inputs :], dim=1) if self.concat else states[-1]
+            states.append(sum(incoming[1:], incoming[0]))
+        return torch.cat(states[self.shape.inputs :], dim=1) if self.shape.output == "concat" else states[-1]
 
     def _apply_edge(self, operation: nn.Module, x_BCHW: Tensor) -> Tensor:
         out = operation(x_BCHW)
@@ -119,8 +118,17 @@ class CellSpace(Space):
     operations: tuple[str, ...]
 
     @abstractmethod
-    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
-        """The whole network with ``fill`` deciding what stands on each edge of each cell (None: no edge)."""
+    def stack(
+        self,
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+        cell: Callable[..., nn.Module] = Cell,
+    ) -> nn.Module:
+        """The whole network with ``fill`` deciding what stands on each edge of each cell (None: no edge).
+
+        ``cell`` is called like :class:`Cell`."""
 
     @abstractmethod
     def edge_operations(self, architecture: Architecture) -> Mapping[str, Mapping[int, str]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import final
 
 from torch import Tensor, nn
@@ -113,8 +114,15 @@ class DARTS(CellSpace):
             answers += [chosen[kind][at] for at in kept]
         return self.architecture(answers)
 
-    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
-        return _Network(self.shape, fill, network, in_channels, num_classes)
+    def stack(
+        self,
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+        cell: Callable[..., nn.Module] = Cell,
+    ) -> nn.Module:
+        return _Network(partial(cell, self.shape), fill, network, in_channels, num_classes)
 
 
 class _Network(nn.Module):
@@ -125,7 +133,12 @@ class _Network(nn.Module):
     """
 
     def __init__(
-        self, shape: CellShape, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int
+        self,
+        cell: Callable[..., nn.Module],
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
     ) -> None:
         super().__init__()
         norm = NormConfig(network.affine, network.track_running_stats)
@@ -146,8 +159,7 @@ class _Network(nn.Module):
             channels *= 2 if reduction else 1
             first = FactorizedReduce(before, channels, norm) if reduced else ReLUConvBN(before, channels, 1, 1, norm)
             self.cells.append(
-                Cell(
-                    shape,
+                cell(
                     "reduce" if reduction else "normal",
                     channels,
                     norm,
@@ -156,7 +168,7 @@ class _Network(nn.Module):
                     reduction=reduction,
                 )
             )
-            before, last, reduced = last, shape.nodes * channels, reduction
+            before, last, reduced = last, _SHAPE.nodes * channels, reduction
             if network.auxiliary and position == 2 * depth // 3:
                 self.auxiliary = AuxiliaryHead(last, num_classes)
                 self.auxiliary_after = position

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import final
 
 from torch import Tensor, nn
@@ -79,8 +79,15 @@ class NASBench201(CellSpace):
             raise ArchitectureError(f"{self.name} needs an operation on each of its 6 edges, got edges {sorted(cell)}.")
         return self.architecture([cell[at] for at in range(len(self.shape.edges))])
 
-    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
-        return _Network(self.shape, fill, network, in_channels, num_classes)
+    def stack(
+        self,
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+        cell: Callable[..., nn.Module] = Cell,
+    ) -> nn.Module:
+        return _Network(partial(cell, self.shape), fill, network, in_channels, num_classes)
 
 
 class ResidualReduction(nn.Module):
@@ -104,7 +111,12 @@ class _Network(nn.Module):
     """Stem, ``stages`` stages of ``depth`` cells with a residual reduction between them, BN-ReLU, pooling, classifier."""
 
     def __init__(
-        self, shape: CellShape, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int
+        self,
+        cell: Callable[..., nn.Module],
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
     ) -> None:
         super().__init__()
         norm = NormConfig(network.affine, network.track_running_stats)
@@ -121,7 +133,7 @@ class _Network(nn.Module):
             if stage:
                 blocks.append(ResidualReduction(channels, 2 * channels))
                 channels *= 2
-            blocks += [Cell(shape, "cell", channels, norm, fill) for _ in range(network.depth)]
+            blocks += [cell("cell", channels, norm, fill) for _ in range(network.depth)]
         self.blocks = nn.ModuleList(blocks)
         self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.classifier = nn.Linear(channels, num_classes)

@@ -1,0 +1,119 @@
+"""The class-summed neural tangent kernel at initialisation, and two numbers of it.
+
+For one output per image, f_n = sum of the logits of image n, the kernel is K[n, m] = <d f_n / d theta, d f_m / d theta>
+over all parameters called ``weight``: kernels of convolutions, scales of batch normalisation, the classifier's matrix
+(TE-NAS, Chen et al., ICLR 2021, and its code). It is 1^T Theta(x_n, x_m) 1 of the full kernel Theta.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from nascence.scores.batch_norm import ScoringBatchNorm
+from nascence.supernets.fused import FusedConv2d
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def class_summed_kernel(
+    network: nn.Module, forward: Forward, x_BCHW: Tensor, *, groups: int = 1, chunk: int = 16
+) -> Tensor:
+    """K [M, N, N] in float64 for a batch of M * N images (``groups`` = M networks side by side; see batch_norm).
+
+    ``network`` holds the parameters (its normalisation replaced by :func:`replace_batch_norm`), ``forward`` maps the
+    images to logits. Where samples are coupled by batch statistics (mode ``train``) every sample costs a backward pass of
+    its own, ``chunk`` of them vectorised at a time; otherwise one backward pass yields all per-sample gradients.
+    """
+    norms = [module for module in network.modules() if isinstance(module, ScoringBatchNorm)]
+    for norm in norms:
+        norm.groups = groups
+    if any(norm.mode == "train" for norm in norms):
+        jacobian = _jacobian_by_cotangents(network, forward, x_BCHW, groups, chunk)
+    else:
+        jacobian = _jacobian_by_layers(network, forward, x_BCHW).unflatten(0, (groups, -1))
+    jacobian = jacobian.double()
+    return jacobian @ jacobian.mT
+
+
+def _jacobian_by_cotangents(network: nn.Module, forward: Forward, x_BCHW: Tensor, groups: int, chunk: int) -> Tensor:
+    """[M, N, P]: one vectorised backward pass per chunk of cotangents; exact however the samples are coupled."""
+    assert groups == 1, "coupled samples are scored one network at a time"
+    parameters = [p for name, p in network.named_parameters() if "weight" in name]
+    outputs = forward(x_BCHW).sum(1)
+    rows = []
+    for cotangents in torch.eye(len(outputs), dtype=outputs.dtype).split(chunk):
+        gradients = torch.autograd.grad(
+            outputs, parameters, cotangents, retain_graph=True, allow_unused=True, is_grads_batched=True
+        )
+        rows.append(torch.cat([g.flatten(1) for g in gradients if g is not None], dim=1))
+    return torch.cat(rows)[None]
+
+
+def _jacobian_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> Tensor:
+    """[B, P]: one backward pass; each layer's input and output gradient give its per-sample gradients.
+
+    Exact only where no sample's output depends on another sample.
+    """
+    uses: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        uses.append((module, module.normalised if isinstance(module, ScoringBatchNorm) else inputs[0], output))
+
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | ScoringBatchNorm)]
+    handles = [m.register_forward_hook(record) for m in layers if m.weight is not None]
+    try:
+        outputs = forward(x_BCHW).sum()
+    finally:
+        for handle in handles:
+            handle.remove()
+    gradients = torch.autograd.grad(outputs, [output for _, _, output in uses], allow_unused=True)
+    per_module: dict[nn.Module, Tensor] = {}
+    with torch.no_grad():
+        for (module, inputs, _), gradient in zip(uses, gradients, strict=True):
+            if gradient is not None:  # a module used several times sums its uses before any product
+                flat = _per_sample_weight_gradient(module, inputs, gradient).flatten(1)
+                per_module[module] = per_module[module] + flat if module in per_module else flat
+    return torch.cat(list(per_module.values()), dim=1)
+
+
+def _per_sample_weight_gradient(module: nn.Module, inputs: Tensor, gradient: Tensor) -> Tensor:
+    """[B, ...]: the gradient of each sample's output with respect to ``module.weight``."""
+    if isinstance(module, nn.Linear):
+        return gradient[:, :, None] * inputs[:, None, :]
+    if isinstance(module, ScoringBatchNorm):
+        return (inputs * gradient).sum((2, 3))
+    assert isinstance(module, nn.Conv2d)
+    if module.kernel_size == (1, 1) and module.padding == (0, 0):
+        patches = inputs[:, :, :: module.stride[0], :: module.stride[1]].flatten(2)
+    else:
+        patches = nn.functional.unfold(
+            inputs,
+            module.kernel_size,
+            module.dilation,
+            module.padding,
+            module.stride,  # type: ignore[arg-type]
+        )
+    if isinstance(module, FusedConv2d):
+        groups = module.template_groups
+        if groups == 1 and module.shared_input:  # one product for all edges
+            return gradient.flatten(2) @ patches.mT
+        fan_in = module.weight[0].numel()
+        patches_BTGIL = patches.unflatten(1, (-1, groups, fan_in))
+        gradient_BTGOL = gradient.flatten(2).unflatten(1, (-1, groups, module.out_channels // (module.copies * groups)))
+        return gradient_BTGOL @ patches_BTGIL.mT  # a shared input is broadcast over the edges
+    patches_BGIL = patches.unflatten(1, (module.groups, -1))
+    return gradient.flatten(2).unflatten(1, (module.groups, -1)) @ patches_BGIL.mT
+
+
+def condition_number(kernel: Tensor) -> Tensor:
+    """lambda_max / lambda_min of symmetric kernels [..., N, N]; infinity where singular, not finite or constant zero."""
+    n = kernel.shape[-1]
+    finite = kernel.isfinite().all(-1).all(-1)
+    values = torch.linalg.eigvalsh(torch.where(finite[..., None, None], kernel, torch.eye(n, dtype=kernel.dtype)))
+    smallest, largest = values[..., 0], values[..., -1]
+    usable = finite & (smallest > n * torch.finfo(kernel.dtype).eps * largest) & (largest > 0)
+    return torch.where(usable, largest / smallest, torch.full_like(largest, math.inf))

@@ -1,0 +1,153 @@
+"""The supernet of a cell space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.initialisation import initialise
+from nascence.operations import NormConfig, Zero, build_operation
+from nascence.seeding import generator
+from nascence.spaces import CellShape, CellSpace, NetworkConfig
+from nascence.spaces.cells import Edge, Fill
+from nascence.supernets.fused import FusedConv2d, fuse
+
+MixingWeights = Mapping[str, Tensor]
+"""Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
+
+
+@final
+class MixedCell(nn.Module):
+    """A cell with every operation on every edge: node j = sum_{i < j} sum_o w[(i, j), o] * op_o^(i,j)(node i).
+
+    The operations of all edges with one source are fused (:mod:`nascence.supernets.fused`). A weight of exactly zero
+    that needs no gradient costs nothing: its operation is not run.
+
+    ``mixing`` [E, O], or [M, E, O] with inputs [M * N, C, H, W]: the first N belong to the first of M networks, and so on.
+    """
+
+    def __init__(
+        self,
+        shape: CellShape,
+        kind: str,
+        channels: int,
+        norm: NormConfig,
+        fill: Fill,
+        preprocess: Sequence[nn.Module] = (),
+        reduction: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kind = kind
+        self.shape = shape
+        self.preprocess = nn.ModuleList(preprocess)
+        self.sources = nn.ModuleList()
+        for source in range(shape.inputs + shape.nodes - 1):
+            stride = 2 if reduction and source < shape.inputs else 1
+            at = self._edges_from(source)
+            candidates = fill(Edge(kind, at[0], channels, stride, norm))
+            assert isinstance(candidates, nn.ModuleList)
+            self.sources.append(nn.ModuleList(fuse(candidate, len(at)) for candidate in candidates))
+        self.mixing: Tensor | None = None
+
+    def _edges_from(self, source: int) -> list[int]:
+        return [at for at, edge in enumerate(self.shape.edges) if edge[0] == source]
+
+    def forward(self, *inputs_BCHW: Tensor) -> Tensor:
+        assert self.mixing is not None, "a supernet is called with mixing weights"
+        states: list[Tensor | None] = list(inputs_BCHW)
+        if self.preprocess:
+            states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
+        states += [None] * self.shape.nodes
+        for source, candidates in enumerate(self.sources):
+            x_BCHW = states[source]
+            assert x_BCHW is not None, "every node has an edge from every earlier one"
+            assert isinstance(candidates, nn.ModuleList)
+            self._leave(source, x_BCHW, candidates, states)
+        assert all(state is not None for state in states)
+        inner = [state for state in states[self.shape.inputs :] if state is not None]
+        return torch.cat(inner, dim=1) if self.shape.output == "concat" else inner[-1]
+
+    def _leave(self, source: int, x_BCHW: Tensor, candidates: nn.ModuleList, states: list[Tensor | None]) -> None:
+        """Add what the edges from ``source`` carry to the nodes they enter."""
+        assert self.mixing is not None
+        edges = self._edges_from(source)
+        targets = [self.shape.edges[at][1] for at in edges]
+        mixing = self.mixing[..., edges, :]
+        shape: Tensor | None = None
+        used = torch.ones(len(edges), len(candidates), dtype=torch.bool)
+        if not mixing.requires_grad:
+            used = (mixing != 0).reshape(-1, *used.shape).any(0)
+        for at, operation in enumerate(candidates):
+            active = used[:, at].nonzero().flatten().tolist()
+            if not active or isinstance(operation, Zero):
+                continue
+            fused = any(isinstance(m, FusedConv2d) for m in operation.modules())
+            _activate(operation, None if len(active) == len(edges) else active)
+            out = operation(x_BCHW)
+            parts = out.chunk(len(active), dim=1) if fused else [out] * len(active)
+            for part, edge in zip(parts, active, strict=True):
+                factor = mixing[..., edge, at]
+                states[targets[edge]] = add_scaled(states[targets[edge]], part, factor)
+            shape = parts[0]
+        if any(states[target] is None for target in targets):
+            if shape is None:
+                zero = next(op for op in candidates if isinstance(op, Zero))
+                shape = zero(x_BCHW)
+            for target in targets:
+                if states[target] is None:
+                    states[target] = torch.zeros_like(shape)
+
+
+def _activate(operation: nn.Module, active: list[int] | None) -> None:
+    for module in operation.modules():
+        if hasattr(module, "active"):
+            module.active = active
+
+
+def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
+    """total + factor * x, with a scalar factor [] or one per group of consecutive inputs [M]; no total counts as zero."""
+    if factor.dim() == 0:
+        return x_BCHW * factor if total is None else torch.addcmul(total, x_BCHW, factor)
+    groups = len(factor)
+    factor, x = factor.view(-1, 1, 1, 1, 1), x_BCHW.unflatten(0, (groups, -1))
+    out = x * factor if total is None else torch.addcmul(total.unflatten(0, (groups, -1)), x, factor)
+    return out.flatten(0, 1)
+
+
+@final
+class Supernet(nn.Module):
+    """All operations on all edges of all cells of ``space``.
+
+    The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`.
+    """
+
+    def __init__(
+        self,
+        space: CellSpace,
+        network: NetworkConfig,
+        *,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        initialisation: str = "default",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+
+        def fill(edge: Edge) -> nn.ModuleList:
+            return nn.ModuleList(
+                build_operation(name, edge.channels, edge.channels, edge.stride, edge.norm) for name in space.operations
+            )
+
+        with torch.random.fork_rng(devices=[]):
+            self.network = space.stack(fill, network, in_channels, num_classes, cell=MixedCell)
+        initialise(self.network, initialisation, generator(seed, "weights"))
+
+    def forward(self, x_BCHW: Tensor, weights: MixingWeights) -> Tensor:
+        """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has)."""
+        for module in self.network.modules():
+            if isinstance(module, MixedCell):
+                module.mixing = weights[module.kind]
+        return self.network(x_BCHW)
