@@ -42,7 +42,8 @@ def decode_images(sources: Sequence[tuple[str, bytes | Path]], image_size: int |
                 decoded[at] = pixels
         return grey, sizes
 
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+    # Python's own part of the work is most of it for small images, where more threads only get into each other's way.
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1) if height * width > 128 * 128 else 1) as threads:
         results = list(threads.map(work, range(0, len(sources), _CHUNK)))
     sizes = set().union(*(found for _, found in results))
     if len(sizes) > 1:
@@ -52,6 +53,24 @@ def decode_images(sources: Sequence[tuple[str, bytes | Path]], image_size: int |
             "add --image-size N to bring all to N x N."
         )
     return np.ascontiguousarray(decoded[..., :1]) if all(grey for grey, _ in results) else decoded
+
+
+def resize(images: np.ndarray, image_size: int | None) -> np.ndarray:
+    """Decoded images [N, H, W, C] brought to a square as :func:`decode_images` does; None leaves them."""
+    from PIL import Image
+
+    if image_size is None or images.shape[1:3] == (image_size, image_size):
+        return images
+    squares = [
+        _square(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), image_size) for image in images
+    ]
+    return np.stack([np.asarray(square).reshape(image_size, image_size, -1) for square in squares])
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    return image if image.size == (size, size) else ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
 
 
 def _text(size: tuple[int, int]) -> str:
@@ -81,7 +100,7 @@ def _decode(name: str, source: bytes | Path, image_size: int | None) -> np.ndarr
                 image = ImageOps.exif_transpose(image)
             image = _plain(image)
             if image_size is not None:
-                image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
+                image = _square(image, image_size)
             pixels = np.frombuffer(image.tobytes(), np.uint8)
             return pixels.reshape(image.height, image.width, -1)
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:

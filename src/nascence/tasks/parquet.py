@@ -11,6 +11,7 @@ from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.cache import cached_array
 from nascence.tasks.decoding import decode_images
+from nascence.tasks.sources import Request, divide, part_named
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMN = "label"
@@ -18,28 +19,25 @@ CACHED_FROM = 5000
 
 
 def read_parquet(
-    path: Path, image_size: int | None = None, name: str | None = None, class_names: Sequence[str] | None = None
+    path: Path, request: Request, *, name: str | None = None, class_names: Sequence[str] | None = None
 ) -> RawData:
-    """A parquet file, or a folder of them, where ``test``, ``val`` or ``valid`` in a file's name makes it the test set.
+    """A parquet file, or a folder of them, where ``test``, ``val`` or ``valid`` in a file's path makes it the test set.
 
     Columns: ``img`` or ``image`` (encoded bytes, or a struct with ``bytes``) and ``label`` (numbers or texts).
-    ``class_names`` names the labels 0, 1, ...; otherwise the file's own metadata may.
-    Raises :class:`DataError`.
+    ``class_names`` names the labels 0, 1, ...; otherwise the file's own metadata may. Raises :class:`DataError`.
     """
-    files = [path] if path.is_file() else sorted(path.glob("*.parquet"))
-    parts: dict[str, list[Path]] = {"train": [], "test": []}
-    for file in files:
-        words = file.stem.lower().replace("-", " ").replace("_", " ").replace(".", " ").split()
-        is_test = path.is_dir() and any(word in ("test", "val", "valid", "validation") for word in words)
-        parts["test" if is_test else "train"].append(file)
-    if not parts["train"]:
+    train, test = [path], []
+    if path.is_dir():
+        files = sorted(path.rglob("*.parquet"))
+        train, test = divide((part_named(str(file.relative_to(path))) or "train", file) for file in files)
+    if not train:
         raise DataError(f"There is no parquet file with training images in {path}; expected train.parquet.")
-    tables = {split: [_read_table(file) for file in files] for split, files in parts.items()}
-    named = class_names or next((names for file in tables["train"] if (names := _class_names(file.schema))), None)
+    tables = {file: _read_table(file) for file in (*train, *test)}
+    named = class_names or next((names for file in train if (names := _class_names(tables[file].schema))), None)
     return RawData(
-        name or path.stem,
-        _labelled(parts["train"], tables["train"], image_size),
-        _labelled(parts["test"], tables["test"], image_size) if parts["test"] else None,
+        name or path.resolve().stem,
+        _labelled({file: tables[file] for file in train}, request),
+        _labelled({file: tables[file] for file in test}, request) if test else None,
         dict(enumerate(named)) if named else None,
     )
 
@@ -64,19 +62,21 @@ def _read_table(file: Path) -> Any:
         raise DataError(f"{file} {reason}.") from None
 
 
-def _labelled(files: list[Path], tables: list[Any], image_size: int | None) -> LabelledImages:
+def _labelled(tables: dict[Path, Any], request: Request) -> LabelledImages:
     sources: list[tuple[str, bytes | Path]] = []
     labels: list[int | str] = []
-    for file, table in zip(files, tables, strict=True):
+    for file, table in tables.items():
         images = _encoded(file, table.column(0))
         sources += [(f"{file}, row {row},", image) for row, image in enumerate(images)]
         labels += _labels(file, table.column(1))
     if not sources:
-        raise DataError(f"{files[0]} has no rows.")
+        raise DataError(f"{next(iter(tables))} has no rows.")
     if len(sources) < CACHED_FROM:
-        return LabelledImages(decode_images(sources, image_size), labels)
-    decoded = cached_array(files, f"parquet {image_size}", lambda: decode_images(sources, image_size))
-    return LabelledImages(decoded, labels)
+        return LabelledImages(decode_images(sources, request.image_size), labels)
+    settings = f"parquet {request.image_size}"
+    return LabelledImages(
+        cached_array(list(tables), settings, lambda: decode_images(sources, request.image_size)), labels
+    )
 
 
 def _encoded(file: Path, column: Any) -> list[bytes]:
