@@ -13,7 +13,8 @@ import torch
 
 def derive_seed(seed: int, *path: str | int) -> int:
     """A 63-bit seed for the place ``path`` below ``seed``; different paths give independent seeds."""
-    digest = hashlib.blake2b(repr((int(seed), *path)).encode(), digest_size=8).digest()
+    place = (int(seed), *(part if isinstance(part, str) else int(part) for part in path))
+    digest = hashlib.blake2b(repr(place).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

@@ -102,7 +102,7 @@ class Cell(nn.Module):
         out = operation(x_BCHW)
         if self.training and self.drop_path > 0 and not isinstance(operation, nn.Identity):
             keep = 1 - self.drop_path
-            mask = torch.empty(out.shape[0], 1, 1, 1, device=out.device).bernoulli_(keep)
+            mask = out.new_empty(out.shape[0], 1, 1, 1).bernoulli_(keep)
             out = out * (mask / keep)
         return out
 

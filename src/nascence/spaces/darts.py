@@ -28,6 +28,12 @@ _OPERATIONS = (
 )
 _SHAPE = CellShape(inputs=2, nodes=4, output="concat", edges_per_node=2)
 _KINDS = ("normal", "reduce")
+_CONCAT = r"(?:range\(2,6\)|\[2,3,4,5\])"
+_PAIRS = r"(?:\(['\"]\w+['\"],[0-9]\),?)*"
+_GENOTYPE = (
+    rf"(?:\w+=)?Genotype\(normal=\[(?P<normal>{_PAIRS})\],(?:normal_concat={_CONCAT},)?"
+    rf"reduce=\[(?P<reduce>{_PAIRS})\],?(?:reduce_concat={_CONCAT},?)?\)"
+)
 _FORM = "normal:|op~0|op~1|+|op~i|op~j|+|op~i|op~j|+|op~i|op~j|;reduce:(likewise)"
 
 
@@ -71,19 +77,10 @@ class DARTS(CellSpace):
         return "+".join(nodes)
 
     def parse(self, text: str) -> Architecture:
-        if "Genotype" in text:
-            sections = {kind: re.search(rf"{kind}\s*=\s*\[(.*?)\]", text, re.DOTALL) for kind in self.kinds}
-            pattern = r"\(\s*['\"](\w+)['\"]\s*,\s*(\d+)\s*\)"
-        else:
-            sections = {kind: re.search(rf"{kind}:([^;]*)", text) for kind in self.kinds}
-            pattern = r"([^|~+]+)~(\d+)"
         chosen = {}
-        for kind, section in sections.items():
-            found = re.findall(pattern, section[1]) if section else []
-            if len(found) != 8:
-                raise ArchitectureError(f"'{text}' is no architecture of {self.name}; expected the form {_FORM}.")
+        for kind, pairs in self._pairs(text).items():
             cell: dict[int, str] = {}
-            for place, (operation, source) in enumerate(found):
+            for place, (operation, source) in enumerate(pairs):
                 edge = (int(source), 2 + place // 2)
                 if edge not in self.shape.edges or self.shape.edges.index(edge) in cell:
                     raise ArchitectureError(
@@ -93,6 +90,24 @@ class DARTS(CellSpace):
                 cell[self.shape.edges.index(edge)] = operation
             chosen[kind] = cell
         return self.from_edge_operations(chosen)
+
+    def _pairs(self, text: str) -> dict[str, list[tuple[str, str]]]:
+        """Per kind of cell the eight (operation, source) pairs of either form, in the order of the text."""
+        genotype = re.fullmatch(_GENOTYPE, re.sub(r"\s", "", text))
+        plain = re.fullmatch(r"normal:(?P<normal>[^;]*);reduce:(?P<reduce>[^;]*)", text.strip())
+        if genotype:
+            found = {kind: re.findall(r"['\"](\w+)['\"],([0-9])", genotype[kind]) for kind in self.kinds}
+        elif plain:
+            found = {kind: re.findall(r"([^|~+]+)~([0-9])\|", plain[kind]) for kind in self.kinds}
+        else:
+            found = {}
+        for kind in self.kinds:
+            pairs = found.get(kind, [])
+            nodes = zip(pairs[::2], pairs[1::2], strict=False)
+            again = "+".join("".join(f"|{operation}~{source}" for operation, source in node) + "|" for node in nodes)
+            if len(pairs) != 8 or (plain and again != plain[kind]):
+                raise ArchitectureError(f"'{text}' is no architecture of {self.name}; expected the form {_FORM}.")
+        return found
 
     def edge_operations(self, architecture: Architecture) -> dict[str, dict[int, str]]:
         answers = iter(architecture.answers)
@@ -104,8 +119,12 @@ class DARTS(CellSpace):
 
     def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
         answers: list[str] = []
+        for kind in self.kinds:
+            unknown = set(chosen.get(kind, {})) - set(range(len(self.shape.edges)))
+            if unknown:
+                raise ArchitectureError(f"The {kind} cell of {self.name} has edges 0 to 13, not {sorted(unknown)}.")
         for kind, target in itertools.product(self.kinds, range(2, 6)):
-            kept = [at for at in self.shape.edges_into(target) if at in chosen[kind]]
+            kept = [at for at in self.shape.edges_into(target) if at in chosen.get(kind, {})]
             if len(kept) != 2:
                 raise ArchitectureError(
                     f"Node {target} of the {kind} cell needs exactly two incoming edges in {self.name}, got {len(kept)}."
@@ -186,13 +205,15 @@ class _Network(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A second classifier at two thirds of the depth, for training only (DARTS, CIFAR version with 8 x 8 features)."""
+    """A second classifier at two thirds of the depth, for training only (DARTS, CIFAR version).
+
+    On the paper's 8 x 8 features the pooling windows are 5 pixels wide at stride 3, so that they overlap; other
+    resolutions are pooled adaptively to the same 2 x 2.
+    """
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
             nn.Conv2d(in_channels, 128, 1, bias=False),
             nn.BatchNorm2d(128),
             nn.ReLU(),
@@ -203,6 +224,11 @@ class AuxiliaryHead(nn.Module):
         self.classifier = nn.Linear(768, num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BCHW = nn.functional.relu(x_BCHW)
+        if x_BCHW.shape[-2:] == (8, 8):
+            x_BCHW = nn.functional.avg_pool2d(x_BCHW, 5, stride=3)
+        else:
+            x_BCHW = nn.functional.adaptive_avg_pool2d(x_BCHW, 2)
         return self.classifier(self.features(x_BCHW).flatten(1))
 
 

@@ -14,7 +14,7 @@ from typing import final
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError
+from nascence.errors import ArchitectureError, SettingError
 from nascence.operations import NormConfig, ReLUConvBN
 from nascence.spaces.base import Choice, NetworkConfig
 from nascence.spaces.cells import Cell, CellShape, CellSpace, Fill
@@ -48,8 +48,8 @@ class NASBench201(CellSpace):
     def parse(self, text: str) -> Architecture:
         expected = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
         found = [re.findall(r"([^|~+]+)~(\d+)", node) for node in text.strip().split("+")]
-        sources = [[int(source) for _, source in node] for node in found]
-        if sources != [[0], [0, 1], [0, 1, 2]]:
+        sources = [[source for _, source in node] for node in found]
+        if sources != [["0"], ["0", "1"], ["0", "1", "2"]]:
             raise ArchitectureError(f"'{text}' is no cell of {self.name}; expected the form {expected}.")
         architecture = self.architecture([operation for node in found for operation, _ in node])
         if self.format(architecture) != text.strip():
@@ -74,7 +74,7 @@ class NASBench201(CellSpace):
         return {"cell": dict(enumerate(architecture.answers))}
 
     def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
-        cell = chosen["cell"]
+        cell = chosen.get("cell", {})
         if sorted(cell) != list(range(len(self.shape.edges))):
             raise ArchitectureError(f"{self.name} needs an operation on each of its 6 edges, got edges {sorted(cell)}.")
         return self.architecture([cell[at] for at in range(len(self.shape.edges))])
@@ -122,7 +122,10 @@ class _Network(nn.Module):
         norm = NormConfig(network.affine, network.track_running_stats)
         channels = network.channels
         if network.stem_channels == 0:
-            assert in_channels == channels, "without a stem the cell works on the input's own channels"
+            if in_channels != channels:
+                raise SettingError(
+                    f"Without a stem the cell works on the input's own channels: set channels={in_channels}, not {channels}."
+                )
             self.stem: nn.Module = nn.Identity()
         else:
             self.stem = nn.Sequential(

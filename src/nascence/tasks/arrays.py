@@ -1,0 +1,109 @@
+"""Images and labels as arrays in an ``.npz`` file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from nascence.errors import DataError
+from nascence.tasks.assembling import LabelledImages, RawData
+from nascence.tasks.decoding import resize
+from nascence.tasks.sources import Part, Request, divide
+
+# (part, images, labels), each with the names it is known under
+_NAMES: tuple[tuple[Part, str, str], ...] = (
+    ("train", "x_train", "y_train"),
+    ("valid", "x_val", "y_val"),
+    ("test", "x_test", "y_test"),
+    ("train", "train_images", "train_labels"),
+    ("valid", "val_images", "val_labels"),
+    ("test", "test_images", "test_labels"),
+    ("train", "images", "labels"),
+    ("train", "x", "y"),
+)
+
+
+def read_npz(path: Path, request: Request) -> RawData:
+    """``x_train, y_train[, x_test, y_test]``, or ``images, labels``, or ``x, y``.
+
+    Images [N, H, W], [N, H, W, C] or [N, C, H, W], whole numbers in 0..255 or floats in [0, 1]; labels [N] or [N, 1],
+    whole numbers or texts. Pickled objects are never loaded. Raises :class:`DataError`.
+    """
+    found = _load(path)
+    items: list[tuple[Part, LabelledImages]] = []
+    for part, images, labels in _NAMES:
+        if (images in found) != (labels in found):
+            there, missing = (images, labels) if images in found else (labels, images)
+            raise DataError(f"{path} has the array '{there}' but not '{missing}'.")
+        if images in found:
+            pixels, values = _pixels(found[images], f"'{images}' in {path}"), _labels(found[labels], labels, path)
+            if len(pixels) != len(values):
+                raise DataError(
+                    f"{path} has {len(pixels)} images in '{images}' but {len(values)} labels in '{labels}'."
+                )
+            items.append((part, LabelledImages(resize(pixels, request.image_size), values)))
+    train, test = divide(items)
+    if not train:
+        names = ", ".join(found) or "none"
+        raise DataError(
+            f"{path} needs the arrays 'x_train' and 'y_train' (or 'images' and 'labels'), but has: {names}."
+        )
+    return RawData(path.stem, _joined(train, path), _joined(test, path) if test else None)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} holds a single array; expected an .npz with images and labels.")
+            return {name: file[name] for name in file.files}
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from None
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile):
+        raise DataError(f"{path} is no valid .npz file of plain arrays.") from None
+
+
+def _pixels(array: np.ndarray, what: str) -> np.ndarray:
+    """uint8 [N, H, W, C], C of 1 or 3."""
+    if array.ndim == 3:
+        array = array[..., None]
+    elif array.ndim == 4 and array.shape[3] not in (1, 3, 4) and array.shape[1] in (1, 3, 4):
+        array = array.transpose(0, 2, 3, 1)
+    if array.ndim != 4 or array.shape[3] not in (1, 3, 4):
+        raise DataError(f"{what} has the shape {list(array.shape)}; expected [N, H, W], [N, H, W, C] or [N, C, H, W].")
+    if not array.size:
+        raise DataError(f"{what} is empty.")
+    if array.shape[3] == 4:
+        array = array[..., :3]
+    low, high = array.min(), array.max()
+    if array.dtype.kind == "f":
+        if not (low >= 0 and high <= 1):  # also catches NaN
+            raise DataError(f"{what} has floats from {low:g} to {high:g}; expected 0 to 1.")
+        array = np.rint(array * 255)
+    elif array.dtype.kind == "b":
+        array = array * np.uint8(255)
+    elif array.dtype.kind not in "iu" or low < 0 or high > 255:
+        raise DataError(f"{what} has values of type {array.dtype} outside 0 to 255; expected 8-bit images.")
+    return np.ascontiguousarray(array.astype(np.uint8, copy=False))
+
+
+def _labels(array: np.ndarray, name: str, path: Path) -> list[int | str]:
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"'{name}' in {path} has the shape {list(array.shape)}; expected one label per image.")
+    if array.dtype.kind == "f" and np.all(array == np.rint(array)):  # NaN is not equal to itself
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iubU":
+        raise DataError(f"'{name}' in {path} has missing labels or is of type {array.dtype}; expected numbers or text.")
+    return [int(value) if array.dtype.kind != "U" else str(value) for value in array]
+
+
+def _joined(parts: list[LabelledImages], path: Path) -> LabelledImages:
+    if len({part.images.shape[1:] for part in parts}) > 1:
+        raise DataError(f"The training and validation images in {path} have different shapes.")
+    return LabelledImages(np.concatenate([part.images for part in parts]), [y for part in parts for y in part.labels])

@@ -1,0 +1,105 @@
+"""From decoded images with labels of any kind to a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nascence.errors import DataError
+from nascence.seeding import generator
+from nascence.tasks.image_classification import ImageClassification, ImageSet, stratified_split
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """``images``: uint8 [N, H, W, C] with 1 or 3 channels; ``labels``: N numbers or texts."""
+
+    images: np.ndarray
+    labels: Sequence[int | str]
+
+
+@dataclass(frozen=True, eq=False)
+class RawData:
+    """What a source has read: training images, test images where it has them, names of labels where it knows them."""
+
+    name: str
+    train: LabelledImages
+    test: LabelledImages | None = None
+    label_names: Mapping[int | str, str] | None = None
+    flip: bool = True
+
+
+def assemble(
+    raw: RawData, *, test_fraction: float = 0.2, seed: int = 0, flip: bool | None = None
+) -> ImageClassification:
+    """A checked task. Without test images, ``test_fraction`` of every class becomes the test set.
+
+    Raises :class:`DataError` when there are fewer than two classes, when train and test differ in size or when the test
+    images have a class that no training image has.
+    """
+    classes = _ordered(set(raw.train.labels))
+    mapping = {label: position for position, label in enumerate(classes)}
+    if len(classes) < 2:
+        found = f"only the class '{classes[0]}'" if classes else "no images"
+        raise DataError(f"The training images of '{raw.name}' have {found}; a classifier needs at least two classes.")
+    names = tuple(str((raw.label_names or {}).get(label, label)) for label in classes)
+    train = _image_set(raw.train, mapping, raw.name)
+    if raw.test is None:
+        if not 0 < test_fraction < 1:
+            raise DataError(f"The test fraction must lie between 0 and 1, got {test_fraction}.")
+        test_N, train_N = stratified_split(train.labels, test_fraction, generator(seed, "test split"))
+        train, test = train[train_N], train[test_N]
+    else:
+        train, test = _same_channels(train, _image_set(raw.test, mapping, raw.name))
+        if train.images.shape[1:] != test.images.shape[1:]:
+            sizes = [f"{s.images.shape[2]} x {s.images.shape[3]}" for s in (train, test)]
+            raise DataError(
+                f"The training images of '{raw.name}' are {sizes[0]} but its test images {sizes[1]}; "
+                "add --image-size N to bring all to N x N."
+            )
+    mean, std = _statistics(train.images)
+    return ImageClassification(
+        raw.name, names, train, test, mean, std, raw.flip if flip is None else flip, label_mapping=mapping
+    )
+
+
+def _ordered(labels: set[int | str]) -> list[int | str]:
+    """Numbers by value, texts by alphabet."""
+    return sorted(labels, key=lambda label: (isinstance(label, str), label))
+
+
+def _image_set(raw: LabelledImages, mapping: Mapping[int | str, int], name: str) -> ImageSet:
+    unknown = _ordered(set(raw.labels) - set(mapping))
+    if unknown:
+        raise DataError(f"The test images of '{name}' have the class '{unknown[0]}', which no training image has.")
+    if not len(raw.labels):
+        raise DataError(f"'{name}' has no test images.")
+    images = torch.from_numpy(raw.images).permute(0, 3, 1, 2).contiguous()
+    return ImageSet(images, torch.tensor([mapping[label] for label in raw.labels]))
+
+
+def _same_channels(*sets: ImageSet) -> list[ImageSet]:
+    """Grey images beside coloured ones get three equal channels."""
+    channels = max(s.images.shape[1] for s in sets)
+    return [ImageSet(s.images.expand(-1, channels, -1, -1).contiguous(), s.labels) for s in sets]
+
+
+def _statistics(images_NCHW: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel, exact, of pixels in [0, 1]; a constant channel counts as deviation 1."""
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, deviations = [], []
+    for channel_NHW in images_NCHW.unbind(1):
+        share = sum(part.reshape(-1).bincount(minlength=256).double() for part in channel_NHW.split(4096))
+        assert isinstance(share, Tensor)
+        share /= channel_NHW.numel()
+        mean = float(share @ values)
+        means.append(mean)
+        deviations.append(float(share @ (values - mean).square()) ** 0.5 or 1.0)
+    return tuple(means), tuple(deviations)

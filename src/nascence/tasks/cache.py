@@ -1,0 +1,53 @@
+"""Decoded images kept in the user's cache folder, since decoding tens of thousands takes long."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+_VERSION = 1
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/nascence``, or ``~/.cache/nascence``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nascence"
+
+
+def cached_array(files: Sequence[Path], settings: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """``compute()``, or what it gave the last time for the same ``settings`` and the same size and age of ``files``.
+
+    A cache that cannot be read or written is done without.
+    """
+    paths = [file.resolve() for file in files]
+    key = hashlib.blake2b(repr((settings, [str(path) for path in paths])).encode(), digest_size=12).hexdigest()
+    stamp = repr((_VERSION, [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]))
+    target = cache_folder() / "decoded" / f"{key}.npz"
+    try:
+        with np.load(target, allow_pickle=False) as stored:
+            if str(stored["stamp"]) == stamp:
+                return stored["array"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass
+    array = compute()
+    with contextlib.suppress(OSError):
+        _write(target, stamp, array)
+    return array
+
+
+def _write(target: Path, stamp: str, array: np.ndarray) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, stamp=np.array(stamp), array=array)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,116 @@
+"""From what the user types after ``--data`` to a task."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nascence.errors import DataError, UnknownNameError
+from nascence.registry import Registry
+from nascence.tasks.arrays import read_npz
+from nascence.tasks.assembling import RawData, assemble
+from nascence.tasks.cache import cache_folder
+from nascence.tasks.folder import read_folder
+from nascence.tasks.image_classification import ImageClassification
+from nascence.tasks.parquet import read_parquet
+from nascence.tasks.sources import Request
+
+# A data set is a function from a Request to RawData.
+DATASETS = Registry(
+    "data set",
+    {"digits": "nascence.tasks.digits:read_digits", "cifar10": "nascence.tasks.cifar10:read_cifar10"},
+)
+_SUFFIXES = (".parquet", ".npz")
+
+
+def find_data_dir(data_dir: Path | str | None = None) -> Path:
+    """The argument, else the environment variable NASCENCE_DATA, else the user's cache folder."""
+    return Path(data_dir or os.environ.get("NASCENCE_DATA") or cache_folder()).expanduser()
+
+
+def load_task(
+    data: str,
+    data_dir: Path | str | None = None,
+    *,
+    test_fraction: float = 0.2,
+    seed: int = 0,
+    image_size: int | None = None,
+    flip: bool | None = None,
+    download: bool = False,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> ImageClassification:
+    """The task called ``data``: a name in :data:`DATASETS`, a name found in the data folder, or a path.
+
+    A path is a folder of class folders, a parquet file or a folder of them, or an ``.npz``. Without test images of its
+    own, ``test_fraction`` of every class is set aside by ``seed``. ``image_size`` brings all images to that many pixels
+    square; ``flip`` says whether mirrored images keep their class (None: what the data set says, True for one's own).
+    ``download`` fetches a missing CIFAR-10, telling ``progress`` the bytes so far and in all. Raises :class:`DataError`,
+    and :class:`UnknownNameError` for a name that is nowhere.
+    """
+    if image_size is not None and image_size < 1:
+        raise DataError(f"The image size must be at least 1 pixel, got {image_size}.")
+    request = Request(data_dir=find_data_dir(data_dir), image_size=image_size, download=download, progress=progress)
+    return assemble(_read(data, request), test_fraction=test_fraction, seed=seed, flip=flip)
+
+
+def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
+    """``{"name", "kind", "path", "available"}`` of every data set by name: built in, or found in the data folder.
+
+    Nothing is decoded; whether a found folder really is a data set is seen when it is loaded.
+    """
+    folder = find_data_dir(data_dir)
+    described: list[dict[str, Any]] = []
+    for name in DATASETS.names():
+        path = folder / name if name == "cifar10" else None
+        available = path is None or (path / "train.parquet").is_file()
+        described.append(
+            {"name": name, "kind": "built in", "path": str(path) if path else None, "available": available}
+        )
+    for name, path in _found(folder).items():
+        if name not in DATASETS.names():
+            described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True})
+    return described
+
+
+def _read(data: str, request: Request) -> RawData:
+    if data in DATASETS.names():
+        raw = DATASETS.get(data)(request)
+        assert isinstance(raw, RawData)
+        return raw
+    found = _found(request.data_dir)
+    path = found.get(data, Path(data).expanduser())
+    if not path.exists():
+        if data == path.name and not path.suffix:
+            raise UnknownNameError("data set", data, {*DATASETS.names(), *found})
+        raise DataError(
+            f"There is nothing at {path}; expected a folder of class folders, a parquet file or folder, or an .npz."
+        )
+    kind = _kind(path)
+    if kind == "parquet":
+        return read_parquet(path, request)
+    if kind == "npz":
+        return read_npz(path, request)
+    if kind == "class folders":
+        return read_folder(path, request)
+    if path.is_dir():
+        raise DataError(f"{path} has neither class folders nor parquet files in it; expected {path}/CLASS/IMAGE.")
+    raise DataError(f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.")
+
+
+def _kind(path: Path) -> str | None:
+    """``parquet``, ``npz``, ``class folders`` or None, from names alone."""
+    if path.is_file():
+        return path.suffix[1:].lower() if path.suffix.lower() in _SUFFIXES else None
+    if next(path.rglob("*.parquet"), None) is not None:
+        return "parquet"
+    return "class folders" if any(entry.is_dir() and entry.name[0] != "." for entry in path.iterdir()) else None
+
+
+def _found(folder: Path) -> dict[str, Path]:
+    """What lies in the data folder and may be a data set, by name."""
+    if not folder.is_dir():
+        return {}
+    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != "." and _kind(entry))
+    return {entry.stem if entry.is_file() else entry.name: entry for entry in entries}

@@ -1,0 +1,115 @@
+"""Tables of encoded images and labels in parquet files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nascence.errors import DataError
+from nascence.tasks.assembling import LabelledImages, RawData
+from nascence.tasks.cache import cached_array
+from nascence.tasks.decoding import decode_images
+from nascence.tasks.sources import Request, divide, part_named
+
+IMAGE_COLUMNS = ("img", "image")
+LABEL_COLUMN = "label"
+CACHED_FROM = 5000
+
+
+def read_parquet(
+    path: Path, request: Request, *, name: str | None = None, class_names: Sequence[str] | None = None
+) -> RawData:
+    """A parquet file, or a folder of them, where ``test``, ``val`` or ``valid`` in a file's path makes it the test set.
+
+    Columns: ``img`` or ``image`` (encoded bytes, or a struct with ``bytes``) and ``label`` (numbers or texts).
+    ``class_names`` names the labels 0, 1, ...; otherwise the file's own metadata may. Raises :class:`DataError`.
+    """
+    train, test = [path], []
+    if path.is_dir():
+        files = sorted(path.rglob("*.parquet"))
+        train, test = divide((part_named(str(file.relative_to(path))) or "train", file) for file in files)
+    if not train:
+        raise DataError(f"There is no parquet file with training images in {path}; expected train.parquet.")
+    tables = {file: _read_table(file) for file in (*train, *test)}
+    named = class_names or next((names for file in train if (names := _class_names(tables[file].schema))), None)
+    return RawData(
+        name or path.resolve().stem,
+        _labelled({file: tables[file] for file in train}, request),
+        _labelled({file: tables[file] for file in test}, request) if test else None,
+        dict(enumerate(named)) if named else None,
+    )
+
+
+def _read_table(file: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as opened:
+            columns = opened.schema_arrow.names
+            image = next((column for column in IMAGE_COLUMNS if column in columns), None)
+            if image is None or LABEL_COLUMN not in columns:
+                raise DataError(
+                    f"{file} needs the columns 'img' (or 'image') and 'label', but has: {', '.join(columns) or 'none'}."
+                )
+            return opened.read([image, LABEL_COLUMN]).select([image, LABEL_COLUMN])
+    except (pa.ArrowException, OSError) as error:
+        reason = (
+            f"cannot be read ({error.strerror})" if getattr(error, "strerror", None) else "is no valid parquet file"
+        )
+        raise DataError(f"{file} {reason}.") from None
+
+
+def _labelled(tables: dict[Path, Any], request: Request) -> LabelledImages:
+    sources: list[tuple[str, bytes | Path]] = []
+    labels: list[int | str] = []
+    for file, table in tables.items():
+        images = _encoded(file, table.column(0))
+        sources += [(f"{file}, row {row},", image) for row, image in enumerate(images)]
+        labels += _labels(file, table.column(1))
+    if not sources:
+        raise DataError(f"{next(iter(tables))} has no rows.")
+    if len(sources) < CACHED_FROM:
+        return LabelledImages(decode_images(sources, request.image_size), labels)
+    settings = f"parquet {request.image_size}"
+    return LabelledImages(
+        cached_array(list(tables), settings, lambda: decode_images(sources, request.image_size)), labels
+    )
+
+
+def _encoded(file: Path, column: Any) -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type):
+        if "bytes" not in [field.name for field in column.type]:
+            raise DataError(f"The images in {file} hold no encoded bytes, only: {column.type}.")
+        column = pc.struct_field(column, "bytes")
+    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+        raise DataError(f"The images in {file} are of type {column.type}; expected the bytes of encoded images.")
+    if column.null_count:
+        raise DataError(f"{file} has {column.null_count} rows without an image; remove them.")
+    return column.to_pylist()
+
+
+def _labels(file: Path, column: Any) -> list[int | str]:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if column.null_count:
+        raise DataError(f"{file} has {column.null_count} rows without a label; label or remove them.")
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise DataError(f"The labels in {file} are of type {column.type}; expected whole numbers or text.")
+    return column.to_pylist()
+
+
+def _class_names(schema: Any) -> list[str] | None:
+    """Names that the library Datasets leaves in a parquet file's metadata."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        names = features[LABEL_COLUMN]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None

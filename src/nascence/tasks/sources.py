@@ -1,0 +1,52 @@
+"""What every source of images shares: what it is asked, and which of its parts are for testing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+Part = Literal["train", "valid", "test"]
+T = TypeVar("T")
+
+_WORDS: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "valid",
+    "valid": "valid",
+    "validation": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """``image_size``: the side of the square that every image is brought to, None to leave them.
+
+    ``download``: whether a missing built-in data set may be fetched; ``progress`` is then told the bytes so far and in
+    all (None if unknown).
+    """
+
+    data_dir: Path
+    image_size: int | None = None
+    download: bool = False
+    progress: Callable[[int, int | None], None] | None = None
+
+
+def part_named(name: str) -> Part | None:
+    """Which part a file's or folder's name speaks of, if any: ``test-00000-of-00001.parquet`` is ``test``."""
+    found = [_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _WORDS]
+    return found[-1] if found else None
+
+
+def divide(items: Iterable[tuple[Part, T]]) -> tuple[list[T], list[T]]:
+    """(training items, test items). Validation items are the test where there is no other, else belong to training."""
+    parts: dict[Part, list[T]] = {"train": [], "valid": [], "test": []}
+    for part, item in items:
+        parts[part].append(item)
+    if parts["test"]:
+        return parts["train"] + parts["valid"], parts["test"]
+    return parts["train"], parts["valid"]
