@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nascence.costs.budget import Budget
+from nascence.costs.budget import BudgetChecker
 from nascence.spaces import NetworkConfig, Space
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
@@ -22,7 +22,7 @@ class Problem:
     space: Space
     task: ImageClassification
     network: NetworkConfig
-    budget: Budget
+    budget: BudgetChecker
     seed: int
 
 
