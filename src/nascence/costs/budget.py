@@ -10,9 +10,8 @@ from typing import final
 from torch import Tensor
 
 from nascence.architecture import Architecture
-from nascence.costs.latency import LatencyMeasurement, latency_ms
-from nascence.costs.model import CostModel
-from nascence.costs.selection import Selection
+from nascence.costs.latency import LatencyMeasurement
+from nascence.costs.model import CostModel, Selection
 from nascence.errors import BudgetError, SettingError
 from nascence.spaces import NetworkConfig, Space
 
@@ -141,15 +140,14 @@ class BudgetChecker:
 
     def verify(self, architecture: Architecture) -> LatencyMeasurement:
         """Measure the real network on this machine, at batch 1."""
-        module = self.model.build(architecture)
-        return latency_ms(module, self.model.input_shape, threads=self.model.threads)
+        return self.model.networks.measure(architecture)
 
     def repair(self, architecture: Architecture, scores: Mapping[str, Tensor] | None = None) -> Repair:
         """``architecture`` itself when it meets every limit as measured, else the nearest that does.
 
         Nearest: fewest changed choices, then the largest sum of ``scores`` (without scores: the lowest predicted
-        latency). Predictions are rescaled by every measurement on the way. Raises :class:`BudgetError` when no candidate
-        measures within the limit.
+        latency). Predictions are rescaled by every measurement on the way. Raises :class:`BudgetError` when no
+        candidate measures within the limit.
         """
         limit = self.budget.max_latency_ms
         if limit is None:
