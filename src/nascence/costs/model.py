@@ -142,7 +142,9 @@ class CostModel:
             values = [np.zeros(len(mask)) for mask in masks]
         chosen = choose(
             [
-                Group(np.array([part[at][mask] for part in columns]).reshape(-1, mask.sum()).T, values[at][mask])
+                Group(
+                    np.array([part[at][mask] for part in columns]).reshape(len(columns), mask.sum()).T, values[at][mask]
+                )
                 for at, mask in enumerate(masks)
             ],
             np.array(bounds),
