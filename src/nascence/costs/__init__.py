@@ -1,1 +1,22 @@
-"""Placeholder docstring."""
+"""What a network costs: parameters, FLOPs and latency, and budgets of them."""
+
+from nascence.costs.budget import Budget, BudgetChecker, Repair
+from nascence.costs.counting import flops, params
+from nascence.costs.latency import LatencyMeasurement, latency_ms
+from nascence.costs.model import COST_NAMES, CostModel, Selection
+from nascence.costs.registry import COSTS, Cost
+
+__all__ = [
+    "COSTS",
+    "COST_NAMES",
+    "Budget",
+    "BudgetChecker",
+    "Cost",
+    "CostModel",
+    "LatencyMeasurement",
+    "Repair",
+    "Selection",
+    "flops",
+    "latency_ms",
+    "params",
+]

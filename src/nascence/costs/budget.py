@@ -1,0 +1,203 @@
+"""A budget, and what a search asks of it: is this allowed, is anything left, what is best within it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import final
+
+from torch import Tensor
+
+from nascence.architecture import Architecture
+from nascence.costs.latency import LatencyMeasurement
+from nascence.costs.model import CostModel, Selection
+from nascence.errors import BudgetError, SettingError
+from nascence.spaces import NetworkConfig, Space
+
+_REPAIR_MEASUREMENTS = 30
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Upper limits, inclusive, of the network that is trained in the end; None means no limit.
+
+    ``max_params``: number of parameters. ``max_flops``: FLOPs = 2 x MACs of one image's forward pass.
+    ``max_latency_ms``: milliseconds of one image's forward pass on this machine. Raises :class:`SettingError` when a
+    limit is not a positive number.
+    """
+
+    max_params: float | None = None
+    max_flops: float | None = None
+    max_latency_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            limit = getattr(self, field.name)
+            if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+                raise SettingError(f"{field.name} must be a positive number, not {limit!r}.")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by the name of the cost: ``params``, ``flops``, ``latency_ms``."""
+        pairs = {field.name.removeprefix("max_"): getattr(self, field.name) for field in fields(self)}
+        return {name: float(limit) for name, limit in pairs.items() if limit is not None}
+
+    def __bool__(self) -> bool:
+        return bool(self.limits)
+
+    def bind(
+        self,
+        space: Space,
+        network: NetworkConfig,
+        *,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        threads: int | None = None,
+    ) -> BudgetChecker:
+        """The budget applied to ``space`` at a network size; ``input_shape`` is (channels, height, width).
+
+        ``threads`` is for measuring latency, None for PyTorch's current number. Nothing is measured or built yet.
+        """
+        return BudgetChecker(self, CostModel(space, network, input_shape, num_classes, threads=threads))
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What :meth:`BudgetChecker.repair` did: the architecture to use, what it measures (None without a latency limit),
+    and which answers changed, as sentences (empty when nothing had to)."""
+
+    architecture: Architecture
+    measured: LatencyMeasurement | None
+    changes: tuple[str, ...]
+
+
+@final
+class BudgetChecker:
+    """A budget bound to a space at a network size. An empty budget allows everything and never measures.
+
+    Sums of costs and choices within the budget are solved exactly (see :mod:`nascence.costs.selection`); latency is
+    predicted from measurements on this machine until :meth:`verify` and :meth:`repair` measure whole networks.
+    """
+
+    def __init__(self, budget: Budget, model: CostModel) -> None:
+        self.budget = budget
+        self.model = model
+
+    def costs(self, architecture: Architecture) -> dict[str, float]:
+        """``params`` and ``flops`` of an architecture, and its predicted ``latency_ms`` when that is limited."""
+        costs: dict[str, float] = {"params": self.model.params(architecture), "flops": self.model.flops(architecture)}
+        if self.budget.max_latency_ms is not None:
+            costs["latency_ms"] = self.model.predicted_latency_ms(architecture)
+        return costs
+
+    def allows(self, architecture: Architecture) -> bool:
+        """Whether every limit is met (latency: as predicted)."""
+        limits = self.budget.limits
+        return all(self.model.cost(name, architecture) <= limit for name, limit in limits.items())
+
+    def check(self) -> None:
+        """Raise :class:`BudgetError`, with the reachable range, when no architecture of the space meets the budget."""
+        limits = self.budget.limits
+        if self.model.select(limits=limits) is not None:
+            return
+        ranges = {name: self.model.range(name) for name in limits}
+        beyond = {name: limit for name, limit in limits.items() if ranges[name][0] > limit} or limits
+        together = " together" if len(beyond) > 1 else ""
+        wanted = " and ".join(f"{_name(name)} <= {limit:,.6g}" for name, limit in beyond.items())
+        reach = ", ".join(f"{_name(name)} from {ranges[name][0]:,.6g} to {ranges[name][1]:,.6g}" for name in beyond)
+        raise BudgetError(
+            f"No architecture of {self.model.space.name} at this network size has {wanted}{together}; "
+            f"reachable: {reach}."
+        )
+
+    def feasible(self, remaining: Mapping[str, Tensor]) -> bool:
+        """Whether an architecture of a cell space's remaining operations meets all limits jointly.
+
+        ``remaining``: per kind of cell, booleans [edges, operations]; a kind that is missing is unrestricted. Where the
+        space keeps some edges per node, the best ones are free to be chosen. False also when nothing remains at all.
+        """
+        return self.model.select(limits=self.budget.limits, remaining=remaining) is not None
+
+    def feasible_options(self, options: Mapping[int, Collection[str]]) -> bool:
+        """The same for any space, in terms of its choices: ``options`` maps a choice's position to what it may still
+        be; a choice that is missing is unrestricted."""
+        return self.model.select(limits=self.budget.limits, options=options) is not None
+
+    def best(self, scores: Mapping[str, Tensor], remaining: Mapping[str, Tensor] | None = None) -> Architecture:
+        """The architecture within the budget of the largest sum of scores.
+
+        ``scores``: per kind of cell [edges, operations], summed over kept edges; in other spaces per choice's name
+        [options]. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among equals, the
+        cheapest, then the first in the order of the options. Raises :class:`BudgetError` when nothing fits.
+        """
+        found = self.model.select(limits=self.budget.limits, scores=scores, remaining=remaining)
+        if found is None:
+            self.check()
+            raise BudgetError(f"None of the remaining architectures of {self.model.space.name} meets the budget.")
+        return found.architecture
+
+    def verify(self, architecture: Architecture) -> LatencyMeasurement:
+        """Measure the real network on this machine, at batch 1."""
+        return self.model.networks.measure(architecture)
+
+    def repair(self, architecture: Architecture, scores: Mapping[str, Tensor] | None = None) -> Repair:
+        """``architecture`` itself when it meets every limit as measured, else the nearest that does.
+
+        Nearest: fewest changed choices, then the largest sum of ``scores`` (without scores: the lowest predicted
+        latency). Predictions are rescaled by every measurement on the way. Raises :class:`BudgetError` when no
+        candidate measures within the limit.
+        """
+        limit = self.budget.max_latency_ms
+        if limit is None:
+            if self.allows(architecture):
+                return Repair(architecture, None, ())
+            found = self.model.nearest(architecture, self.budget.limits, scores)
+            return self._repaired(architecture, found, None)
+        limits = self.budget.limits
+        exact = {name: value for name, value in limits.items() if name != "latency_ms"}
+        candidate: Selection | None = None
+        if all(self.model.cost(name, architecture) <= value for name, value in exact.items()):
+            measured = self.verify(architecture)
+            if measured.median_ms <= limit:
+                return Repair(architecture, measured, ())
+            limits["latency_ms"] = self._rescaled(architecture, measured)
+        for _ in range(_REPAIR_MEASUREMENTS):
+            candidate = self.model.nearest(architecture, limits, scores)
+            if candidate is None:
+                break
+            measured = self.verify(candidate.architecture)
+            if measured.median_ms <= limit:
+                return self._repaired(architecture, candidate, measured)
+            limits["latency_ms"] = self._rescaled(candidate.architecture, measured)
+        return self._repaired(architecture, None, None)
+
+    def _rescaled(self, architecture: Architecture, measured: LatencyMeasurement) -> float:
+        """The predicted latency to aim for, after a network of some predicted latency measured above the limit."""
+        predicted = self.model.predicted_latency_ms(architecture)
+        assert self.budget.max_latency_ms is not None
+        return min(predicted * (1 - 1e-3), self.budget.max_latency_ms * predicted / measured.median_ms)
+
+    def _repaired(self, before: Architecture, found: Selection | None, measured: LatencyMeasurement | None) -> Repair:
+        if found is None:
+            self.check()
+            raise BudgetError(
+                f"No architecture of {self.model.space.name} that was tried measures within "
+                f"{self.budget.max_latency_ms:g} ms on this machine; raise --max-latency-ms."
+            )
+        changes = tuple(
+            f"{choice.name}: {old} -> {new}"
+            for choice, old, new in zip(
+                self.model.space.choices, before.answers, found.architecture.answers, strict=True
+            )
+            if old != new
+        )
+        return Repair(found.architecture, measured, changes)
+
+
+def _name(cost: str) -> str:
+    return {"params": "parameters", "flops": "FLOPs", "latency_ms": "predicted latency in ms"}[cost]
+
+
+__all__ = ["Budget", "BudgetChecker", "Repair"]

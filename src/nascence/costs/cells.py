@@ -1,0 +1,170 @@
+"""What each operation costs in each place of a cell space's network, without building any architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nascence.costs.counting import count_on_meta, params
+from nascence.costs.groups import cell_groups, combine
+from nascence.costs.latency import threads_set_to, time_ms
+from nascence.costs.networks import Networks
+from nascence.errors import SettingError, UnknownNameError
+from nascence.operations import NormConfig, build_operation
+from nascence.spaces import CellSpace
+from nascence.spaces.cells import Edge
+
+_REPEATS, _WARM_UP = 20, 3
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What an operation's cost depends on: its build arguments and its input [C, H, W]."""
+
+    channels: int
+    stride: int
+    norm: NormConfig
+    input_shape: tuple[int, ...]
+
+    def build(self, operation: str) -> nn.Module:
+        return build_operation(operation, self.channels, self.channels, self.stride, self.norm)
+
+
+class _Probe(nn.Module):
+    """Stands on an edge, notes the input's shape, and costs nothing."""
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__()
+        self.edge = edge
+        self.zero = build_operation("none", edge.channels, edge.channels, edge.stride, edge.norm)
+        self.input_shape: tuple[int, ...] = ()
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        self.input_shape = tuple(x_BCHW.shape[1:])
+        return self.zero(x_BCHW)
+
+    @property
+    def place(self) -> _Place:
+        return _Place(self.edge.channels, self.edge.stride, self.edge.norm, self.input_shape)
+
+
+class CellPricing:
+    """Prices of a cell space: every network costs a constant (stem, reductions, preprocessing, classifier) plus, for
+    each kept edge, the entry of its operation in a table [kinds, E, O].
+
+    Exact for ``params`` and ``flops``. ``latency_ms`` is measured per distinct operation and place, then stretched so
+    that the networks of the lowest and the highest sum are as measured; the constant is what remains of the lowest.
+    """
+
+    def __init__(self, space: CellSpace, networks: Networks) -> None:
+        self.space = space
+        self.networks = networks
+        self.groups, self.operations, self._fixed = cell_groups(space)
+        self._tables: dict[str, tuple[float, Floats]] = {}
+
+    def prices(self, name: str) -> list[Floats]:
+        """Per group the cost [N] of its combinations; the constant is in the first group."""
+        constant, table = self.table(name)
+        flat = table.ravel()
+        prices = [flat[positions].sum(axis=1) for positions in self.operations]
+        prices[0] = prices[0] + (constant + flat[self._fixed].sum())
+        return prices
+
+    def table(self, name: str) -> tuple[float, Floats]:
+        """The constant and the entries [kinds, E, O], each summed over all cells of the kind."""
+        if name not in self._tables:
+            self._tables[name] = {"params": self._params, "flops": self._flops, "latency_ms": self._latency}[name]()
+        return self._tables[name]
+
+    def flatten(self, values: Mapping[str, Tensor], missing: float) -> Floats:
+        """Values [E, O] per kind of cell as one array [kinds x E x O] in the order of :attr:`operations`; ``missing``
+        for kinds that are not there. Raises :class:`SettingError` on an unknown kind or a wrong shape."""
+        shape = (len(self.space.shape.edges), len(self.space.operations))
+        for kind in values:
+            if kind not in self.space.kinds:
+                raise UnknownNameError("kind of cell", kind, self.space.kinds)
+        parts = [
+            as_array(values[kind], shape, kind) if kind in values else np.full(shape, missing)
+            for kind in self.space.kinds
+        ]
+        return np.stack(parts).ravel()
+
+    def _params(self) -> tuple[float, Floats]:
+        frame, _ = self._frame
+        return float(params(frame)), self._table(lambda place, operation: params(_on_meta(place, operation)))
+
+    def _flops(self) -> tuple[float, Floats]:
+        frame, _ = self._frame
+        table = self._table(lambda place, operation: count_on_meta(_on_meta(place, operation), place.input_shape))
+        return float(count_on_meta(frame, self.networks.input_shape)), table
+
+    def _latency(self) -> tuple[float, Floats]:
+        with threads_set_to(self.networks.threads), torch.inference_mode():
+            table = self._table(_measure)
+        flat = table.ravel()
+        sums = [flat[positions].sum(axis=1) for positions in self.operations]
+        fixed = float(flat[self._fixed].sum())
+        raw, measured = [], []
+        for pick in (np.argmin, np.argmax):
+            picks = [int(pick(part)) for part in sums]
+            raw.append(fixed + float(sum(part[at] for part, at in zip(sums, picks, strict=True))))
+            measured.append(self.networks.measure(combine(self.space, self.groups, picks)).median_ms)
+        rise = raw[1] - raw[0]
+        stretch = max(measured[1] - measured[0], 0.0) / rise if rise > 0 else 1.0
+        return max(measured[0] - stretch * raw[0], 0.0), stretch * table
+
+    @cached_property
+    def _frame(self) -> tuple[nn.Module, list[tuple[int, int, _Place]]]:
+        """The network with nothing on its edges, on the meta device, and the (kind, edge, place) of every operation."""
+        probes: list[_Probe] = []
+
+        def fill(edge: Edge) -> nn.Module:
+            probes.append(_Probe(edge))
+            return probes[-1]
+
+        with torch.device("meta"):
+            networks = self.networks
+            frame = self.space.stack(fill, networks.network, networks.input_shape[0], networks.num_classes)
+        count_on_meta(frame, networks.input_shape)
+        return frame, [(self.space.kinds.index(probe.edge.kind), probe.edge.at, probe.place) for probe in probes]
+
+    def _table(self, cost: Callable[[_Place, str], float]) -> Floats:
+        known: dict[tuple[_Place, str], float] = {}
+        table = np.zeros((len(self.space.kinds), len(self.space.shape.edges), len(self.space.operations)))
+        for kind, at, place in self._frame[1]:
+            for number, operation in enumerate(self.space.operations):
+                key = (place, operation)
+                if key not in known:
+                    known[key] = float(cost(place, operation))
+                table[kind, at, number] += known[key]
+        return table
+
+
+def as_array(values: Tensor, shape: tuple[int, ...], what: str) -> Floats:
+    """Values of an expected shape as an array. Raises :class:`SettingError`."""
+    if tuple(values.shape) != shape:
+        raise SettingError(f"Expected values of shape {list(shape)} for '{what}', got {list(values.shape)}.")
+    return values.detach().to("cpu", torch.float64).numpy()
+
+
+def _on_meta(place: _Place, operation: str) -> nn.Module:
+    with torch.device("meta"):
+        return place.build(operation)
+
+
+def _measure(place: _Place, operation: str) -> float:
+    with torch.random.fork_rng(devices=[]):
+        module = place.build(operation).eval()
+    x_BCHW = torch.rand(1, *place.input_shape, generator=torch.Generator().manual_seed(0))
+    node = torch.zeros_like(module(x_BCHW))
+    return float(np.median(time_ms(lambda: node + module(x_BCHW), _REPEATS, _WARM_UP)))
+
+
+__all__ = ["CellPricing", "as_array"]

@@ -1,0 +1,117 @@
+"""What each answer of a space without cells costs, from networks that differ in one answer or in two."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nascence.architecture import Architecture
+from nascence.costs.groups import ChoiceGroup, reference, replaced
+from nascence.costs.networks import Networks
+from nascence.seeding import generator
+
+MAX_JOINT_OPTIONS = 200_000
+_SAMPLES = 12
+_COUNTED = ("params", "flops")
+Floats = NDArray[np.float64]
+
+
+class ChoicePricing:
+    """Prices of a space of independent choices.
+
+    Tried in this order, and kept only if ``params`` and ``flops`` of random architectures come out exactly: every
+    answer adds its own amount; or neighbouring answers also interact, and the space is small enough for one group of
+    all architectures. When neither holds, :attr:`exact` is False, and there are no prices of these two. Latency is
+    the sum of what each answer adds to the measured reference network.
+    """
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self.space = networks.space
+
+    @property
+    def exact(self) -> bool:
+        """Whether ``params`` and ``flops`` have prices."""
+        return bool(self._found[1])
+
+    @property
+    def groups(self) -> list[ChoiceGroup]:
+        """The choices that are priced together: each alone, or all."""
+        return self._found[0]
+
+    def prices(self, name: str) -> list[Floats]:
+        """Per group the cost [N] of its combinations; the constant is in the first group."""
+        if name != "latency_ms":
+            return self._found[1][name]
+        singles = self._singles("latency_ms")
+        if len(self.groups) == len(singles):
+            return singles
+        (joint,) = self.groups
+        return [_spread(joint, singles)]
+
+    @cached_property
+    def _found(self) -> tuple[list[ChoiceGroup], dict[str, list[Floats]]]:
+        alone = [ChoiceGroup.of(self.space, [at]) for at in range(len(self.space.choices))]
+        prices = {name: self._singles(name) for name in _COUNTED}
+        if self._reproduces(alone, prices):
+            return alone, prices
+        if self.space.size <= MAX_JOINT_OPTIONS:
+            joint = ChoiceGroup.of(self.space, range(len(self.space.choices)))
+            together = {
+                name: [_spread(joint, prices[name]) + self._pairs(name, prices[name], joint)] for name in _COUNTED
+            }
+            if self._reproduces([joint], together):
+                return [joint], together
+        return alone, {}
+
+    def _singles(self, name: str) -> list[Floats]:
+        """What each answer adds to the reference network, per choice; the reference's cost is in the first."""
+        base = reference(self.space)
+        constant = self.networks.cost(name, base)
+        parts = [
+            np.array([0.0, *(self._changed(name, (at,), (option,)) - constant for option in choice.options[1:])])
+            for at, choice in enumerate(self.space.choices)
+        ]
+        parts[0] = parts[0] + constant
+        return parts
+
+    def _pairs(self, name: str, singles: Sequence[Floats], joint: ChoiceGroup) -> Floats:
+        """What neighbouring answers add beyond their own amounts, for every architecture."""
+        total = np.zeros(len(joint.answers))
+        start = sum(float(part[0]) for part in singles)
+        for at in range(len(self.space.choices) - 1):
+            options = (self.space.choices[at].options, self.space.choices[at + 1].options)
+            extra = np.zeros((len(options[0]), len(options[1])))
+            for i, j in itertools.product(range(1, len(options[0])), range(1, len(options[1]))):
+                cost = self._changed(name, (at, at + 1), (options[0][i], options[1][j]))
+                alone = singles[at][i] - singles[at][0] + singles[at + 1][j] - singles[at + 1][0]
+                extra[i, j] = cost - start - alone
+            total += extra[joint.options[:, at], joint.options[:, at + 1]]
+        return total
+
+    def _changed(self, name: str, choices: Sequence[int], answers: Sequence[str]) -> float:
+        return self.networks.cost(name, replaced(reference(self.space), choices, answers))
+
+    def _reproduces(self, groups: Sequence[ChoiceGroup], prices: dict[str, list[Floats]]) -> bool:
+        samples = [self.space.sample(generator(at, "cost-check")) for at in range(_SAMPLES)]
+        return all(
+            self.networks.count(name, architecture) == _total(groups, prices[name], architecture)
+            for architecture, name in itertools.product(samples, _COUNTED)
+        )
+
+
+def _spread(joint: ChoiceGroup, singles: Sequence[Floats]) -> Floats:
+    """The sum of each choice's amounts, for every combination of a group of all choices."""
+    parts = [part[joint.options[:, at]] for at, part in enumerate(singles)]
+    return np.sum(parts, axis=0)
+
+
+def _total(groups: Sequence[ChoiceGroup], prices: Sequence[Floats], architecture: Architecture) -> float:
+    return sum(float(part[group.position(architecture)]) for group, part in zip(groups, prices, strict=True))
+
+
+__all__ = ["MAX_JOINT_OPTIONS", "ChoicePricing"]

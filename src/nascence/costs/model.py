@@ -1,0 +1,247 @@
+"""Costs of every architecture of a space at a network size, and selection within limits of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nascence.architecture import Architecture
+from nascence.costs.cells import CellPricing, as_array
+from nascence.costs.choices import ChoicePricing
+from nascence.costs.groups import ChoiceGroup, combine
+from nascence.costs.networks import Networks
+from nascence.costs.selection import Group, choose
+from nascence.errors import SettingError, UnknownNameError
+from nascence.spaces import CellSpace, NetworkConfig, Space
+
+COST_NAMES = ("params", "flops", "latency_ms")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """An architecture and its sum of scores."""
+
+    architecture: Architecture
+    score: float
+
+
+@final
+class CostModel:
+    """Prices architectures as sums over groups of choices (an edge, a node, or a single choice).
+
+    ``params`` and ``flops`` are exact. In cell spaces no architecture is built for them
+    (:class:`nascence.costs.cells.CellPricing`); in others see :class:`nascence.costs.choices.ChoicePricing`; where
+    costs do not add up, every network is counted on its own and there is no selection. Latency is predicted from parts
+    measured on this machine. Everything is computed when first asked for, and kept.
+
+    The auxiliary head, which exists during training only, is not counted.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        network: NetworkConfig,
+        input_shape: tuple[int, int, int] = (3, 32, 32),
+        num_classes: int = 10,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        self.space = space
+        self.networks = Networks(space, replace(network, auxiliary=False), input_shape, num_classes, threads)
+        self._prices: dict[str, list[Floats]] = {}
+
+    def params(self, architecture: Architecture) -> int:
+        """The number of parameters."""
+        return int(self.cost("params", architecture))
+
+    def flops(self, architecture: Architecture) -> int:
+        """FLOPs = 2 x MACs of one image's forward pass (:func:`nascence.costs.flops`)."""
+        return int(self.cost("flops", architecture))
+
+    def predicted_latency_ms(self, architecture: Architecture) -> float:
+        """Milliseconds of one image's forward pass on this machine, from the latencies of its parts."""
+        return self.cost("latency_ms", architecture)
+
+    def cost(self, name: str, architecture: Architecture) -> float:
+        """The cost called ``params``, ``flops`` or ``latency_ms``."""
+        _known(name)
+        if name != "latency_ms" and isinstance(self._pricing, ChoicePricing) and not self._pricing.exact:
+            return self.networks.count(name, architecture)
+        total = 0.0
+        for group, prices in zip(self.groups, self.prices(name), strict=True):
+            total += float(prices[group.position(architecture)])
+        return total
+
+    def constant(self, name: str) -> float:
+        """What every network of a cell space costs, whatever stands on its edges."""
+        _known(name)
+        return self._cells().table(name)[0]
+
+    def table(self, name: str) -> dict[str, Tensor]:
+        """Per kind of cell the cost [E, O] of each operation on each edge, summed over all cells of that kind."""
+        _known(name)
+        pricing = self._cells()
+        return dict(zip(pricing.space.kinds, torch.from_numpy(pricing.table(name)[1].copy()), strict=True))
+
+    def expected(self, name: str, weights: Mapping[str, Tensor]) -> Tensor:
+        """The differentiable cost of a supernet under mixing weights [E, O] per kind of cell: constant + sum of
+        weight x cost, which is the mean over architectures drawn edge by edge with these weights as probabilities."""
+        parts = [(weights[kind] * costs.to(weights[kind])).sum() for kind, costs in self.table(name).items()]
+        return torch.stack(parts).sum() + self.constant(name)
+
+    def range(self, name: str) -> tuple[float, float]:
+        """The smallest and the largest value that an architecture of the space can have."""
+        _known(name)
+        prices = self.prices(name)
+        return float(sum(part.min() for part in prices)), float(sum(part.max() for part in prices))
+
+    def extreme(self, name: str, *, largest: bool) -> Architecture:
+        """An architecture at an end of :meth:`range`; among equals that of the first options."""
+        picks = [int(part.argmax() if largest else part.argmin()) for part in self.prices(name)]
+        return combine(self.space, self.groups, picks)
+
+    def select(
+        self,
+        *,
+        limits: Mapping[str, float],
+        scores: Mapping[str, Tensor] | None = None,
+        remaining: Mapping[str, Tensor] | None = None,
+        options: Mapping[int, Collection[str]] | None = None,
+        near: tuple[Architecture, int] | None = None,
+    ) -> Selection | None:
+        """The architecture with every cost within ``limits`` and the largest sum of ``scores``, or None.
+
+        Without scores: the one of the smallest cost, of the last one limited. Scores of minus infinity forbid.
+        ``remaining`` (cell spaces, booleans [E, O] per kind) and ``options`` (answers by choice) restrict; ``near``
+        bounds the number of changed answers. Raises :class:`SettingError` on scores that are NaN, of a wrong shape or
+        for something that the space does not have.
+        """
+        for name in limits:
+            _known(name)
+        masks = self._masks(remaining, options)
+        names = list(limits)
+        columns = [self.prices(name) for name in names]
+        bounds = [float(limits[name]) for name in names]
+        if near is not None:
+            columns.insert(0, self._changes(near[0]))
+            bounds.insert(0, float(near[1]))
+        if scores is not None:
+            values = self._scores(scores)
+            masks = [mask & (value > -np.inf) for mask, value in zip(masks, values, strict=True)]
+        elif names:
+            values, last = [-part for part in columns.pop()], bounds.pop()
+        else:
+            values = [np.zeros(len(mask)) for mask in masks]
+        chosen = choose(
+            [
+                Group(
+                    np.array([part[at][mask] for part in columns]).reshape(len(columns), mask.sum()).T, values[at][mask]
+                )
+                for at, mask in enumerate(masks)
+            ],
+            np.array(bounds),
+        )
+        if chosen is None:
+            return None
+        picks = [int(np.flatnonzero(mask)[pick]) for mask, pick in zip(masks, chosen, strict=True)]
+        score = float(sum(value[pick] for value, pick in zip(values, picks, strict=True)))
+        if scores is None and names and -score > last:
+            return None
+        return Selection(combine(self.space, self.groups, picks), score)
+
+    def nearest(
+        self, architecture: Architecture, limits: Mapping[str, float], scores: Mapping[str, Tensor] | None = None
+    ) -> Selection | None:
+        """The architecture within ``limits`` with the fewest answers changed, then the largest sum of scores (without:
+        the smallest cost, of the last one limited); None when there is none."""
+        for changes in range(len(self.space.choices) + 1):
+            found = self.select(limits=limits, near=(architecture, changes))
+            if found is not None:
+                return (
+                    found if scores is None else self.select(limits=limits, scores=scores, near=(architecture, changes))
+                )
+        return None
+
+    def prices(self, name: str) -> list[Floats]:
+        """Per group of choices the cost [N] of its combinations; the constant is in the first group."""
+        if name not in self._prices:
+            if isinstance(self._pricing, ChoicePricing) and name != "latency_ms" and not self._pricing.exact:
+                raise SettingError(
+                    f"In {self.space.name} the {name} of a network is no sum over its choices, so nothing can be "
+                    "selected by it; filter single architectures instead."
+                )
+            self._prices[name] = self._pricing.prices(name)
+        return self._prices[name]
+
+    @property
+    def groups(self) -> list[ChoiceGroup]:
+        """The choices that are priced together."""
+        return self._pricing.groups
+
+    @cached_property
+    def _pricing(self) -> CellPricing | ChoicePricing:
+        if isinstance(self.space, CellSpace):
+            return CellPricing(self.space, self.networks)
+        return ChoicePricing(self.networks)
+
+    def _cells(self) -> CellPricing:
+        if not isinstance(self._pricing, CellPricing):
+            raise SettingError(f"{self.space.name} has no cells, so it has no costs per edge and operation.")
+        return self._pricing
+
+    def _masks(
+        self, remaining: Mapping[str, Tensor] | None, options: Mapping[int, Collection[str]] | None
+    ) -> list[NDArray[np.bool_]]:
+        """Which combinations of each group are left."""
+        masks = [group.allowed(self.space, options or {}) for group in self.groups]
+        if remaining is None:
+            return masks
+        flat = self._cells().flatten(remaining, missing=1.0) > 0
+        return [mask & flat[used].all(axis=1) for mask, used in zip(masks, self._cells().operations, strict=True)]
+
+    def _scores(self, scores: Mapping[str, Tensor]) -> list[Floats]:
+        """The sum of scores of each combination of each group."""
+        if isinstance(self._pricing, CellPricing):
+            flat = self._pricing.flatten(scores, missing=0.0)
+            values = [flat[used].sum(axis=1) for used in self._pricing.operations]
+        else:
+            names = [choice.name for choice in self.space.choices]
+            for name in scores:
+                if name not in names:
+                    raise UnknownNameError("choice", name, names)
+            parts = [
+                as_array(scores[choice.name], (len(choice.options),), choice.name)
+                if choice.name in scores
+                else np.zeros(len(choice.options))
+                for choice in self.space.choices
+            ]
+            values = [
+                np.sum([parts[at][group.options[:, place]] for place, at in enumerate(group.choices)], axis=0)
+                for group in self.groups
+            ]
+        if any(np.isnan(value).any() or (value == np.inf).any() for value in values):
+            raise SettingError("Scores must be numbers or minus infinity, not NaN or infinity.")
+        return values
+
+    def _changes(self, architecture: Architecture) -> list[Floats]:
+        """How many answers of each combination differ from an architecture's."""
+        return [
+            (group.options != group.options[group.position(architecture)]).sum(axis=1).astype(np.float64)
+            for group in self.groups
+        ]
+
+
+def _known(name: str) -> None:
+    if name not in COST_NAMES:
+        raise UnknownNameError("cost", name, COST_NAMES)
+
+
+__all__ = ["COST_NAMES", "CostModel", "Selection"]

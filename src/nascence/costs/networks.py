@@ -1,0 +1,51 @@
+"""Networks of a space at one size, counted or measured one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from nascence.architecture import Architecture
+from nascence.costs.counting import count_on_meta, params
+from nascence.costs.latency import LatencyMeasurement, latency_ms
+from nascence.spaces import NetworkConfig, Space
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A space at a network size; ``input_shape`` is (channels, height, width), ``threads`` is for measuring latency."""
+
+    space: Space
+    network: NetworkConfig
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    threads: int | None = None
+    _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """The network, freshly initialised."""
+        return self.space.build(
+            architecture, network=self.network, in_channels=self.input_shape[0], num_classes=self.num_classes
+        )
+
+    def count(self, name: str, architecture: Architecture) -> float:
+        """``params`` or ``flops``, from the shapes of the network's modules; no weights are made."""
+        if architecture not in self._counts:
+            with torch.device("meta"):
+                module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
+            flops = count_on_meta(module, self.input_shape)
+            self._counts[architecture] = {"params": float(params(module)), "flops": float(flops)}
+        return self._counts[architecture][name]
+
+    def measure(self, architecture: Architecture) -> LatencyMeasurement:
+        """The network's latency on this machine, at batch 1."""
+        return latency_ms(self.build(architecture), self.input_shape, threads=self.threads)
+
+    def cost(self, name: str, architecture: Architecture) -> float:
+        """``params``, ``flops``, or the measured ``latency_ms``."""
+        return self.measure(architecture).median_ms if name == "latency_ms" else self.count(name, architecture)
+
+
+__all__ = ["Networks"]

@@ -1,0 +1,251 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nascence.architecture import Architecture
+from nascence.costs import CostModel, flops, params
+from nascence.errors import SettingError, UnknownNameError
+from nascence.spaces import Choice, NetworkConfig, Space, get_space
+
+NB201 = get_space("nas-bench-201")
+DARTS = get_space("darts")
+DARTS_V2 = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
+    "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "
+    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), "
+    "('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
+)
+
+
+class _Toy(Space):
+    networks = {"evaluation": NetworkConfig(channels=4)}
+
+    def format(self, architecture):
+        return "-".join(architecture.answers)
+
+    def parse(self, text):
+        return self.architecture(text.split("-"))
+
+
+class Kernels(_Toy):
+    """Every layer keeps its width: each answer adds its own amount."""
+
+    name = "toy-kernels"
+    choices = tuple(Choice(f"kernel {at}", ("1", "3", "5")) for at in range(4))
+
+    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
+        c = network.channels
+        layers = [nn.Conv2d(c, c, int(k), padding=int(k) // 2) for k in architecture.answers]
+        stem = nn.Conv2d(in_channels, c, 1)
+        return nn.Sequential(stem, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, num_classes))
+
+
+class Widths(_Toy):
+    """The width of a layer prices its neighbour."""
+
+    name = "toy-widths"
+    choices = tuple(Choice(f"width {at}", ("2", "4", "7")) for at in range(4))
+
+    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
+        widths = [in_channels, *map(int, architecture.answers)]
+        layers = [nn.Conv2d(a, b, 3) for a, b in itertools.pairwise(widths)]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_classes))
+
+
+class Tangled(_Toy):
+    """The first and the last answer multiply: no sum over neighbours."""
+
+    name = "toy-tangled"
+    choices = tuple(Choice(f"factor {at}", ("1", "2", "3")) for at in range(3))
+
+    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
+        a, b, c = map(int, architecture.answers)
+        width = a * b * c
+        conv, classifier = nn.Conv2d(in_channels, width, 1), nn.Linear(width, num_classes)
+        return nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
+
+
+def draws(space, count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [space.sample(generator) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def nb201():
+    return CostModel(NB201, NB201.networks["evaluation"])
+
+
+@pytest.fixture(scope="module")
+def darts():
+    return CostModel(DARTS, DARTS.networks["evaluation"])
+
+
+def test_published_parameters_of_nas_bench_201(nb201):
+    published = {1: 802426, 9930: 1288506}
+    assert {index: nb201.params(NB201.from_index(index)) for index in published} == published
+    assert nb201.params(NB201.architecture(["skip_connect"] * 6)) == 73306
+    assert nb201.params(NB201.architecture(["nor_conv_3x3"] * 6)) == 1531546
+
+
+def test_published_parameters_of_darts(darts):
+    assert darts.params(DARTS.parse(DARTS_V2)) == 3349342
+
+
+@pytest.mark.parametrize(
+    ("space", "network", "input_shape", "classes"),
+    [
+        (NB201, NB201.networks["evaluation"], (3, 32, 32), 10),
+        (NB201, NB201.networks["search"], (1, 9, 9), 3),
+        (NB201, NetworkConfig(channels=5, depth=2, stages=2), (2, 15, 11), 7),
+        (DARTS, NetworkConfig(channels=4, depth=5), (3, 17, 17), 10),
+        (DARTS, NetworkConfig(channels=4, depth=2, stem_channels=6, affine=False), (1, 8, 8), 2),
+        (Kernels(), Kernels.networks["evaluation"], (3, 8, 8), 5),
+        (Widths(), Widths.networks["evaluation"], (3, 12, 10), 5),
+        (Tangled(), Tangled.networks["evaluation"], (3, 8, 8), 5),
+    ],
+)
+def test_counts_equal_those_of_the_built_module(space, network, input_shape, classes):
+    model = CostModel(space, network, input_shape, classes)
+    for architecture in draws(space, 4):
+        module = space.build(architecture, network=network, in_channels=input_shape[0], num_classes=classes)
+        assert model.params(architecture) == params(module)
+        assert model.flops(architecture) == flops(module, input_shape)
+
+
+def test_the_auxiliary_head_is_not_counted():
+    network = NetworkConfig(channels=4, depth=5)
+    with_head = NetworkConfig(channels=4, depth=5, auxiliary=True)
+    (architecture,) = draws(DARTS, 1)
+    assert CostModel(DARTS, with_head).params(architecture) == CostModel(DARTS, network).params(architecture)
+
+
+@pytest.mark.parametrize("name", ["params", "flops"])
+def test_range_and_extremes_of_nas_bench_201_equal_enumeration(nb201, name):
+    costs = [nb201.cost(name, architecture) for architecture in NB201.enumerate()]
+    assert nb201.range(name) == (min(costs), max(costs))
+    assert nb201.cost(name, nb201.extreme(name, largest=False)) == min(costs)
+    assert nb201.cost(name, nb201.extreme(name, largest=True)) == max(costs)
+
+
+@pytest.mark.parametrize("name", ["params", "flops"])
+def test_range_of_darts_holds_on_random_architectures(darts, name):
+    low, high = darts.range(name)
+    costs = [darts.cost(name, architecture) for architecture in draws(DARTS, 1000)]
+    assert low <= min(costs) < max(costs) <= high
+    for largest, end in ((False, low), (True, high)):
+        module = DARTS.build(darts.extreme(name, largest=largest))
+        assert (params(module) if name == "params" else flops(module, (3, 32, 32))) == end
+
+
+def test_table_adds_up_and_its_expectation_is_the_mean(nb201):
+    table, constant = nb201.table("flops")["cell"], nb201.constant("flops")
+    for architecture in draws(NB201, 5):
+        one_hot = NB201.one_hot(architecture)
+        assert float((one_hot["cell"] * table).sum() + constant) == nb201.flops(architecture)
+        assert float(nb201.expected("flops", {"cell": one_hot["cell"].double()})) == nb201.flops(architecture)
+    logits = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    weights = logits.softmax(1)
+    expected = nb201.expected("flops", {"cell": weights})
+    probabilities = weights.detach().numpy()
+    enumerated = sum(
+        np.prod([probabilities[edge, option] for edge, option in enumerate(options)])
+        * nb201.flops(NB201.architecture([NB201.operations[option] for option in options]))
+        for options in itertools.product(range(5), repeat=6)
+    )
+    assert float(expected.detach()) == pytest.approx(enumerated)
+    (gradient,) = torch.autograd.grad(expected, weights, retain_graph=True)
+    assert torch.allclose(gradient, table)
+
+
+def test_selection_in_small_spaces_equals_enumeration():
+    for space in (Kernels(), Widths()):
+        model = CostModel(space, space.networks["evaluation"], (3, 12, 12))
+        everything = list(space.enumerate())
+        generator = torch.Generator().manual_seed(1)
+        scores = {choice.name: torch.randn(3, generator=generator) for choice in space.choices}
+
+        def score(architecture, space=space, scores=scores):
+            return sum(
+                float(scores[choice.name].double()[choice.options.index(answer)])
+                for choice, answer in zip(space.choices, architecture.answers, strict=True)
+            )
+
+        for quantile in (0.0, 0.2, 0.6):
+            limits = {
+                name: float(np.quantile([model.cost(name, a) for a in everything], quantile, method="higher"))
+                for name in ("params", "flops")
+            }
+            inside = [a for a in everything if all(model.cost(name, a) <= limit for name, limit in limits.items())]
+            found = model.select(limits=limits, scores=scores)
+            assert found.architecture == max(inside, key=score)
+            assert found.score == pytest.approx(score(found.architecture))
+
+
+def test_no_selection_where_costs_do_not_add_up():
+    model = CostModel(Tangled(), Tangled.networks["evaluation"])
+    with pytest.raises(SettingError, match="toy-tangled"):
+        model.select(limits={"params": 100.0})
+    with pytest.raises(SettingError, match="no cells"):
+        model.table("params")
+
+
+def test_bad_scores_and_names_are_refused(nb201):
+    with pytest.raises(UnknownNameError, match="cost 'parms'"):
+        nb201.select(limits={"parms": 1.0})
+    with pytest.raises(UnknownNameError, match="kind of cell 'normal'"):
+        nb201.select(limits={}, scores={"normal": torch.zeros(6, 5)})
+    with pytest.raises(SettingError, match=r"\[6, 5\]"):
+        nb201.select(limits={}, scores={"cell": torch.zeros(5, 6)})
+    with pytest.raises(SettingError, match="NaN"):
+        nb201.select(limits={}, scores={"cell": torch.full((6, 5), torch.nan)})
+    kernels = CostModel(Kernels(), Kernels.networks["evaluation"])
+    with pytest.raises(UnknownNameError, match="choice 'kernel 9'"):
+        kernels.select(limits={}, scores={"kernel 9": torch.zeros(3)})
+
+
+def test_scores_of_minus_infinity_forbid(nb201):
+    scores = torch.zeros(6, 5)
+    scores[:, :4] = -torch.inf
+    found = nb201.select(limits={}, scores={"cell": scores})
+    assert set(found.architecture.answers) == {NB201.operations[4]}
+    scores[0] = -torch.inf
+    assert nb201.select(limits={}, scores={"cell": scores}) is None
+
+
+def test_predicted_latency_adds_up_and_meets_the_two_reference_networks(monkeypatch):
+    """With a clock that charges each operation its FLOPs plus one, and each network twice that."""
+    from nascence.costs import cells, networks
+    from nascence.costs.counting import count_on_meta
+
+    measured_operations = []
+
+    def operation_cost(place, operation):
+        measured_operations.append((place, operation))
+        return 1.0 + count_on_meta(place.build(operation).to("meta"), place.input_shape)
+
+    exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
+
+    def network_cost(self, architecture):
+        from nascence.costs import LatencyMeasurement
+
+        return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")
+
+    monkeypatch.setattr(cells, "_measure", operation_cost)
+    monkeypatch.setattr(networks.Networks, "measure", network_cost)
+    model = CostModel(NB201, NetworkConfig(channels=4, depth=2), threads=1)
+    for architecture in draws(NB201, 10):
+        assert model.predicted_latency_ms(architecture) == pytest.approx(2 * exact.flops(architecture) + 50, rel=1e-6)
+    assert len(measured_operations) == len(set(measured_operations)) == 3 * 5  # stages x operations
+
+
+@pytest.mark.parametrize("space", [NB201, Kernels()])
+def test_latency_is_measured_in_positive_milliseconds(space):
+    network = NetworkConfig(channels=4, depth=1, stages=1)
+    model = CostModel(space, network, (3, 8, 8), threads=1)
+    (architecture,) = draws(space, 1)
+    assert model.predicted_latency_ms(architecture) == model.predicted_latency_ms(architecture)
+    assert 0 < model.networks.measure(architecture).median_ms < 1000
+    assert np.isfinite(model.range("latency_ms")).all()
