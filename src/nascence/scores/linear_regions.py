@@ -5,10 +5,16 @@ Two inputs lie in the same region when every ReLU is active on both or on neithe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar, final
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nascence.errors import SettingError
+from nascence.scores.base import Probe, Score
+from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
 
 
@@ -36,3 +42,41 @@ def count_distinct(rows: np.ndarray) -> int:
         return min(1, rows.shape[0])
     keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
     return len(np.unique(keys))
+
+
+def count_regions(
+    network: nn.Module, forward: Forward, patches_BCHW: Tensor, *, batches: int, groups: int = 1
+) -> list[int]:
+    """Distinct activation patterns of each of ``groups`` networks side by side, over ``batches`` batches of patches.
+
+    ``patches_BCHW`` [batches * B, C, H, W] is given to every network; each batch is normalised by its own statistics.
+    """
+    set_groups(network, groups * batches)
+    rows = activation_patterns(network, forward, patches_BCHW.repeat(groups, 1, 1, 1))
+    return [count_distinct(part) for part in rows.reshape(groups, len(patches_BCHW), -1)]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LinearRegions(Score):
+    """R = distinct activation patterns of the one-channel ``regions`` network over small one-channel patches.
+
+    Small patches matter: on full-size images every image is a region of its own and the count says nothing.
+    """
+
+    name: ClassVar[str] = "linear-regions"
+    description: ClassVar[str] = "number of linear regions that small patches fall into at initialisation"
+    source: ClassVar[str] = "TE-NAS, arXiv 2102.11535, section 3.1.2"
+    larger_is_better: ClassVar[bool] = True
+
+    patches: int = 1000
+    batches: int = 3
+    patch_size: int = 3
+    initialisation: str = "kaiming-fan-in"
+
+    def __call__(self, probe: Probe) -> float:
+        if "regions" not in probe.space.networks:
+            raise SettingError(f"linear-regions needs a one-channel network without stem; {probe.space.name} has none.")
+        network = probe.network("regions", initialisation=self.initialisation, batch_norm="frozen", in_channels=1)
+        patches = probe.patches(self.patches, self.patch_size, self.batches)
+        return float(count_regions(network, network, patches, batches=self.batches)[0])

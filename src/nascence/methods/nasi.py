@@ -1,0 +1,96 @@
+"""NASI: one step of ascent on the kernel trace at initialisation, agnostic of labels and data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor
+
+from nascence.errors import SettingError
+from nascence.methods.base import Method, Problem
+from nascence.scores.ntk_trace import squared_gradient_norm
+from nascence.seeding import derive_seed, generator
+from nascence.spaces import CellSpace
+from nascence.strategies import Strategy
+from nascence.strategies.kernel_ascent import KernelAscent
+from nascence.supernets import Supernet
+from nascence.supernets.decisions import Decisions
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NASI(Method):
+    """Settings of NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817)."""
+
+    name: ClassVar[str] = "nasi"
+    title: ClassVar[str] = "NASI: kernel-trace ascent at initialisation, label- and data-agnostic"
+    paper: ClassVar[str] = "arXiv 2109.00817"
+
+    steps: int = 100
+    images: int = 64
+    mu: float = 2.0
+    nu: float | None = None
+    nu_start: float | None = None
+    temperature: float = 1.0
+    labels: Literal["true", "random"] = "true"
+    data: Literal["true", "noise"] = "true"
+    initialisation: str = "kaiming-fan-in"
+    channels: int | None = None
+    depth: int | None = None
+    fresh_weights: bool = False
+
+    def strategy(self, problem: Problem) -> Strategy:
+        space = problem.space
+        if not isinstance(space, CellSpace):
+            raise SettingError(f"nasi relaxes a supernet of cells; the space {space.name} has none.")
+        allowed = space.operations if space.shape.edges_per_node is None else tuple(o for o in space.operations if o != "none")
+        decisions = Decisions(space, allowed)
+        return KernelAscent(
+            decisions,
+            _Trace(self, problem, space, decisions),
+            steps=self.steps,
+            mu=self.mu,
+            nu=self.nu,
+            nu_start=self.nu_start,
+            budget=problem.budget,
+        )
+
+
+class _Trace:
+    """s of a sampled architecture on a batch, and its gradient in the logits, at one fixed initialisation."""
+
+    def __init__(self, settings: NASI, problem: Problem, space: CellSpace, decisions: Decisions) -> None:
+        self.settings, self.problem, self.decisions = settings, problem, decisions
+        network = space.networks["proxy"]
+        network = replace(network, channels=settings.channels or network.channels, depth=settings.depth or network.depth)
+        self.space, self.network = space, network
+        self.supernet: Supernet | None = None
+
+    def _build(self, step: int) -> Supernet:
+        s=self
+        if self.supernet is None or self.settings.fresh_weights:
+            self.supernet = Supernet(
+            s.space,
+            s.network,
+            in_channels=s.problem.task.in_channels,
+            num_classes=s.problem.task.num_classes,
+            initialisation=s.settings.initialisation,
+            seed=derive_seed(s.problem.seed, "nasi", "weights", step if self.settings.fresh_weights else 0),
+        )
+        return self.supernet
+
+    def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        seed, task = self.problem.seed, self.problem.task
+        x_BCHW, labels_B = task.batch(self.settings.images, generator(seed, "nasi", "images", step), augment=True)
+        if self.settings.data == "noise":
+            x_BCHW = torch.randn(x_BCHW.shape, generator=generator(seed, "nasi", "noise", step))
+        if self.settings.labels == "random":
+            labels_B = torch.randint(task.num_classes, labels_B.shape, generator=generator(seed, "nasi", "labels", step))
+        logits = {name: value.clone().requires_grad_() for name, value in logits.items()}
+        weights = self.decisions.straight_through(logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature)
+        net = self._build(step)
+        trace = squared_gradient_norm(net, net(x_BCHW, weights), labels_B, create_graph=True)
+        gradients = torch.autograd.grad(trace, list(logits.values()))
+        return trace.detach(), dict(zip(logits, gradients, strict=True))

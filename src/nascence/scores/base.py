@@ -1,0 +1,129 @@
+"""What every training-free score offers, and what scores of one architecture share."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.architecture import Architecture
+from nascence.scores.batch_norm import replace_batch_norm
+from nascence.seeding import derive_seed, generator
+from nascence.spaces import NetworkConfig, Space
+from nascence.tasks import ImageClassification
+
+T = TypeVar("T")
+
+
+@final
+@dataclass
+class Probe:
+    """One architecture under examination at one draw of weights and images.
+
+    The draw depends on ``seed`` and ``draw`` but not on the architecture, so that architectures are compared on the same
+    images. What scores have in common is computed once, through :meth:`shared`.
+    """
+
+    space: Space
+    architecture: Architecture
+    task: ImageClassification
+    seed: int = 0
+    draw: int = 0
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """``compute()`` once per key."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]
+
+    def network(
+        self,
+        size: NetworkConfig | str = "score",
+        *,
+        initialisation: str = "default",
+        batch_norm: str | None = None,
+        in_channels: int | None = None,
+    ) -> nn.Module:
+        """A freshly initialised network, the same one for the same arguments; ``batch_norm`` None leaves the library's
+        normalisation, in training mode; otherwise a mode of :mod:`nascence.scores.batch_norm`."""
+
+        def build() -> nn.Module:
+            network = self.space.build(
+                self.architecture,
+                network=size,
+                in_channels=self.task.in_channels if in_channels is None else in_channels,
+                num_classes=self.task.num_classes,
+                initialisation=initialisation,
+                seed=derive_seed(self.seed, "score", "weights", self.draw),
+            )
+            return network if batch_norm is None else replace_batch_norm(network, batch_norm)
+
+        return self.shared(("network", size, initialisation, batch_norm, in_channels), build)
+
+    def images(self, count: int) -> tuple[Tensor, Tensor]:
+        """Augmented training images [count, C, H, W] and their labels [count]."""
+        random = generator(self.seed, "score", "images", self.draw)
+        return self.shared(("images", count), lambda: self.task.batch(count, random, augment=True))
+
+    def patches(self, count: int, size: int, batches: int) -> Tensor:
+        """One-channel patches [batches * count, 1, size, size] of training images."""
+
+        def draw() -> Tensor:
+            parts = [
+                self.task.patches(count, size, 1, generator(self.seed, "score", "patches", self.draw, batch))
+                for batch in range(batches)
+            ]
+            return torch.cat(parts)
+
+        return self.shared(("patches", count, size, batches), draw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(ABC):
+    """A number computed for an architecture without training; settings are fields.
+
+    ``worst`` is the value of a degenerate network (no path from input to output, constant output): never NaN.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    source: ClassVar[str]
+    larger_is_better: ClassVar[bool]
+    random: ClassVar[bool] = True
+    """Whether the value depends on the draw of weights or images."""
+
+    @property
+    def worst(self) -> float:
+        return -math.inf if self.larger_is_better else math.inf
+
+    @abstractmethod
+    def __call__(self, probe: Probe) -> float:
+        """The score at the probe's draw."""
+
+
+def evaluate(
+    scores: Sequence[Score],
+    space: Space,
+    architecture: Architecture,
+    task: ImageClassification,
+    *,
+    seed: int = 0,
+    draws: int = 1,
+) -> dict[str, list[float]]:
+    """Each score's value at ``draws`` draws; a value that is not a number becomes the score's ``worst``."""
+    values: dict[str, list[float]] = {score.name: [] for score in scores}
+    for draw in range(draws):
+        probe = Probe(space, architecture, task, seed, draw)
+        for score in scores:
+            value = score(probe)
+            values[score.name].append(score.worst if math.isnan(value) else value)
+    return values
+
+
+__all__ = ["Probe", "Score", "evaluate"]

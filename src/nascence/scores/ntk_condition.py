@@ -1,0 +1,33 @@
+"""The condition number of the class-summed tangent kernel (TE-NAS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from nascence.scores.base import Probe, Score
+from nascence.scores.batch_norm import BatchNormMode
+from nascence.scores.ntk import class_summed_kernel, condition_number
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NTKCondition(Score):
+    """kappa = lambda_max / lambda_min of K [N, N] on N training images; infinite where K is singular.
+
+    ``batch_norm``: see :mod:`nascence.scores.batch_norm`; values of different modes must not be compared.
+    """
+
+    name: ClassVar[str] = "ntk-condition"
+    description: ClassVar[str] = "condition number of the class-summed tangent kernel at initialisation"
+    source: ClassVar[str] = "TE-NAS, arXiv 2102.11535, section 3.1.1"
+    larger_is_better: ClassVar[bool] = False
+
+    images: int = 32
+    batch_norm: BatchNormMode = "frozen"
+    initialisation: str = "kaiming-fan-in"
+
+    def __call__(self, probe: Probe) -> float:
+        network = probe.network("score", initialisation=self.initialisation, batch_norm=self.batch_norm)
+        x_BCHW, _ = probe.images(self.images)
+        return float(condition_number(class_summed_kernel(network, network, x_BCHW)))

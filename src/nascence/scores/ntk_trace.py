@@ -1,0 +1,47 @@
+"""NASI's estimate of the trace of the tangent kernel, s = || d L / d theta ||^2 of one mini-batch (Shu et al., ICLR 2022).
+
+L is the mean cross-entropy. By Jensen's inequality s is a lower bound of the trace up to constants, and a loose one: the
+per-sample gradients are averaged before they are squared, so it measures the mean gradient ("gradient flow").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.scores.base import Probe, Score
+
+
+def squared_gradient_norm(
+    network: nn.Module, logits_BK: Tensor, labels_B: Tensor, *, create_graph: bool = False
+) -> Tensor:
+    """s [] over all parameters of ``network`` that take part; differentiable with ``create_graph``."""
+    loss = nn.functional.cross_entropy(logits_BK, labels_B)
+    gradients = torch.autograd.grad(loss, list(network.parameters()), create_graph=create_graph, allow_unused=True)
+    total = logits_BK.new_zeros(())
+    for gradient in gradients:
+        if gradient is not None:
+            total = total + gradient.square().sum()
+    return total
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NTKTrace(Score):
+    """s on one batch of training images, at the ``score`` network, batch statistics as in training."""
+
+    name: ClassVar[str] = "ntk-trace"
+    description: ClassVar[str] = "squared norm of one mini-batch gradient: NASI's estimate of the kernel's trace"
+    source: ClassVar[str] = "NASI, arXiv 2109.00817, section 4.1"
+    larger_is_better: ClassVar[bool] = True
+
+    images: int = 64
+    initialisation: str = "kaiming-fan-in"
+
+    def __call__(self, probe: Probe) -> float:
+        network = probe.network("score", initialisation=self.initialisation)
+        x_BCHW, labels_B = probe.images(self.images)
+        return float(squared_gradient_norm(network, network(x_BCHW), labels_B))

@@ -1,0 +1,45 @@
+"""Size as a score: the baselines that every other score must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from nascence.costs import CostModel
+from nascence.scores.base import Probe, Score
+
+
+def _cost(probe: Probe, name: str) -> float:
+    shape = (probe.task.in_channels, *probe.task.image_size)
+    model = CostModel(probe.space, probe.space.networks["evaluation"], shape, probe.task.num_classes)
+    return model.cost(name, probe.architecture)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Params(Score):
+    """Parameters of the ``evaluation`` network."""
+
+    name: ClassVar[str] = "params"
+    description: ClassVar[str] = "number of parameters of the evaluation network"
+    source: ClassVar[str] = "baseline"
+    larger_is_better: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+
+    def __call__(self, probe: Probe) -> float:
+        return _cost(probe, "params")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FLOPs(Score):
+    """FLOPs = 2 x MACs of one image through the ``evaluation`` network."""
+
+    name: ClassVar[str] = "flops"
+    description: ClassVar[str] = "FLOPs (2 x MACs, one image) of the evaluation network"
+    source: ClassVar[str] = "baseline"
+    larger_is_better: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+
+    def __call__(self, probe: Probe) -> float:
+        return _cost(probe, "flops")
