@@ -48,7 +48,7 @@ def download_cifar10(
 
 
 def download(url: str, target: Path, *, sha256: str | None = None, progress: Progress | None = None) -> None:
-    """Fetch ``url`` into the file ``target``. Raises :class:`DataError` when it fails, ends early or has another hash."""
+    """Fetch ``url`` into the file ``target``. Raises :class:`DataError` when it fails or differs from ``sha256``."""
     digest = hashlib.sha256()
     done = 0
     with target.open("wb") as file:
