@@ -13,12 +13,12 @@ from nascence.tasks import ImageClassification
 class TrainingConfig:
     """SGD with a cosine learning rate.
 
-    ``epochs``, ``batch_size``. ``learning_rate``: its peak; it falls to ``final_learning_rate`` along a half cosine,
-    after ``warmup_epochs`` of linear growth, anew at each step (``per_step``) or epoch. ``momentum``, ``nesterov``,
-    ``weight_decay``: of SGD, on every parameter. ``label_smoothing``: in [0, 1). ``clip_norm``: bound on the L2 norm of
-    all gradients together, 0 for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts
-    and, where the task allows, mirroring. ``drop_path``: chance to drop an edge at the last epoch, growing linearly from
-    0. ``auxiliary_weight``: of the loss of a network's auxiliary head, where it has one.
+    ``learning_rate``: its peak; it falls to ``final_learning_rate`` along a half cosine, after ``warmup_epochs`` of
+    linear growth, anew at each step (``per_step``) or each epoch. ``momentum``, ``nesterov``, ``weight_decay``: of SGD,
+    on every parameter. ``label_smoothing``: in [0, 1). ``clip_norm``: bound on the L2 norm of all gradients together, 0
+    for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts and, where the task
+    allows, mirroring. ``drop_path``: chance to drop an edge, growing linearly from 0 over the epochs.
+    ``auxiliary_weight``: of the loss of a network's auxiliary head, where it has one.
     """
 
     epochs: int

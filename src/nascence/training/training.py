@@ -53,7 +53,9 @@ class Training:
         self.validation = task.test if validation is None else validation
         self.steps_done = 0
         self.evaluation: Evaluation | None = None
-        self._paths = [module for module in model.modules() if isinstance(getattr(module, "drop_path", None), float)]
+        self._paths: list[Any] = [
+            module for module in model.modules() if isinstance(getattr(module, "drop_path", None), float)
+        ]
         if config.drop_path and not self._paths:
             raise SettingError("This network has no edges to drop; set drop_path to 0.")
         self._batches_per_epoch = len(batch_sizes(len(task.train), config.batch_size))
@@ -173,8 +175,8 @@ class Training:
 
     def _diverged(self, loss: float, step: int) -> NascenceError:
         return NascenceError(
-            f"The training loss became {loss} in epoch {self.steps_done + 1}, step {step}; try a smaller learning rate, "
-            f"such as {self.config.learning_rate / 10:g}."
+            f"The training loss became {loss} in epoch {self.steps_done + 1}, step {step}; try a smaller learning "
+            f"rate, such as {self.config.learning_rate / 10:g}."
         )
 
     def _loss(self, logits_BK: Tensor, y_B: Tensor) -> Tensor:
