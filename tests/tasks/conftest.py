@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def encode() -> Encode:
 def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own cache or data."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("NASCENCE_DATA", raising=False)
+    if "NASCENCE_DATA" in os.environ:
+        monkeypatch.setenv("NASCENCE_DATA_FOR_TESTS", os.environ["NASCENCE_DATA"])
+        monkeypatch.delenv("NASCENCE_DATA")
 
 
 @pytest.fixture
