@@ -23,6 +23,8 @@ _NAMES: tuple[tuple[Part, str, str], ...] = (
     ("train", "images", "labels"),
     ("train", "x", "y"),
 )
+# (axis, numbers of channels it may have), the likelier reading first
+_CHANNELS = ((3, (1, 3)), (1, (1, 3)), (3, (4,)), (1, (4,)))
 
 
 def read_npz(path: Path, request: Request) -> RawData:
@@ -55,10 +57,11 @@ def read_npz(path: Path, request: Request) -> RawData:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as file:  # np.load would leave a damaged file open
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
                 raise DataError(f"{path} holds a single array; expected an .npz with images and labels.")
-            return {name: file[name] for name in file.files}
+            return {name: stored[name] for name in stored.files}
     except DataError:
         raise
     except OSError as error:
@@ -71,8 +74,9 @@ def _pixels(array: np.ndarray, what: str) -> np.ndarray:
     """uint8 [N, H, W, C], C of 1 or 3."""
     if array.ndim == 3:
         array = array[..., None]
-    elif array.ndim == 4 and array.shape[3] not in (1, 3, 4) and array.shape[1] in (1, 3, 4):
-        array = array.transpose(0, 2, 3, 1)
+    elif array.ndim == 4:
+        axis = next((axis for axis, counts in _CHANNELS if array.shape[axis] in counts), 3)
+        array = np.moveaxis(array, axis, 3)
     if array.ndim != 4 or array.shape[3] not in (1, 3, 4):
         raise DataError(f"{what} has the shape {list(array.shape)}; expected [N, H, W], [N, H, W, C] or [N, C, H, W].")
     if not array.size:

@@ -30,10 +30,10 @@ def cached_array(files: Sequence[Path], settings: str, compute: Callable[[], np.
     stamp = repr((_VERSION, [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]))
     target = cache_folder() / "decoded" / f"{key}.npz"
     try:
-        with np.load(target, allow_pickle=False) as stored:
+        with target.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["stamp"]) == stamp:
                 return stored["array"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         pass
     array = compute()
     with contextlib.suppress(OSError):

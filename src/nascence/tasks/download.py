@@ -12,6 +12,7 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,18 @@ CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 CIFAR10_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 _TIMEOUT_S = 60
 _BLOCK = 1 << 18
+
+# what tarfile, gzip and pickle raise on bytes that are not theirs
+_DAMAGED = (
+    tarfile.TarError,
+    zlib.error,
+    pickle.UnpicklingError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
 
 Progress = Callable[[int, int | None], None]
 
@@ -48,7 +61,7 @@ def download_cifar10(
 
 
 def download(url: str, target: Path, *, sha256: str | None = None, progress: Progress | None = None) -> None:
-    """Fetch ``url`` into the file ``target``. Raises :class:`DataError` when it fails, ends early or has another hash."""
+    """Fetch ``url`` into the file ``target``. Raises :class:`DataError` when it fails or differs from ``sha256``."""
     digest = hashlib.sha256()
     done = 0
     with target.open("wb") as file:
@@ -106,7 +119,7 @@ def _read_archive(archive: Path, url: str) -> dict[str, list[dict[bytes, Any]]]:
                     if np.asarray(batch[b"data"]).shape != (len(batch[b"labels"]), 3072):
                         raise KeyError("data")
                     found["test" if stem == "test_batch" else "train"].append(batch)
-    except (tarfile.TarError, EOFError, KeyError, TypeError, pickle.UnpicklingError, OSError) as error:
+    except (*_DAMAGED, OSError) as error:
         raise DataError(f"What {url} sent is not the CIFAR-10 archive ({type(error).__name__}: {error}).") from None
     if not found["train"] or not found["test"]:
         raise DataError(f"What {url} sent is not the CIFAR-10 archive: it lacks data_batch_1 or test_batch.")

@@ -31,11 +31,16 @@ def read_folder(path: Path, request: Request) -> RawData:
     return RawData(path.resolve().name, train, test)
 
 
+def is_image_file(path: Path) -> bool:
+    """Whether the name says so."""
+    return path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
 def _read(roots: list[Path], request: Request) -> LabelledImages:
     sources: list[tuple[str, bytes | Path]] = []
     labels: list[int | str] = []
     for root in roots:
-        loose = [file for file in _files(root) if file.suffix.lower() in _IMAGE_SUFFIXES]
+        loose = [file for file in _files(root) if is_image_file(file)]
         if loose:
             raise DataError(f"{loose[0]} lies outside the class folders; expected {root}/CLASS/{loose[0].name}.")
         classes = _folders(root)

@@ -12,9 +12,9 @@ from nascence.registry import Registry
 from nascence.tasks.arrays import read_npz
 from nascence.tasks.assembling import RawData, assemble
 from nascence.tasks.cache import cache_folder
-from nascence.tasks.folder import read_folder
+from nascence.tasks.folder import is_image_file, read_folder
 from nascence.tasks.image_classification import ImageClassification
-from nascence.tasks.parquet import read_parquet
+from nascence.tasks.parquet import is_image_table, read_parquet
 from nascence.tasks.sources import Request
 
 # A data set is a function from a Request to RawData.
@@ -46,8 +46,8 @@ def load_task(
     A path is a folder of class folders, a parquet file or a folder of them, or an ``.npz``. Without test images of its
     own, ``test_fraction`` of every class is set aside by ``seed``. ``image_size`` brings all images to that many pixels
     square; ``flip`` says whether mirrored images keep their class (None: what the data set says, True for one's own).
-    ``download`` fetches a missing CIFAR-10, telling ``progress`` the bytes so far and in all. Raises :class:`DataError`,
-    and :class:`UnknownNameError` for a name that is nowhere.
+    ``download`` fetches a missing CIFAR-10, telling ``progress`` the bytes so far and in all.
+    Raises :class:`DataError`, and :class:`UnknownNameError` for a name that is nowhere.
     """
     if image_size is not None and image_size < 1:
         raise DataError(f"The image size must be at least 1 pixel, got {image_size}.")
@@ -58,7 +58,7 @@ def load_task(
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
     """``{"name", "kind", "path", "available"}`` of every data set by name: built in, or found in the data folder.
 
-    Nothing is decoded; whether a found folder really is a data set is seen when it is loaded.
+    Nothing is decoded: a folder counts when it has images below two class folders, or parquet files with the columns.
     """
     folder = find_data_dir(data_dir)
     described: list[dict[str, Any]] = []
@@ -69,7 +69,7 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
             {"name": name, "kind": "built in", "path": str(path) if path else None, "available": available}
         )
     for name, path in _found(folder).items():
-        if name not in DATASETS.names():
+        if name not in DATASETS.names() and _promising(path):
             described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True})
     return described
 
@@ -106,6 +106,16 @@ def _kind(path: Path) -> str | None:
     if next(path.rglob("*.parquet"), None) is not None:
         return "parquet"
     return "class folders" if any(entry.is_dir() and entry.name[0] != "." for entry in path.iterdir()) else None
+
+
+def _promising(path: Path) -> bool:
+    if _kind(path) == "parquet":
+        return is_image_table(path if path.is_file() else next(path.rglob("*.parquet")))
+    if _kind(path) == "class folders":
+        return (
+            sum(any(is_image_file(file) for file in entry.rglob("*")) for entry in path.iterdir() if entry.is_dir()) > 1
+        )
+    return True
 
 
 def _found(folder: Path) -> dict[str, Path]:

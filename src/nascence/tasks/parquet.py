@@ -26,7 +26,8 @@ def read_parquet(
     Columns: ``img`` or ``image`` (encoded bytes, or a struct with ``bytes``) and ``label`` (numbers or texts).
     ``class_names`` names the labels 0, 1, ...; otherwise the file's own metadata may. Raises :class:`DataError`.
     """
-    train, test = [path], []
+    train: list[Path] = [path]
+    test: list[Path] = []
     if path.is_dir():
         files = sorted(path.rglob("*.parquet"))
         train, test = divide((part_named(str(file.relative_to(path))) or "train", file) for file in files)
@@ -42,7 +43,16 @@ def read_parquet(
     )
 
 
-def _read_table(file: Path) -> Any:
+def is_image_table(file: Path) -> bool:
+    """Whether ``file`` can be read and has the columns."""
+    try:
+        _read_table(file, rows=False)
+    except DataError:
+        return False
+    return True
+
+
+def _read_table(file: Path, rows: bool = True) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -54,7 +64,7 @@ def _read_table(file: Path) -> Any:
                 raise DataError(
                     f"{file} needs the columns 'img' (or 'image') and 'label', but has: {', '.join(columns) or 'none'}."
                 )
-            return opened.read([image, LABEL_COLUMN]).select([image, LABEL_COLUMN])
+            return opened.read([image, LABEL_COLUMN]).select([image, LABEL_COLUMN]) if rows else None
     except (pa.ArrowException, OSError) as error:
         reason = (
             f"cannot be read ({error.strerror})" if getattr(error, "strerror", None) else "is no valid parquet file"

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nascence.errors import DataError
+from nascence.tasks.assembling import LabelledImages, RawData, assemble
+
+
+def labelled(labels: list[int | str], size: int = 4, channels: int = 3, value: int = 0) -> LabelledImages:
+    return LabelledImages(np.full((len(labels), size, size, channels), value, np.uint8), labels)
+
+
+def test_labels_are_mapped_in_order_and_the_mapping_is_kept() -> None:
+    task = assemble(RawData("toy", labelled([30, 7, 30, 100]), labelled([7])))
+    assert task.label_mapping == {7: 0, 30: 1, 100: 2}
+    assert task.class_names == ("7", "30", "100")
+    assert task.train.labels.tolist() == [1, 0, 1, 2]
+    assert task.test.labels.tolist() == [0]
+
+
+def test_names_stand_for_labels() -> None:
+    task = assemble(RawData("toy", labelled([0, 2]), labelled([0]), label_names={0: "cat", 1: "cow", 2: "dog"}))
+    assert task.class_names == ("cat", "dog")
+    assert assemble(RawData("toy", labelled(["b", "a"]), labelled(["a"]))).class_names == ("a", "b")
+
+
+def test_statistics_are_those_of_the_training_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 5, 4, 3), dtype=np.uint8)
+    task = assemble(RawData("toy", LabelledImages(pixels, [0, 1, 2] * 3), LabelledImages(pixels[:1], [0])))
+    assert np.allclose(task.mean, (pixels / 255).mean((0, 1, 2)), atol=1e-12)
+    assert np.allclose(task.std, (pixels / 255).std((0, 1, 2)), atol=1e-12)
+    assert torch.equal(task.train.images, torch.from_numpy(pixels).permute(0, 3, 1, 2))
+
+
+def test_a_constant_channel_does_not_divide_by_zero() -> None:
+    task = assemble(RawData("toy", labelled([0, 1], value=51), labelled([0])))
+    assert task.std == (1.0, 1.0, 1.0)
+    assert torch.isfinite(task.normalise(task.train.images)).all()
+
+
+def test_a_test_set_is_set_aside_by_seed() -> None:
+    raw = RawData("toy", LabelledImages(np.arange(40, dtype=np.uint8).repeat(16).reshape(40, 4, 4, 1), [0, 1] * 20))
+    first, again, other = (assemble(raw, test_fraction=0.25, seed=seed) for seed in (0, 0, 1))
+    assert (len(first.train), len(first.test)) == (30, 10)
+    assert first.test.labels.bincount().tolist() == [5, 5]
+    assert torch.equal(first.test.images, again.test.images)
+    assert not torch.equal(first.test.images, other.test.images)
+    values = torch.cat([first.train.images[:, 0, 0, 0], first.test.images[:, 0, 0, 0]])
+    assert sorted(values.tolist()) == list(range(40))
+
+
+def test_grey_images_beside_coloured_ones_get_three_channels() -> None:
+    task = assemble(RawData("toy", labelled([0, 1]), labelled([0], channels=1, value=9)))
+    assert task.test.images.shape == (1, 3, 4, 4)
+    assert task.test.images.unique().tolist() == [9]
+
+
+def test_flip_is_the_data_set_s_unless_said_otherwise() -> None:
+    raw = RawData("toy", labelled([0, 1]), labelled([0]), flip=False)
+    assert assemble(raw).flip is False
+    assert assemble(raw, flip=True).flip is True
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (RawData("toy", labelled([5, 5])), "only the class '5'; a classifier needs at least two"),
+        (RawData("toy", labelled([]), None), "have no images"),
+        (RawData("toy", labelled([0, 1]), labelled([])), "no test images"),
+        (RawData("toy", labelled([0, 1]), labelled([2])), "test images of 'toy' have the class '2', which no training"),
+        (
+            RawData("toy", labelled([0, 1]), labelled([0], size=3)),
+            "are 4 x 4 but its test images 3 x 3; add --image-size",
+        ),
+    ],
+)
+def test_unusable_data_is_refused(raw: RawData, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        assemble(raw)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -1.0])
+def test_the_test_fraction_lies_between_zero_and_one(fraction: float) -> None:
+    with pytest.raises(DataError, match="between 0 and 1"):
+        assemble(RawData("toy", labelled([0, 1])), test_fraction=fraction)
