@@ -1,9 +1,11 @@
-"""The published tables."""
+"""The published tables, and a count of what networks cost."""
 
 import os
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -21,3 +23,19 @@ def table():
         return parquet.read_table(path).to_pydict()
 
     return read
+
+
+@pytest.fixture
+def costs():
+    """A function from a network to (parameters, MACs of its convolutions and linear layers on one 32 x 32 image)."""
+
+    def count(network):
+        macs = []
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.register_forward_hook(lambda m, args, out: macs.append(out.numel() * m.weight[0].numel()))
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, 32, 32))
+        return sum(parameter.numel() for parameter in network.parameters()), sum(macs)
+
+    return count

@@ -21,7 +21,7 @@ def test_the_names_are_known():
 
 
 def test_unknown_space():
-    with pytest.raises(UnknownNameError, match="Unknown space 'dart'. Did you mean 'darts'?"):
+    with pytest.raises(UnknownNameError, match=r"Unknown space 'dart'\. Did you mean 'darts'\?"):
         get_space("dart")
 
 
@@ -64,7 +64,9 @@ def test_errors_name_the_choice_and_its_options():
     space = toy_space()
     with pytest.raises(ArchitectureError, match=r"^toy asks 3 choices, got 2 answers\.$"):
         space.architecture(["none", "none"])
-    with pytest.raises(ArchitectureError, match=r"'conv' is no option of toy's choice '2<-0'; options: none, skip_conn"):
+    with pytest.raises(
+        ArchitectureError, match=r"'conv' is no option of toy's choice '2<-0'; options: none, skip_conn"
+    ):
         space.architecture(["none", "conv", "none"])
 
 

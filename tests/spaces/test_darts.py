@@ -183,7 +183,9 @@ def test_auxiliary_head_speaks_only_in_training():
     logits, auxiliary = network.train()(x)
     assert logits.shape == auxiliary.shape == (3, 5)
     auxiliary.sum().backward()
-    reached = {int(name.split(".")[1]) for name, p in network.named_parameters() if "cells" in name and p.grad is not None}
+    reached = {
+        int(name.split(".")[1]) for name, p in network.named_parameters() if "cells" in name and p.grad is not None
+    }
     assert reached == {0, 1, 2, 3, 4}, "the head stands after the cell at two thirds"
     assert network.eval()(x).shape == (3, 5)
     assert plain.train()(x).shape == (3, 5)

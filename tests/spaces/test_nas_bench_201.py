@@ -108,9 +108,7 @@ def test_normal_form_sees_through_skips_and_zeros():
     assert SPACE.parse(FORM.format(*[none] * 6)) == form(*[none] * 6)
 
 
-@pytest.mark.parametrize(
-    ("index", "parameters"), [(1835, 73_306), (1, 802_426), (9930, 1_288_506), (1462, 1_531_546)]
-)
+@pytest.mark.parametrize(("index", "parameters"), [(1835, 73_306), (1, 802_426), (9930, 1_288_506), (1462, 1_531_546)])
 def test_published_parameter_counts(index, parameters):
     assert count(SPACE.build(SPACE.from_index(index))) == parameters
 

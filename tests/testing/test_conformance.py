@@ -109,7 +109,9 @@ def test_a_correct_space_passes(check, monkeypatch):
     run(Linear, check, monkeypatch)
 
 
-@pytest.mark.parametrize(("space_class", "check"), CAUGHT_BY.items(), ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("space_class", "check"), CAUGHT_BY.items(), ids=lambda value: getattr(value, "__name__", value)
+)
 def test_a_broken_space_fails(space_class, check, monkeypatch):
     with pytest.raises((AssertionError, ValueError)):
         run(space_class, check, monkeypatch)

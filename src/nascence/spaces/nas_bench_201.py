@@ -124,7 +124,8 @@ class _Network(nn.Module):
         if network.stem_channels == 0:
             if in_channels != channels:
                 raise SettingError(
-                    f"Without a stem the cell works on the input's own channels: set channels={in_channels}, not {channels}."
+                    f"Without a stem the cell works on the input's own channels: set channels={in_channels}, "
+                    f"not {channels}."
                 )
             self.stem: nn.Module = nn.Identity()
         else:

@@ -93,7 +93,9 @@ class AdditiveObjective:
         for choice in space.choices:
             ranks = torch.randperm(len(choice.options), generator=generator(seed, "gains", choice.name)).tolist()
             most = max(len(ranks) - 1, 1)
-            gains.append({o: rank / most if len(ranks) > 1 else 1.0 for o, rank in zip(choice.options, ranks, strict=True)})
+            gains.append(
+                {o: rank / most if len(ranks) > 1 else 1.0 for o, rank in zip(choice.options, ranks, strict=True)}
+            )
         return cls(space, tuple(gains))
 
     def __call__(self, architecture: Architecture) -> float:
