@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.operations import NormConfig
-from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
+from nascence.operations import ConvBN, InvertedResidual, NormConfig
 from nascence.seeding import generator
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
+from nascence.operations import ConvBN, InvertedResidual
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.testing import SpaceConformance

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError
-from nascence.operations.convolutions import NormConfig
-from nascence.operations.inverted_residuals import ConvBN
+from nascence.operations import ConvBN, NormConfig
 from nascence.spaces.base import NetworkConfig, Space
 
 

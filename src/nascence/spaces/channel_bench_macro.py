@@ -9,8 +9,7 @@ from typing import final
 
 from nascence.architecture import Architecture
 from nascence.errors import SettingError
-from nascence.operations.convolutions import NormConfig
-from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
+from nascence.operations import ConvBN, InvertedResidual, NormConfig
 from nascence.spaces.base import Choice, NetworkConfig
 from nascence.spaces.chains import Chain, ChainSpace
 

@@ -91,7 +91,7 @@ class NASBench201(CellSpace):
 
 
 class ResidualReduction(nn.Module):
-    """Halves the resolution: two 3 x 3 ReLU-convolution-normalisation blocks beside an average-pooled 1 x 1 shortcut."""
+    """Halves the resolution: two 3 x 3 ReLU-convolution-normalisation blocks beside a pooled 1 x 1 shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class ResidualReduction(nn.Module):
 
 
 class _Network(nn.Module):
-    """Stem, ``stages`` stages of ``depth`` cells with a residual reduction between them, BN-ReLU, pooling, classifier."""
+    """Stem, ``stages`` stages of ``depth`` cells with a residual reduction between, BN-ReLU, pooling, classifier."""
 
     def __init__(
         self,

@@ -11,8 +11,7 @@ from typing import final
 from torch import nn
 
 from nascence.architecture import Architecture
-from nascence.operations.convolutions import NormConfig
-from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
+from nascence.operations import ConvBN, InvertedResidual, NormConfig
 from nascence.spaces.base import Choice, NetworkConfig
 from nascence.spaces.chains import Chain, ChainSpace
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -54,10 +54,17 @@ class ToySpace(CellSpace):
             raise ArchitectureError(f"{self.name} needs an operation on each of its 3 edges, got edges {sorted(cell)}.")
         return self.architecture([cell[at] for at in range(3)])
 
-    def stack(self, fill: Fill, network: NetworkConfig, in_channels: int, num_classes: int) -> nn.Module:
+    def stack(
+        self,
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+        cell: Callable[..., nn.Module] = Cell,
+    ) -> nn.Module:
         norm = NormConfig(network.affine, network.track_running_stats)
         stem = nn.Conv2d(in_channels, network.channels, 3, padding=1, bias=False)
-        cells = [Cell(self.shape, "cell", network.channels, norm, fill) for _ in range(network.depth)]
+        cells = [cell(self.shape, "cell", network.channels, norm, fill) for _ in range(network.depth)]
         return nn.Sequential(stem, *cells, _GlobalAverage(), nn.Linear(network.channels, num_classes))
 
 
