@@ -91,7 +91,7 @@ def test_corrupt_or_foreign_files_are_refused(tmp_path, content):
 
 
 def test_missing_file_and_folder_are_refused(tmp_path):
-    with pytest.raises(ArchitectureError, match="Cannot read .*nowhere.json: No such file"):
+    with pytest.raises(ArchitectureError, match=r"Cannot read .*nowhere\.json: No such file"):
         Architecture.load(tmp_path / "nowhere.json")
     with pytest.raises(ArchitectureError, match="Cannot read"):
         Architecture.load(tmp_path)

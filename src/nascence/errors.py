@@ -1,4 +1,4 @@
-"""Errors that a user can cause. Each message says what is wrong, what was expected and, where it helps, what to type."""
+"""Errors that a user can cause. Each message says what is wrong, what was expected and, where it helps, what to do."""
 
 from __future__ import annotations
 

@@ -39,7 +39,14 @@ WEIGHTS = {  # convolution weights at C -> C, stride 1
     "avg_pool_3x3": 0,
     "max_pool_3x3": 0,
 }
-NORMS = {"nor_conv_1x1": 1, "nor_conv_3x3": 1, "sep_conv_3x3": 2, "sep_conv_5x5": 2, "dil_conv_3x3": 1, "dil_conv_5x5": 1}
+NORMS = {
+    "nor_conv_1x1": 1,
+    "nor_conv_3x3": 1,
+    "sep_conv_3x3": 2,
+    "sep_conv_5x5": 2,
+    "dil_conv_3x3": 1,
+    "dil_conv_5x5": 1,
+}
 
 
 def count(module):
@@ -73,7 +80,9 @@ def test_norm_flags_reach_every_normalisation(name, tracked):
     norms = [
         module
         for stride in (1, 2)
-        for module in build_operation(name, C, C, stride, NormConfig(affine=False, track_running_stats=tracked)).modules()
+        for module in build_operation(
+            name, C, C, stride, NormConfig(affine=False, track_running_stats=tracked)
+        ).modules()
         if isinstance(module, nn.BatchNorm2d)
     ]
     assert all(norm.weight is None for norm in norms)

@@ -11,10 +11,7 @@ def by_hand(x, stride, reduce):
     height, width = x.shape[-2:]
     rows = [
         torch.stack(
-            [
-                reduce(x[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].flatten(2))
-                for j in range(0, width, stride)
-            ],
+            [reduce(x[:, :, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].flatten(2)) for j in range(0, width, stride)],
             dim=-1,
         )
         for i in range(0, height, stride)

@@ -14,6 +14,7 @@ from nascence.operations.convolutions import (
     ReLUConvBN,
     SeparableConv,
 )
+from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
 from nascence.operations.pooling import Pool
 from nascence.operations.trivial import Zero
 from nascence.registry import Registry
@@ -47,8 +48,10 @@ def build_operation(name: str, in_channels: int, out_channels: int, stride: int,
 
 __all__ = [
     "OPERATIONS",
+    "ConvBN",
     "DilatedConv",
     "FactorizedReduce",
+    "InvertedResidual",
     "NormConfig",
     "Pool",
     "ReLUConvBN",

@@ -7,12 +7,15 @@ from functools import cache
 from nascence.registry import Registry
 from nascence.spaces.base import Choice, NetworkConfig, Space
 from nascence.spaces.cells import CellShape, CellSpace
+from nascence.spaces.chains import Chain, ChainSpace
 
 SPACES = Registry(
     "space",
     {
         "nas-bench-201": "nascence.spaces.nas_bench_201:NASBench201",
         "darts": "nascence.spaces.darts:DARTS",
+        "nas-bench-macro": "nascence.spaces.nas_bench_macro:NASBenchMacro",
+        "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
     },
 )
 
@@ -25,4 +28,4 @@ def get_space(name: str) -> Space:
     return space
 
 
-__all__ = ["SPACES", "CellShape", "CellSpace", "Choice", "NetworkConfig", "Space", "get_space"]
+__all__ = ["SPACES", "CellShape", "CellSpace", "Chain", "ChainSpace", "Choice", "NetworkConfig", "Space", "get_space"]

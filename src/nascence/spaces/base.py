@@ -32,9 +32,10 @@ class Choice:
 class NetworkConfig:
     """The size and the flags of a network, apart from the architecture itself.
 
-    ``channels``: width of the first stage. ``depth``: cells per stage (nas-bench-201) or in all (darts); spaces of fixed
-    depth ignore it and say so. ``stages``: resolutions, each halving the last (nas-bench-201). ``stem_channels``: width
-    of the stem, None for the space's own rule, 0 for no stem at all (the input goes straight into the first cell).
+    ``channels``: width of the first stage. ``depth``: cells per stage (nas-bench-201) or in all (darts). ``stages``:
+    resolutions, each halving the last (nas-bench-201). ``stem_channels``: width of the stem, None for the space's own
+    rule, 0 for no stem at all (the input goes straight into the first cell). Chain spaces have a fixed depth and stem
+    and refuse other values.
     ``affine``, ``track_running_stats``: of the batch normalisation inside cells. ``auxiliary``: an extra classifier
     during training (darts).
     """
@@ -118,7 +119,8 @@ class Space(ABC):
         for choice, answer in zip(self.choices, answers, strict=True):
             if answer not in choice.options:
                 raise ArchitectureError(
-                    f"'{answer}' is no option of {self.name}'s choice '{choice.name}'; options: {', '.join(choice.options)}."
+                    f"'{answer}' is no option of {self.name}'s choice '{choice.name}'; options: "
+                    f"{', '.join(choice.options)}."
                 )
         return Architecture(self.name, tuple(answers))
 

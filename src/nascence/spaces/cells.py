@@ -136,7 +136,7 @@ class CellSpace(Space):
 
     @abstractmethod
     def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
-        """The inverse of :meth:`edge_operations`. Raises :class:`ArchitectureError` when edges are missing or too many."""
+        """The inverse of :meth:`edge_operations`. Raises :class:`ArchitectureError` on missing or superfluous edges."""
 
     @final
     def assemble(

@@ -85,8 +85,8 @@ class DARTS(CellSpace):
                 edge = (int(source), 2 + place // 2)
                 if edge not in self.shape.edges or self.shape.edges.index(edge) in cell:
                     raise ArchitectureError(
-                        f"In '{text}', node {edge[1]} of the {kind} cell cannot take input {source}; it needs two different "
-                        f"ones below {edge[1]}."
+                        f"In '{text}', node {edge[1]} of the {kind} cell cannot take input {source}; it needs two "
+                        f"different ones below {edge[1]}."
                     )
                 cell[self.shape.edges.index(edge)] = operation
             chosen[kind] = cell
@@ -128,7 +128,7 @@ class DARTS(CellSpace):
             kept = [at for at in self.shape.edges_into(target) if at in chosen.get(kind, {})]
             if len(kept) != 2:
                 raise ArchitectureError(
-                    f"Node {target} of the {kind} cell needs exactly two incoming edges in {self.name}, got {len(kept)}."
+                    f"Node {target} of the {kind} cell needs two incoming edges in {self.name}, got {len(kept)}."
                 )
             answers.append("+".join(str(self.shape.edges[at][0]) for at in kept))
             answers += [chosen[kind][at] for at in kept]

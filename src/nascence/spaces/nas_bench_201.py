@@ -92,7 +92,7 @@ class NASBench201(CellSpace):
 
 
 class ResidualReduction(nn.Module):
-    """Halves the resolution: two 3 x 3 ReLU-convolution-normalisation blocks beside an average-pooled 1 x 1 shortcut."""
+    """Halves the resolution: two 3 x 3 ReLU-convolution-normalisation blocks beside a pooled 1 x 1 shortcut."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class ResidualReduction(nn.Module):
 
 
 class _Network(nn.Module):
-    """Stem, ``stages`` stages of ``depth`` cells with a residual reduction between them, BN-ReLU, pooling, classifier."""
+    """Stem, ``stages`` stages of ``depth`` cells with a residual reduction between, BN-ReLU, pooling, classifier."""
 
     def __init__(
         self,
@@ -125,7 +125,8 @@ class _Network(nn.Module):
         if network.stem_channels == 0:
             if in_channels != channels:
                 raise SettingError(
-                    f"Without a stem the cell works on the input's own channels: set channels={in_channels}, not {channels}."
+                    f"Without a stem the cell works on the input's own channels: set channels={in_channels}, "
+                    f"not {channels}."
                 )
             self.stem: nn.Module = nn.Identity()
         else:

@@ -1,0 +1,312 @@
+"""Checks that every space must pass. A test class inherits them::
+
+    class TestMySpace(SpaceConformance):
+        space = MySpace()
+
+pytest then collects one test per property. The space must be known by its name (:data:`nascence.spaces.SPACES`), since
+an architecture's text and JSON go by it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nascence.architecture import Architecture
+from nascence.errors import ArchitectureError, NascenceError, UnknownNameError
+from nascence.seeding import generator
+from nascence.spaces import CellSpace, NetworkConfig, Space, get_space
+from nascence.spaces.base import ENUMERATION_LIMIT
+
+_FEW = 20_000
+
+
+class SpaceConformance:
+    """Inherit, set :attr:`space`, and let pytest collect."""
+
+    space: Space
+    image_size: int = 8
+    """Height and width of the images that networks are tried on."""
+
+    def architectures(self, number: int, seed: int = 0) -> list[Architecture]:
+        draws = generator(seed, "conformance")
+        return [self.space.sample(draws) for _ in range(number)]
+
+    def images(self, config: NetworkConfig, batch: int = 2) -> Tensor:
+        """[batch, C, image_size, image_size]; a network without a stem gets as many channels as its first stage."""
+        channels = config.channels if config.stem_channels == 0 else 3
+        shape = (batch, channels, self.image_size, self.image_size)
+        return torch.randn(shape, generator=generator(0, "images"))
+
+    def test_choices_and_networks_are_well_formed(self) -> None:
+        names = [choice.name for choice in self.space.choices]
+        assert names, "a space asks at least one choice"
+        assert len(set(names)) == len(names)
+        for choice in self.space.choices:
+            assert choice.options, choice
+            assert len(set(choice.options)) == len(choice.options), choice
+        assert {"evaluation", "score"} <= set(self.space.networks)
+        assert type(get_space(self.space.name)) is type(self.space), "known by its name"
+
+    def test_sampling_is_deterministic_and_valid(self) -> None:
+        sampled = self.architectures(50)
+        assert sampled == self.architectures(50)
+        assert sampled != self.architectures(50, seed=1)
+        for architecture in sampled:
+            assert self.space.architecture(architecture.answers) == architecture
+
+    def test_sampling_is_uniform(self) -> None:
+        """Pearson's chi-square of every choice's options, and of every two consecutive choices, below 6 sigma."""
+        sampled = self.architectures(2000)
+        for at, choice in enumerate(self.space.choices):
+            counts = Counter(architecture.answers[at] for architecture in sampled)
+            _assert_uniform([counts[option] for option in choice.options], choice.name)
+        for at, (one, two) in enumerate(pairwise(self.space.choices)):
+            pairs = Counter(architecture.answers[at : at + 2] for architecture in sampled)
+            cells = [pairs[a, b] for a in one.options for b in two.options]
+            _assert_uniform(cells, f"{one.name} and {two.name}")
+
+    def test_text_round_trip(self) -> None:
+        for architecture in self.architectures(100):
+            text = self.space.format(architecture)
+            assert str(architecture) == text
+            assert self.space.parse(text) == architecture
+            assert self.space.parse(f" {text}\n") == architecture, "as a line of a file"
+            assert Architecture.from_string(text, self.space.name) == architecture
+
+    def test_json_round_trip(self) -> None:
+        for architecture in self.architectures(50):
+            value = json.loads(json.dumps(architecture.to_dict()))
+            assert Architecture.from_dict(value) == architecture
+            assert list(value["choices"].values()) == list(architecture.answers)
+
+    def test_bad_text_is_refused(self) -> None:
+        text = self.space.format(self.architectures(1)[0])
+        huge = re.sub("[0-9]", "1" * 5000, text, count=1)
+        for bad in ["", " ", "\0", "9" * 5000, "nonsense", f"{text}{text}", text[:-1], f"{text}{text[-1]}", f"x{text}"]:
+            _refusal(self.space.parse, bad)
+        if huge != text:
+            _refusal(self.space.parse, huge)
+
+    def test_edited_text_is_valid_or_refused(self) -> None:
+        from hypothesis import given, settings
+        from hypothesis import strategies as st
+
+        texts = [self.space.format(architecture) for architecture in self.architectures(20)]
+        letters = st.sampled_from(sorted({*"".join(texts), *" 0123456789~|+-;:,.x\n\0é²٣"}))
+        edit = st.tuples(st.floats(0, 1), st.sampled_from(["insert", "delete", "replace"]), letters)
+
+        @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+        @given(st.sampled_from(texts) | st.text(max_size=20), st.lists(edit, max_size=4))
+        def check(text: str, edits: list[tuple[float, str, str]]) -> None:
+            for place, kind, letter in edits:
+                at = int(place * len(text))
+                text = text[:at] + ("" if kind == "delete" else letter) + text[at + (kind != "insert") :]
+            try:
+                architecture = self.space.parse(text)
+            except ArchitectureError:
+                pass
+            else:
+                assert self.space.architecture(architecture.answers) == architecture
+                assert self.space.parse(self.space.format(architecture)) == architecture
+
+        check()
+
+    def test_wrong_answers_are_refused(self) -> None:
+        answers = self.architectures(1)[0].answers
+        _refusal(self.space.architecture, answers[:-1])
+        _refusal(self.space.architecture, (*answers, answers[-1]))
+        message = _refusal(self.space.architecture, (*answers[:-1], "no such option"))
+        assert "no such option" in message, "quotes the answer"
+        assert self.space.choices[-1].name in message, "names the choice"
+
+    def test_mutation_changes_exactly_one_answer(self) -> None:
+        draws = generator(0, "mutate")
+        changed = Counter[int]()
+        for architecture in self.architectures(100):
+            mutant = self.space.mutate(architecture, draws)
+            assert self.space.architecture(mutant.answers) == mutant
+            (place,) = _differences(architecture, mutant)
+            changed[place] += 1
+        free = [at for at, choice in enumerate(self.space.choices) if len(choice.options) > 1]
+        assert set(changed) <= set(free)
+        assert len(changed) >= min(len(free), 3), "not always the same choice"
+
+    def test_crossover_takes_every_answer_from_a_parent(self) -> None:
+        draws = generator(0, "crossover")
+        parents = self.architectures(100)
+        taken = Counter[bool]()
+        for first, second in pairwise(parents):
+            child = self.space.crossover(first, second, draws)
+            assert self.space.architecture(child.answers) == child
+            for a, b, c in zip(first.answers, second.answers, child.answers, strict=True):
+                assert c in (a, b)
+                if a != b:
+                    taken[c == a] += 1
+        assert 1 / 3 < taken[True] / taken.total() < 2 / 3
+        assert self.space.crossover(parents[0], parents[0], draws) == parents[0]
+
+    def test_neighbours_are_all_that_differ_once(self) -> None:
+        for architecture in self.architectures(5):
+            neighbours = list(self.space.neighbours(architecture))
+            assert len(set(neighbours)) == len(neighbours) == sum(len(c.options) - 1 for c in self.space.choices)
+            for neighbour in neighbours:
+                assert self.space.architecture(neighbour.answers) == neighbour
+                assert len(_differences(architecture, neighbour)) == 1
+
+    def test_size_is_the_number_of_architectures(self) -> None:
+        assert self.space.size == math.prod(len(choice.options) for choice in self.space.choices)
+        if self.space.size > ENUMERATION_LIMIT:
+            _refusal(next, self.space.enumerate())
+        elif self.space.size <= _FEW:
+            everything = list(self.space.enumerate())
+            assert len(set(everything)) == len(everything) == self.space.size
+            assert set(self.architectures(100)) <= set(everything)
+            texts = {self.space.format(architecture) for architecture in everything}
+            assert len(texts) == self.space.size, "different architectures have different texts"
+            if self.space.index(everything[0]) is not None:
+                assert {self.space.index(architecture) for architecture in everything} == set(range(self.space.size))
+
+    def test_canonical_is_idempotent(self) -> None:
+        for architecture in self.architectures(300):
+            canonical = self.space.canonical(architecture)
+            assert self.space.architecture(canonical.answers) == canonical
+            assert self.space.canonical(canonical) == canonical
+
+    def test_canonical_computes_the_same_function(self) -> None:
+        """With weights that depend on nothing but their shape, since the two may hold different numbers of them."""
+        config = self.space.networks["score"]
+        images = self.images(config, batch=3).double()
+        pairs = [(one, self.space.canonical(one)) for one in self.architectures(300)]
+        for one, two in [pair for pair in pairs if pair[0] != pair[1]][:20]:
+            builds = [
+                self.space.build(a, network=config, in_channels=images.shape[1], initialisation="kaiming-fan-in")
+                for a in (one, two)
+            ]
+            logits = [_tied(network).double().eval()(images) for network in builds]
+            torch.testing.assert_close(*logits, msg=f"{one} and its canonical {two} compute different functions")
+
+    def test_every_network_maps_images_to_logits(self) -> None:
+        for name, config in self.space.networks.items():
+            images = self.images(config)
+            for architecture in self.architectures(2, seed=3):
+                network = self.space.build(architecture, network=name, in_channels=images.shape[1], num_classes=7)
+                with torch.no_grad():
+                    logits = network.eval()(images)
+                assert logits.shape == (2, 7), (name, str(architecture))
+                assert logits.isfinite().all(), (name, str(architecture))
+                assert torch.equal(logits, network(images)), "evaluation mode is deterministic"
+
+    def test_a_network_takes_the_images_own_channels(self) -> None:
+        config = self.space.networks["score"]
+        for channels in (1, 3, 4):
+            network = self.space.build(self.architectures(1)[0], network=config, in_channels=channels, num_classes=2)
+            images = torch.zeros(2, channels, self.image_size, self.image_size)
+            assert network.eval()(images).shape == (2, 2)
+
+    def test_weights_depend_on_the_seed_alone(self) -> None:
+        for architecture in self.architectures(3):
+            one, same, other = (self.space.build(architecture, network="score", seed=seed) for seed in (5, 5, 6))
+            assert one.state_dict().keys() == same.state_dict().keys()
+            assert all(torch.equal(value, same.state_dict()[key]) for key, value in one.state_dict().items())
+            assert any(not torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
+
+    def test_global_random_state_is_left_alone(self) -> None:
+        with _untouched_random_state():
+            first, second = self.architectures(2)
+            draws = generator(0, "state")
+            self.space.mutate(first, draws)
+            self.space.crossover(first, second, draws)
+            self.space.canonical(first)
+            self.space.build(first, network="score")
+
+    def test_unknown_network_size_is_refused(self) -> None:
+        architecture = self.architectures(1)[0]
+        message = _refusal(lambda: self.space.build(architecture, network="no such size"), error=UnknownNameError)
+        assert "evaluation" in message, "lists the sizes"
+
+
+class CellSpaceConformance(SpaceConformance):
+    """The same for spaces of cells, with the two ways to say which operation stands where."""
+
+    space: CellSpace
+
+    def test_edge_operations_round_trip(self) -> None:
+        for architecture in self.architectures(100):
+            chosen = self.space.edge_operations(architecture)
+            assert set(chosen) == set(self.space.kinds)
+            assert self.space.from_edge_operations(chosen) == architecture
+
+    def test_wrong_edges_are_refused(self) -> None:
+        chosen = {kind: dict(cell) for kind, cell in self.space.edge_operations(self.architectures(1)[0]).items()}
+        kind = self.space.kinds[-1]
+        at, operation = next(iter(chosen[kind].items()))
+        _refusal(self.space.from_edge_operations, {})
+        _refusal(self.space.from_edge_operations, {k: cell for k, cell in chosen.items() if k != kind})
+        missing = {k: v for k, v in chosen[kind].items() if k != at}
+        _refusal(self.space.from_edge_operations, {**chosen, kind: missing})
+        too_many = {**chosen[kind], len(self.space.shape.edges): operation}
+        _refusal(self.space.from_edge_operations, {**chosen, kind: too_many})
+        _refusal(self.space.from_edge_operations, {**chosen, kind: {**chosen[kind], at: "no such operation"}})
+
+    def test_one_hot_weights_pick_the_operations(self) -> None:
+        edges, operations = len(self.space.shape.edges), self.space.operations
+        for architecture in self.architectures(50):
+            weights = self.space.one_hot(architecture)
+            assert set(weights) == set(self.space.kinds)
+            picked = {}
+            for kind, rows in weights.items():
+                assert rows.shape == (edges, len(operations))
+                assert set(rows.unique().tolist()) <= {0.0, 1.0}
+                assert rows.sum(dim=1).max() <= 1
+                picked[kind] = {int(at): operations[int(o)] for at, o in rows.nonzero()}
+            assert self.space.from_edge_operations(picked) == architecture
+
+
+def _refusal(
+    function: Callable[..., object], *arguments: object, error: type[NascenceError] = ArchitectureError
+) -> str:
+    """The message with which ``function`` refuses its arguments by ``error``."""
+    try:
+        result = function(*arguments)
+    except error as refusal:
+        return str(refusal)
+    raise AssertionError(f"{arguments!r} was accepted, as {result!r}")
+
+
+def _differences(one: Architecture, two: Architecture) -> list[int]:
+    return [at for at, (a, b) in enumerate(zip(one.answers, two.answers, strict=True)) if a != b]
+
+
+def _assert_uniform(counts: list[int], what: str) -> None:
+    expected, freedom = sum(counts) / len(counts), len(counts) - 1
+    chi_square = sum((count - expected) ** 2 / expected for count in counts)
+    assert chi_square <= freedom + 6 * math.sqrt(2 * freedom) + 6, f"{what}: {counts} is not uniform"
+
+
+def _tied(network: nn.Module) -> nn.Module:
+    """Give every weight the values that its shape determines (biases and normalisation start equal anyway)."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=(2 / weight[0].numel()) ** 0.5, generator=generator(0, *weight.shape))
+    return network
+
+
+@contextmanager
+def _untouched_random_state() -> Iterator[None]:
+    before = torch.get_rng_state(), random.getstate(), repr(np.random.get_state())
+    yield
+    assert torch.equal(torch.get_rng_state(), before[0]), "PyTorch's global generator was used"
+    assert random.getstate() == before[1], "Python's global generator was used"
+    assert repr(np.random.get_state()) == before[2], "NumPy's global generator was used"

@@ -1,0 +1,114 @@
+"""What all spaces share, beyond the conformance checks."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from nascence.errors import ArchitectureError, NascenceError, UnknownNameError
+from nascence.seeding import generator
+from nascence.spaces import SPACES, Choice, NetworkConfig, Space, get_space
+from nascence.testing import toy_space
+
+
+def test_the_names_are_known():
+    assert {"nas-bench-201", "darts"} <= set(SPACES.names())
+    for name in SPACES.names():
+        space = get_space(name)
+        assert isinstance(space, Space)
+        assert space.name == name
+        assert get_space(name) is space, "made once"
+
+
+def test_unknown_space():
+    with pytest.raises(UnknownNameError, match=r"Unknown space 'dart'\. Did you mean 'darts'\?"):
+        get_space("dart")
+
+
+def test_network_config_is_a_keyword_only_value():
+    config = NetworkConfig(channels=16, depth=5)
+    assert config == dataclasses.replace(config)
+    assert len({config, dataclasses.replace(config, depth=4)}) == 2
+    with pytest.raises(TypeError):
+        NetworkConfig(16)
+
+
+def test_a_named_size_and_its_config_build_the_same_network():
+    space = get_space("nas-bench-201")
+    architecture = space.from_index(9930)
+    named = space.build(architecture, network="score")
+    given = space.build(architecture, network=space.networks["score"])
+    assert all(torch.equal(a, b) for a, b in zip(named.parameters(), given.parameters(), strict=True))
+
+
+def test_initialisation_reaches_the_weights():
+    space = get_space("nas-bench-201")
+    network = space.build(space.from_index(1462), network="search", initialisation="standard-normal")
+    assert network.stem[0].weight.std().item() == pytest.approx(1, abs=0.1)
+    assert network.classifier.bias.eq(0).all()
+    with pytest.raises(UnknownNameError, match="initialisation"):
+        space.build(space.from_index(0), network="score", initialisation="he")
+
+
+def test_weights_do_not_depend_on_the_global_generator():
+    space = toy_space()
+    architecture = space.parse("nor_conv_3x3,skip_connect,nor_conv_1x1")
+    torch.manual_seed(1)
+    one = space.build(architecture)
+    torch.manual_seed(2)
+    two = space.build(architecture)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_errors_name_the_choice_and_its_options():
+    space = toy_space()
+    with pytest.raises(ArchitectureError, match=r"^toy asks 3 choices, got 2 answers\.$"):
+        space.architecture(["none", "none"])
+    with pytest.raises(
+        ArchitectureError, match=r"'conv' is no option of toy's choice '2<-0'; options: none, skip_conn"
+    ):
+        space.architecture(["none", "conv", "none"])
+
+
+def test_enumeration_is_lexicographic_with_the_last_choice_fastest():
+    texts = [str(architecture) for architecture in toy_space().enumerate()]
+    assert texts[:5] == [
+        "none,none,none",
+        "none,none,skip_connect",
+        "none,none,nor_conv_1x1",
+        "none,none,nor_conv_3x3",
+        "none,skip_connect,none",
+    ]
+    assert texts[-1] == "nor_conv_3x3,nor_conv_3x3,nor_conv_3x3"
+
+
+def test_too_large_to_enumerate():
+    with pytest.raises(NascenceError, match="too many to enumerate; sample instead"):
+        next(get_space("darts").enumerate())
+
+
+class Lopsided(Space):
+    """One choice is no choice at all."""
+
+    name = "lopsided"
+    choices = (Choice("fixed", ("a",)), Choice("free", ("a", "b")))
+    networks = {}
+
+    def format(self, architecture):
+        raise NotImplementedError
+
+    def parse(self, text):
+        raise NotImplementedError
+
+    def assemble(self, architecture, network, in_channels, num_classes):
+        raise NotImplementedError
+
+
+def test_mutation_never_picks_a_choice_of_one_option():
+    space, draws = Lopsided(), generator(0)
+    one, other = space.architecture(["a", "a"]), space.architecture(["a", "b"])
+    assert {space.mutate(one, draws) for _ in range(20)} == {other}
+    assert list(space.neighbours(other)) == [one]
+    assert space.canonical(one) == one
+    assert space.index(one) is None
+    assert space.size == 2
