@@ -1,0 +1,283 @@
+"""Several methods over several seeds on one space, in one table, beside what nobody searched for.
+
+Every entry is a folder ``<out>/<name>/seed-<seed>`` that ends with an ``entry.json``, written last and atomically, so
+that a comparison that was killed continues where it was: entries that have one are not computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from nascence.architecture import Architecture
+from nascence.benchmarks.reference_networks import plain_resnet
+from nascence.benchmarks.statistics import Summary
+from nascence.benchmarks.tables import Table
+from nascence.costs import CostModel, flops, params
+from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.seeding import generator
+from nascence.spaces import Space
+
+Search = Callable[[str, int, Path], None]
+Train = Callable[[Architecture | nn.Module, int, Path], Mapping[str, float]]
+
+RANDOM, LARGEST, RESNET = "random-architectures", "largest", "plain-resnet"
+_RESERVED = (RANDOM, LARGEST, RESNET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What to compare, and with what.
+
+    ``search(method, seed, directory)`` makes or continues a normal run in ``directory`` and leaves its
+    ``architecture.json`` there. ``train(architecture or module, seed, directory)``, if given, trains it there and
+    returns measures such as ``{"test_accuracy": 0.93}``. With ``workers`` above one both must be importable functions
+    (they are sent to other processes, each with one compute thread). ``columns`` are looked up in ``table`` when
+    everything is finished. ``settings`` is whatever else results depend on, as JSON values: a folder made with other
+    settings is refused.
+
+    Always beside the methods: one random architecture a seed, and the architecture with the most parameters; with
+    training also a plain ResNet of the median number of parameters that the methods found.
+    """
+
+    methods: Sequence[str]
+    seeds: Sequence[int]
+    model: CostModel
+    search: Search
+    out: Path
+    train: Train | None = None
+    table: Table | None = None
+    columns: Sequence[str] = ()
+    workers: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def run(self) -> dict[str, Any]:
+        """Compute what is missing, write ``comparison.json`` and ``comparison.md``, and return the former's content.
+
+        Raises :class:`SettingError` on an empty or contradictory request before anything is computed, and
+        :class:`RunError` when the folder is of another comparison or a worker process dies.
+        """
+        self._check()
+        self._claim()
+        space = self.model.space
+        tasks = [_Task(name, seed) for name in self.methods for seed in self.seeds]
+        tasks += [_Task(RANDOM, seed, str(space.sample(generator(seed, "compare", RANDOM)))) for seed in self.seeds]
+        # An untrained architecture is the same whatever the seed: one entry is enough.
+        largest = str(self.model.extreme("params", largest=True))
+        tasks += [_Task(LARGEST, seed, largest) for seed in (self.seeds if self.train else self.seeds[:1])]
+        self._compute(tasks)
+        if self.train is not None:
+            found = [self._entry(name, seed)["architecture"] for name in self.methods for seed in self.seeds]
+            target = median(self.model.params(space.parse(text)) for text in found)
+            resnets = [_Task(RESNET, seed, resnet_params=target) for seed in self.seeds]
+            self._compute(resnets)
+            tasks += resnets
+        names = [*self.methods, RANDOM, LARGEST, *([RESNET] if self.train else [])]
+        result = {
+            "space": space.name,
+            "table": self.table.source.name if self.table else None,
+            "seeds": list(self.seeds),
+            "settings": dict(self.settings),
+            "rows": [self._row(name, [task.seed for task in tasks if task.name == name]) for name in names],
+        }
+        _write(self.out / "comparison.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
+        _write(self.out / "comparison.md", markdown(result))
+        return result
+
+    def _check(self) -> None:
+        if not self.methods or not self.seeds:
+            raise SettingError("A comparison needs at least one method and one seed.")
+        if len(set(self.methods)) < len(self.methods) or len(set(self.seeds)) < len(self.seeds):
+            raise SettingError("A comparison names every method and every seed once.")
+        taken = [name for name in self.methods if name in _RESERVED]
+        if taken:
+            raise SettingError(f"'{taken[0]}' is always in the comparison; leave it out of the methods.")
+        if self.workers < 1:
+            raise SettingError(f"workers must be at least 1, not {self.workers}.")
+        if self.columns and self.table is None:
+            raise SettingError("Columns come from a table; name the table, too.")
+        for column in self.columns:
+            assert self.table is not None
+            if column not in self.table.columns:
+                raise UnknownNameError(f"column of {self.table.source.name}", column, self.table.columns)
+        if self.table is not None and self.table.space.name != self.model.space.name:
+            raise SettingError(
+                f"The table {self.table.source.name} is about {self.table.space.name}, not {self.model.space.name}."
+            )
+
+    def _claim(self) -> None:
+        """Make the folder this comparison's, or refuse it."""
+        plan = {"space": self.model.space.name, "trained": self.train is not None, "settings": dict(self.settings)}
+        path = self.out / "plan.json"
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                if any(self.out.iterdir()):
+                    raise RunError(f"{self.out} holds something else; choose an empty folder for the comparison.")
+                _write(path, json.dumps(plan, indent=2) + "\n")
+            elif json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(plan)):
+                raise RunError(f"{self.out} is a comparison with other settings; choose another folder.")
+        except OSError as error:
+            raise RunError(f"Cannot write {self.out}: {error.strerror or error}.") from None
+        except json.JSONDecodeError:
+            raise RunError(f"{path} is not valid JSON; choose another folder for the comparison.") from None
+
+    def _compute(self, tasks: Iterable[_Task]) -> None:
+        missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]
+        networks = self.model.networks
+        shape = (networks.input_shape, networks.num_classes)
+        arguments = [
+            (task, self._directory(task.name, task.seed), self.search, self.train, self.model.space, *shape)
+            for task in missing
+        ]
+        if self.workers == 1 or len(missing) < 2:
+            for argument in arguments:
+                _work(*argument)
+            return
+        with ProcessPoolExecutor(
+            min(self.workers, len(missing)), get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            futures = [pool.submit(_work, *argument) for argument in arguments]
+            try:
+                for future in futures:
+                    future.result()
+            except BrokenProcessPool:
+                raise RunError(
+                    "A worker process died; what was finished is kept, type the same command again to continue."
+                ) from None
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _directory(self, name: str, seed: int) -> Path:
+        return self.out / name / f"seed-{seed}"
+
+    def _entry(self, name: str, seed: int) -> dict[str, Any]:
+        path = self._directory(name, seed) / "entry.json"
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(f"Cannot read {path}: {error}; delete it to compute this entry again.") from None
+        assert isinstance(entry, dict)
+        return entry
+
+    def _row(self, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+        entries = [self._entry(name, seed) for seed in seeds]
+        values: dict[str, list[float]] = {}
+
+        def add(measure: str, number: float) -> None:
+            values.setdefault(measure, []).append(number)
+
+        for entry in entries:
+            for measure, number in entry["measures"].items():
+                add(measure, number)
+            if entry["architecture"] is not None:
+                architecture = self.model.space.parse(entry["architecture"])
+                add("params", self.model.params(architecture))
+                add("flops", self.model.flops(architecture))
+                for column in self.columns if self.table else ():
+                    assert self.table is not None
+                    add(column, self.table.value(architecture, column))
+        return {
+            "name": name,
+            "architectures": [entry["architecture"] for entry in entries],
+            "values": values,
+            "summaries": {measure: Summary.of(numbers).to_dict() for measure, numbers in values.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One entry: of a method, or of a given ``architecture``, or of a plain ResNet of ``resnet_params``."""
+
+    name: str
+    seed: int
+    architecture: str | None = None
+    resnet_params: float | None = None
+
+
+def _work(
+    task: _Task,
+    directory: Path,
+    search: Search,
+    train: Train | None,
+    space: Space,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+) -> None:
+    """Compute one entry and write it."""
+    text = task.architecture
+    measures: dict[str, float] = {}
+    subject: Architecture | nn.Module
+    if task.resnet_params is not None:
+        subject = plain_resnet(task.resnet_params, input_shape[0], num_classes, seed=task.seed)
+        measures = {"params": params(subject), "flops": flops(subject, input_shape)}
+    else:
+        if text is None:
+            search(task.name, task.seed, directory)
+            content = _searched(directory)
+            text = content["architecture"]
+            if content.get("search_seconds") is not None:
+                measures["search_seconds"] = content["search_seconds"]
+        subject = space.parse(text)
+    directory.mkdir(parents=True, exist_ok=True)
+    if train is not None:
+        measures |= {name: float(value) for name, value in train(subject, task.seed, directory).items()}
+    entry = {"name": task.name, "seed": task.seed, "architecture": text, "measures": measures}
+    _write(directory / "entry.json", json.dumps(entry, indent=2) + "\n")
+
+
+def _searched(directory: Path) -> dict[str, Any]:
+    path = directory / "architecture.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise RunError(f"The search in {directory} left no readable architecture.json: {error}.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("architecture"), str):
+        raise RunError(f"{path} holds no architecture.")
+    return content
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The comparison as a markdown table: mean +- standard deviation over seeds, and the range, of every measure."""
+    measures = list(dict.fromkeys(measure for row in result["rows"] for measure in row["summaries"]))
+    last = [name for name in ("params", "flops", "search_seconds") if name in measures]
+    measures = [name for name in measures if name not in last] + last
+    lines = ["| | seeds | " + " | ".join(measures) + " |", "|---" * (len(measures) + 2) + "|"]
+    for row in result["rows"]:
+        cells = [_cell(row["summaries"].get(measure)) for measure in measures]
+        lines.append(f"| {row['name']} | {len(row['architectures'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(summary: Mapping[str, Any] | None) -> str:
+    if summary is None:
+        return "-"
+    if summary["std"] is None or summary["min"] == summary["max"]:
+        return _number(summary["mean"])
+    spread = f"{_number(summary['mean'])} ± {_number(summary['std'])}"
+    return f"{spread} ({_number(summary['min'])} to {_number(summary['max'])})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+__all__ = ["LARGEST", "RANDOM", "RESNET", "Comparison", "markdown"]

@@ -1,0 +1,90 @@
+"""Networks that nobody searched, to compare found ones with."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.costs import params
+from nascence.errors import SettingError
+from nascence.initialisation import initialise
+from nascence.seeding import generator
+
+
+class _Block(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut, which is a 1 x 1 convolution where the shape changes."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return torch.relu(self.main(x_BCHW) + self.shortcut(x_BCHW))
+
+
+@final
+class PlainResNet(nn.Module):
+    """The residual network for small images (He et al., CVPR 2016, section 4.2): a stem, three stages of ``blocks``
+    basic blocks of width w, 2w and 4w, pooling, a classifier. Depth 6 x blocks + 2; projections as shortcuts."""
+
+    def __init__(self, width: int, in_channels: int = 3, num_classes: int = 10, blocks: int = 3) -> None:
+        super().__init__()
+        self.width = width
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        layers: list[nn.Module] = []
+        channels = width
+        for stage in range(3):
+            for block in range(blocks):
+                wide = width * 2**stage
+                layers.append(_Block(channels, wide, 2 if stage and not block else 1))
+                channels = wide
+        self.blocks = nn.Sequential(*layers)
+        self.classifier = nn.Linear(channels, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.classifier(self.blocks(self.stem(x_BCHW)).mean(dim=(2, 3)))
+
+
+def plain_resnet(
+    params_target: float, in_channels: int = 3, num_classes: int = 10, *, blocks: int = 3, seed: int = 0
+) -> PlainResNet:
+    """The :class:`PlainResNet` whose number of parameters is closest to ``params_target``.
+
+    Raises :class:`SettingError` when the target is not positive.
+    """
+    if not params_target > 0:
+        raise SettingError(f"A network needs a positive number of parameters, not {params_target}.")
+
+    def count(width: int) -> int:
+        with torch.device("meta"):
+            return params(PlainResNet(width, in_channels, num_classes, blocks))
+
+    low, high = 1, 2
+    while count(high) < params_target:
+        low, high = high, 2 * high
+    while high - low > 1:  # the count grows with the width
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < params_target else (low, middle)
+    width = min((low, high), key=lambda width: abs(count(width) - params_target))
+    with torch.random.fork_rng(devices=[]):
+        network = PlainResNet(width, in_channels, num_classes, blocks)
+    initialise(network, "kaiming-fan-out", generator(seed, "weights"))
+    return network
+
+
+__all__ = ["PlainResNet", "plain_resnet"]

@@ -1,0 +1,205 @@
+import importlib
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from torch import nn
+
+from nascence.architecture import Architecture
+from nascence.benchmarks import Comparison, PlainResNet, load_table
+from nascence.costs import CostModel, params
+from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.spaces import NetworkConfig, get_space
+
+NB201 = get_space("nas-bench-201")
+NETWORK = NetworkConfig(channels=4, depth=1)
+
+# The functions that stand in for a real run and a real training; a module of its own, so that workers can import it.
+RUNS = '''
+import json, os
+from nascence.architecture import Architecture
+from nascence.spaces import get_space
+
+def search(method, seed, directory):
+    """Methods "a" and "b" find cells 10 + seed and 20 + seed; every call leaves a trace."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "calls", "a") as file:
+        file.write("x")
+    if method == "dies":
+        os._exit(9)
+    if method == "fails" and seed == 1 and not (directory.parent / "mended").exists():
+        raise RuntimeError("a fault of ours")
+    cell = get_space("nas-bench-201").from_index({"a": 10, "b": 20}.get(method, 30) + seed)
+    content = {"space": "nas-bench-201", "architecture": str(cell), "search_seconds": 2.0 + seed}
+    (directory / "architecture.json").write_text(json.dumps(content))
+
+def train(subject, seed, directory):
+    with open(directory / "trained", "a") as file:
+        file.write("x")
+    return {"test_accuracy": 0.5 + seed / 10 + (0.0 if isinstance(subject, Architecture) else 0.2)}
+'''
+
+
+@pytest.fixture
+def runs(tmp_path_factory, monkeypatch):
+    place = tmp_path_factory.mktemp("modules")
+    (place / "stand_in_runs.py").write_text(RUNS)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    return importlib.import_module("stand_in_runs")
+
+
+@pytest.fixture
+def table(tmp_path_factory):
+    """Accuracy of every cell: its index / 1000."""
+    path = tmp_path_factory.mktemp("tables") / "t.parquet"
+    cells = {"architecture": [str(NB201.from_index(at)) for at in range(NB201.size)]}
+    parquet.write_table(pa.table({**cells, "accuracy": [at / 1000 for at in range(NB201.size)]}), path)
+    return load_table(path, space="nas-bench-201")
+
+
+@pytest.fixture
+def make(tmp_path, runs, table):
+    def comparison(**changes):
+        settings = {
+            "methods": ["a", "b"], "seeds": [0, 1, 2], "model": CostModel(NB201, NETWORK, (3, 8, 8)),
+            "search": runs.search, "out": tmp_path / "cmp", "table": table, "columns": ["accuracy"],
+        }  # fmt: skip
+        return Comparison(**{**settings, **changes})
+
+    return comparison
+
+
+def rows(result):
+    return {row["name"]: row for row in result["rows"]}
+
+
+def test_a_comparison_without_training(make, tmp_path):
+    result = make().run()
+    found = rows(result)
+    assert list(found) == ["a", "b", "random-architectures", "largest"]
+    assert found["a"]["values"]["accuracy"] == [0.01, 0.011, 0.012]
+    assert found["b"]["summaries"]["accuracy"] == pytest.approx(
+        {"mean": 0.021, "std": 0.001, "min": 0.02, "max": 0.022, "count": 3}
+    )
+    assert found["a"]["summaries"]["search_seconds"]["mean"] == 3.0
+    for row in found.values():
+        for text, counted in zip(row["architectures"], row["values"]["params"], strict=True):
+            module = NB201.build(NB201.parse(text), network=NETWORK)
+            assert params(module) == counted
+    assert found["largest"]["architectures"] == [str(NB201.architecture(["nor_conv_3x3"] * 6))]
+    assert len(set(found["random-architectures"]["architectures"])) == 3
+    assert "search_seconds" not in found["random-architectures"]["summaries"]
+    assert json.loads((tmp_path / "cmp" / "comparison.json").read_text()) == result
+
+
+def test_the_markdown_table(make, tmp_path):
+    make().run()
+    lines = (tmp_path / "cmp" / "comparison.md").read_text().splitlines()
+    assert lines[0] == "| | seeds | accuracy | params | flops | search_seconds |"
+    assert lines[2].startswith("| a | 3 | 0.011 ± 0.001 (0.01 to 0.012) | ")
+    assert lines[5].startswith("| largest | 1 | ")
+    assert lines[5].endswith(" - |")
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_training_adds_its_measures_and_a_plain_resnet_of_the_same_size(make, runs, tmp_path):
+    subjects = []
+
+    def train(subject, seed, directory):
+        subjects.append(subject)
+        return runs.train(subject, seed, directory)
+
+    found = rows(make(train=train).run())
+    assert list(found)[-1] == "plain-resnet"
+    assert found["a"]["values"]["test_accuracy"] == [0.5, 0.6, 0.7]
+    assert found["plain-resnet"]["values"]["test_accuracy"] == [0.7, 0.8, pytest.approx(0.9)]
+    assert len(found["largest"]["values"]["test_accuracy"]) == 3
+    networks = [subject for subject in subjects if isinstance(subject, nn.Module)]
+    assert [type(network) for network in networks] == [PlainResNet] * 3
+    assert len(subjects) - len(networks) == sum(isinstance(subject, Architecture) for subject in subjects) == 12
+    sizes = sorted(found["a"]["values"]["params"] + found["b"]["values"]["params"])
+    target = (sizes[2] + sizes[3]) / 2
+    widths = [params(PlainResNet(width)) for width in range(1, 20)]
+    assert found["plain-resnet"]["values"]["params"] == [min(widths, key=lambda size: abs(size - target))] * 3
+    assert found["plain-resnet"]["architectures"] == [None] * 3
+
+
+def test_finished_entries_are_not_computed_again(make, tmp_path):
+    first = make().run()
+    assert make().run() == first
+    more = make(methods=["a", "b", "c"], seeds=[0, 1, 2, 3]).run()
+    assert rows(more)["a"]["values"]["accuracy"][:3] == rows(first)["a"]["values"]["accuracy"]
+    calls = sorted((tmp_path / "cmp").glob("*/seed-*/calls"))
+    assert len(calls) == 3 * 4
+    assert all(path.read_text() == "x" for path in calls)
+
+
+def test_an_error_stops_it_and_the_next_start_continues(make, tmp_path):
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        make(methods=["a", "fails"]).run()
+    assert not (tmp_path / "cmp" / "comparison.json").exists()
+    (tmp_path / "cmp" / "fails" / "mended").touch()
+    found = rows(make(methods=["a", "fails"]).run())
+    assert found["fails"]["values"]["accuracy"] == [0.03, 0.031, 0.032]
+    calls = {path.parent.name: path.read_text() for path in (tmp_path / "cmp" / "fails").glob("*/calls")}
+    assert calls == {"seed-0": "x", "seed-1": "xx", "seed-2": "x"}
+
+
+def test_workers_give_the_same_result(make, runs, tmp_path):
+    one = make(train=runs.train, seeds=[1]).run()
+    two = make(train=runs.train, seeds=[1], out=tmp_path / "parallel", workers=2).run()
+    assert one == two
+
+
+def test_a_worker_that_dies_is_reported_in_one_sentence(make, tmp_path):
+    with pytest.raises(RunError, match="type the same command again"):
+        make(methods=["dies"], seeds=[0, 1], workers=2).run()
+
+
+def test_a_folder_of_something_else_is_refused(make, tmp_path):
+    (tmp_path / "cmp").mkdir()
+    (tmp_path / "cmp" / "thesis.tex").write_text("precious")
+    with pytest.raises(RunError, match="holds something else"):
+        make().run()
+    assert [path.name for path in (tmp_path / "cmp").iterdir()] == ["thesis.tex"]
+
+
+def test_other_settings_are_refused(make, runs, tmp_path):
+    make(settings={"epochs": 3}).run()
+    before = (tmp_path / "cmp" / "comparison.json").read_text()
+    for changes in ({"settings": {"epochs": 4}}, {"settings": {"epochs": 3}, "train": runs.train}):
+        with pytest.raises(RunError, match="other settings"):
+            make(**changes).run()
+    assert (tmp_path / "cmp" / "comparison.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": []}, "at least one method"),
+        ({"seeds": []}, "one seed"),
+        ({"methods": ["a", "a"]}, "once"),
+        ({"seeds": [1, 1]}, "once"),
+        ({"methods": ["largest"]}, "'largest' is always in the comparison"),
+        ({"workers": 0}, "workers"),
+        ({"table": None}, "name the table"),
+        ({"model": CostModel(get_space("darts"), NETWORK)}, "is about nas-bench-201, not darts"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_written(make, tmp_path, changes, message):
+    with pytest.raises(SettingError, match=message):
+        make(**changes).run()
+    assert not (tmp_path / "cmp").exists()
+
+
+def test_an_unknown_column_is_refused(make, tmp_path):
+    with pytest.raises(UnknownNameError, match="Known: accuracy"):
+        make(columns=["acuracy"]).run()
+    assert not (tmp_path / "cmp").exists()
+
+
+def test_a_search_that_leaves_nothing_is_an_error(make):
+    with pytest.raises(RunError, match=r"no readable architecture\.json"):
+        make(search=lambda method, seed, directory: None).run()
