@@ -68,9 +68,8 @@ def _read_table(file: Path, rows: bool = True) -> Any:
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = (
-            f"cannot be read ({error.strerror})" if getattr(error, "strerror", None) else "is no valid parquet file"
-        )
+        because = getattr(error, "strerror", None)
+        reason = f"cannot be read ({because})" if because else "is no valid parquet file"
         raise DataError(f"{file} {reason}.") from None
 
 
