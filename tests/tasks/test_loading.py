@@ -91,3 +91,12 @@ def test_describe_lists_what_is_built_in_and_what_is_found(
 
 def test_describe_without_a_data_folder() -> None:
     assert [entry["name"] for entry in describe_datasets("/nowhere")] == DATASETS.names() == ["digits", "cifar10"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"pets cannot be read \(Permission denied\)\."):
+        load_task(str(class_folders))

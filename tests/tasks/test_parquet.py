@@ -97,6 +97,7 @@ def test_tables_that_cannot_serve_are_refused(tmp_path: Path, encode: Encode, wr
         ({"img": [{"bytes": None}, {"bytes": image}], "label": [0, 1]}, "1 rows without an image"),
         ({"img": [{"path": "a.png"}], "label": [0]}, "hold no encoded bytes"),
         ({"img": ["a.png"], "label": [0]}, "of type string; expected the bytes"),
+        ({"img": [image], "label": pa.array([b"\xff"]).view(pa.string())}, "labels that are not valid text"),
         ({"img": [image], "label": [0.5]}, "labels in .* are of type double; expected whole numbers or text"),
         ({"img": [image, b"rubbish"], "label": [0, 1]}, r"toy\.parquet, row 1, is not an image"),
         ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "has no rows"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
+from nascence.tasks.cache import DAMAGED_ARCHIVE
 from nascence.tasks.decoding import resize
 from nascence.tasks.sources import Part, Request, divide
 
@@ -66,7 +66,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}).") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile):
+    except DAMAGED_ARCHIVE:
         raise DataError(f"{path} is no valid .npz file of plain arrays.") from None
 
 

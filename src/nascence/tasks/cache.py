@@ -7,12 +7,25 @@ import hashlib
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 _VERSION = 1
+
+# what NumPy, zipfile and zlib raise on an .npz that is damaged or none at all
+DAMAGED_ARCHIVE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+)
 
 
 def cache_folder() -> Path:
@@ -33,7 +46,7 @@ def cached_array(files: Sequence[Path], settings: str, compute: Callable[[], np.
         with target.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["stamp"]) == stamp:
                 return stored["array"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, *DAMAGED_ARCHIVE):
         pass
     array = compute()
     with contextlib.suppress(OSError):

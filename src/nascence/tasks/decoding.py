@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,12 @@ def decode_images(sources: Sequence[tuple[str, bytes | Path]], image_size: int |
     data says. With ``image_size`` the shorter side becomes that many pixels and the centre square is kept. Raises
     :class:`DataError` for a source that is no image or truncated, when sizes differ, or when memory cannot hold them.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files; what it cannot read, it raises
+        return _decode_all(sources, image_size)
+
+
+def _decode_all(sources: Sequence[tuple[str, bytes | Path]], image_size: int | None) -> np.ndarray:
     first = _decode(*sources[0], image_size)
     height, width, _ = first.shape
     _check_memory(len(sources) * height * width * 3, len(sources))

@@ -52,7 +52,11 @@ def load_task(
     if image_size is not None and image_size < 1:
         raise DataError(f"The image size must be at least 1 pixel, got {image_size}.")
     request = Request(data_dir=find_data_dir(data_dir), image_size=image_size, download=download, progress=progress)
-    return assemble(_read(data, request), test_fraction=test_fraction, seed=seed, flip=flip)
+    try:
+        raw = _read(data, request)
+    except OSError as error:
+        raise DataError(f"{error.filename or data} cannot be read ({error.strerror or error}).") from None
+    return assemble(raw, test_fraction=test_fraction, seed=seed, flip=flip)
 
 
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
@@ -79,11 +83,13 @@ def _read(data: str, request: Request) -> RawData:
         raw = DATASETS.get(data)(request)
         assert isinstance(raw, RawData)
         return raw
-    found = _found(request.data_dir)
-    path = found.get(data, Path(data).expanduser())
+    path = Path(data).expanduser()
+    if data == path.name:  # a bare name
+        named = (request.data_dir / (data + suffix) for suffix in ("", *_SUFFIXES))
+        path = next((candidate for candidate in named if candidate.exists()), path)
     if not path.exists():
         if data == path.name and not path.suffix:
-            raise UnknownNameError("data set", data, {*DATASETS.names(), *found})
+            raise UnknownNameError("data set", data, {*DATASETS.names(), *_found(request.data_dir)})
         raise DataError(
             f"There is nothing at {path}; expected a folder of class folders, a parquet file or folder, or an .npz."
         )

@@ -65,10 +65,11 @@ def _read_table(file: Path, rows: bool = True) -> Any:
                     f"{file} needs the columns 'img' (or 'image') and 'label', but has: {', '.join(columns) or 'none'}."
                 )
             return opened.read([image, LABEL_COLUMN]).select([image, LABEL_COLUMN]) if rows else None
-    except (pa.ArrowException, OSError) as error:
-        reason = (
-            f"cannot be read ({error.strerror})" if getattr(error, "strerror", None) else "is no valid parquet file"
-        )
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError) as error:
+        because = getattr(error, "strerror", None)
+        reason = f"cannot be read ({because})" if because else "is no valid parquet file"
         raise DataError(f"{file} {reason}.") from None
 
 
@@ -112,7 +113,10 @@ def _labels(file: Path, column: Any) -> list[int | str]:
         raise DataError(f"{file} has {column.null_count} rows without a label; label or remove them.")
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"The labels in {file} are of type {column.type}; expected whole numbers or text.")
-    return column.to_pylist()
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        raise DataError(f"{file} has labels that are not valid text.") from None
 
 
 def _class_names(schema: Any) -> list[str] | None:
