@@ -45,7 +45,11 @@ class NASI(Method):
         space = problem.space
         if not isinstance(space, CellSpace):
             raise SettingError(f"nasi relaxes a supernet of cells; the space {space.name} has none.")
-        allowed = space.operations if space.shape.edges_per_node is None else tuple(o for o in space.operations if o != "none")
+        allowed = (
+            space.operations
+            if space.shape.edges_per_node is None
+            else tuple(o for o in space.operations if o != "none")
+        )
         decisions = Decisions(space, allowed)
         return KernelAscent(
             decisions,
@@ -64,21 +68,23 @@ class _Trace:
     def __init__(self, settings: NASI, problem: Problem, space: CellSpace, decisions: Decisions) -> None:
         self.settings, self.problem, self.decisions = settings, problem, decisions
         network = space.networks["proxy"]
-        network = replace(network, channels=settings.channels or network.channels, depth=settings.depth or network.depth)
+        network = replace(
+            network, channels=settings.channels or network.channels, depth=settings.depth or network.depth
+        )
         self.space, self.network = space, network
         self.supernet: Supernet | None = None
 
     def _build(self, step: int) -> Supernet:
-        s=self
+        s = self
         if self.supernet is None or self.settings.fresh_weights:
             self.supernet = Supernet(
-            s.space,
-            s.network,
-            in_channels=s.problem.task.in_channels,
-            num_classes=s.problem.task.num_classes,
-            initialisation=s.settings.initialisation,
-            seed=derive_seed(s.problem.seed, "nasi", "weights", step if self.settings.fresh_weights else 0),
-        )
+                s.space,
+                s.network,
+                in_channels=s.problem.task.in_channels,
+                num_classes=s.problem.task.num_classes,
+                initialisation=s.settings.initialisation,
+                seed=derive_seed(s.problem.seed, "nasi", "weights", step if self.settings.fresh_weights else 0),
+            )
         return self.supernet
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -87,9 +93,13 @@ class _Trace:
         if self.settings.data == "noise":
             x_BCHW = torch.randn(x_BCHW.shape, generator=generator(seed, "nasi", "noise", step))
         if self.settings.labels == "random":
-            labels_B = torch.randint(task.num_classes, labels_B.shape, generator=generator(seed, "nasi", "labels", step))
+            labels_B = torch.randint(
+                task.num_classes, labels_B.shape, generator=generator(seed, "nasi", "labels", step)
+            )
         logits = {name: value.clone().requires_grad_() for name, value in logits.items()}
-        weights = self.decisions.straight_through(logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature)
+        weights = self.decisions.straight_through(
+            logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
+        )
         net = self._build(step)
         trace = squared_gradient_norm(net, net(x_BCHW, weights), labels_B, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))

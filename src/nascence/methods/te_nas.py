@@ -116,7 +116,10 @@ class _LinearRegions:
         replace_batch_norm(supernet, "frozen")
         patches = [
             self.problem.task.patches(
-                settings.region_patches, settings.patch_size, 1, generator(seed, "te-nas", "patches", at_round, draw, batch)
+                settings.region_patches,
+                settings.patch_size,
+                1,
+                generator(seed, "te-nas", "patches", at_round, draw, batch),
             )
             for batch in range(batches)
         ]

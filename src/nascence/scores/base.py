@@ -25,8 +25,8 @@ T = TypeVar("T")
 class Probe:
     """One architecture under examination at one draw of weights and images.
 
-    The draw depends on ``seed`` and ``draw`` but not on the architecture, so that architectures are compared on the same
-    images. What scores have in common is computed once, through :meth:`shared`.
+    The draw depends on ``seed`` and ``draw`` but not on the architecture, so that architectures are compared on the
+    same images. What scores have in common is computed once, through :meth:`shared`.
     """
 
     space: Space

@@ -19,7 +19,7 @@ class ScoringBatchNorm(nn.Module):
     """Normalises with the statistics of the batch; what gradients see of them is the ``mode``.
 
     ``train``: the statistics depend on the inputs, as in training. ``frozen``: the same numbers, held constant.
-    ``eval``: constants as well, the running statistics after one forward in training mode with momentum 0.1 from (0, 1).
+    ``eval``: constants as well, the running statistics after one forward in training mode, momentum 0.1 from (0, 1).
     ``groups``: the batch [M * N, C, H, W] holds M independent networks' inputs, each with statistics of its own.
     ``normalised`` keeps the output before scale and shift, for the derivative with respect to the scale.
     """

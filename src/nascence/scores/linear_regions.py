@@ -19,7 +19,7 @@ from nascence.scores.ntk import Forward
 
 
 def activation_patterns(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> np.ndarray:
-    """One row of packed bits per input, uint8 [B, ceil(F / 8)]: for each of F ReLUs with images as input, is it active?"""
+    """One row of packed bits per input, uint8 [B, ceil(F / 8)]: is each of F ReLUs (those on images) active?"""
     bits: list[Tensor] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -25,8 +25,8 @@ def class_summed_kernel(
     """K [M, N, N] in float64 for a batch of M * N images (``groups`` = M networks side by side; see batch_norm).
 
     ``network`` holds the parameters (its normalisation replaced by :func:`replace_batch_norm`), ``forward`` maps the
-    images to logits. Where samples are coupled by batch statistics (mode ``train``) every sample costs a backward pass of
-    its own, ``chunk`` of them vectorised at a time; otherwise one backward pass yields all per-sample gradients.
+    images to logits. Where samples are coupled by batch statistics (mode ``train``) every sample costs a backward pass
+    of its own, ``chunk`` of them vectorised at a time; otherwise one backward pass yields all per-sample gradients.
     """
     norms = [module for module in network.modules() if isinstance(module, ScoringBatchNorm)]
     for norm in norms:
@@ -61,7 +61,9 @@ def _jacobian_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor) ->
     uses: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        uses.append((module, module.normalised if isinstance(module, ScoringBatchNorm) else inputs[0], output))
+        seen = module.normalised if isinstance(module, ScoringBatchNorm) else inputs[0]
+        assert seen is not None
+        uses.append((module, seen, output))
 
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | ScoringBatchNorm)]
     handles = [m.register_forward_hook(record) for m in layers if m.weight is not None]
@@ -90,13 +92,8 @@ def _per_sample_weight_gradient(module: nn.Module, inputs: Tensor, gradient: Ten
     if module.kernel_size == (1, 1) and module.padding == (0, 0):
         patches = inputs[:, :, :: module.stride[0], :: module.stride[1]].flatten(2)
     else:
-        patches = nn.functional.unfold(
-            inputs,
-            module.kernel_size,
-            module.dilation,
-            module.padding,
-            module.stride,  # type: ignore[arg-type]
-        )
+        assert isinstance(module.padding, tuple)
+        patches = nn.functional.unfold(inputs, module.kernel_size, module.dilation, module.padding, module.stride)
     if isinstance(module, FusedConv2d):
         groups = module.template_groups
         if groups == 1 and module.shared_input:  # one product for all edges
@@ -110,7 +107,7 @@ def _per_sample_weight_gradient(module: nn.Module, inputs: Tensor, gradient: Ten
 
 
 def condition_number(kernel: Tensor) -> Tensor:
-    """lambda_max / lambda_min of symmetric kernels [..., N, N]; infinity where singular, not finite or constant zero."""
+    """lambda_max / lambda_min of symmetric kernels [..., N, N]; infinity where singular, zero or not finite."""
     n = kernel.shape[-1]
     finite = kernel.isfinite().all(-1).all(-1)
     values = torch.linalg.eigvalsh(torch.where(finite[..., None, None], kernel, torch.eye(n, dtype=kernel.dtype)))

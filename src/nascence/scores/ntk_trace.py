@@ -1,7 +1,7 @@
-"""NASI's estimate of the trace of the tangent kernel, s = || d L / d theta ||^2 of one mini-batch (Shu et al., ICLR 2022).
+"""NASI's estimate of the tangent kernel's trace, s = || d L / d theta ||^2 of one mini-batch (Shu et al., ICLR 2022).
 
-L is the mean cross-entropy. By Jensen's inequality s is a lower bound of the trace up to constants, and a loose one: the
-per-sample gradients are averaged before they are squared, so it measures the mean gradient ("gradient flow").
+L is the mean cross-entropy. By Jensen's inequality s is a lower bound of the trace up to constants, and a loose one:
+the per-sample gradients are averaged before they are squared, so it measures the mean gradient ("gradient flow").
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from nascence.architecture import Architecture
 
 
 class Strategy(ABC):
-    """A walk over a space in resumable steps (it fulfils :class:`nascence.runs.Resumable`), ending in an architecture."""
+    """A walk over a space in resumable steps (a :class:`nascence.runs.Resumable`), ending in an architecture."""
 
     total_steps: int
     steps_done: int = 0

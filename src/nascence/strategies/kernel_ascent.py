@@ -19,12 +19,12 @@ TraceGradient = Callable[[dict[str, Tensor], int], tuple[Tensor, dict[str, Tenso
 
 @final
 class KernelAscent(Strategy):
-    """T independent gradients of R(A) = s(A) - mu * max(0, s(A) - nu) at the uniform distribution, averaged after division
-    by their running largest norm, then one step: the result is the most probable architecture after it.
+    """T independent gradients of R(A) = s(A) - mu * max(0, s(A) - nu) at the uniform distribution, averaged after
+    division by their running largest norm, then one step: the result is the most probable architecture after it.
 
     ``nu``: a constant, or None for the running mean of the s seen so far (before the present one), with ``nu_start`` as
-    one earlier observation if it is given; the paper's rule for its adaptive variant is in an appendix that we could not
-    read, so this is a reconstruction. One step is one gradient.
+    one earlier observation if it is given; the paper's rule for its adaptive variant is in an appendix that we could
+    not read, so this is a reconstruction. One step is one gradient.
     """
 
     def __init__(

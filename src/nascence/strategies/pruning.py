@@ -43,8 +43,8 @@ class SupernetPruning(Strategy):
     """Round after round, score the removal of every remaining operation and drop the worst ``prune`` of every edge.
 
     A removal's worth is the relative change of each indicator, averaged over ``draws`` draws that all candidates of a
-    round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values sharing a rank, and
-    the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per node
+    round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values sharing a rank,
+    and the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per node
     drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
 
     With a budget, a removal that would leave no architecture within it is passed over; one that keeps the budget within
@@ -159,10 +159,11 @@ class SupernetPruning(Strategy):
 
     def _names(self) -> dict[str, dict[str, list[str]]]:
         """Per kind of cell and edge, what remains."""
+        operations = self.space.operations
         names: dict[str, dict[str, list[str]]] = {}
         for kind, mask in self.remaining.items():
             names[kind] = {
-                f"{target}<-{source}": [name for name, on in zip(self.space.operations, row.tolist(), strict=True) if on]
+                f"{target}<-{source}": [name for name, on in zip(operations, row.tolist(), strict=True) if on]
                 for (source, target), row in zip(self.space.shape.edges, mask, strict=True)
             }
         return names

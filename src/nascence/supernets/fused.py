@@ -26,7 +26,8 @@ class FusedConv2d(nn.Conv2d):
     """T convolutions side by side. ``shared_input``: they all read the same [B, C, H, W], else [B, T * C, H, W]."""
 
     def __init__(self, template: nn.Conv2d, copies: int, shared_input: bool) -> None:
-        assert template.bias is None and isinstance(template.padding, tuple)
+        assert template.bias is None
+        assert isinstance(template.padding, tuple)
         self.copies = copies
         self.shared_input = shared_input
         self.template_groups = template.groups
@@ -79,7 +80,8 @@ class FusedBatchNorm2d(nn.BatchNorm2d):
             x_BCHW, mean, var, weight, bias, batch_statistics, self.momentum or 0.0, self.eps
         )
         if self.training and self.running_mean is not None and self.running_var is not None:
-            assert mean is not None and var is not None
+            assert mean is not None
+            assert var is not None
             with torch.no_grad():  # the selection was a copy: write the new statistics back
                 for whole, part in ((self.running_mean, mean), (self.running_var, var)):
                     whole.unflatten(0, (self.copies, -1))[list(self.active)] = part.unflatten(0, (len(self.active), -1))
@@ -109,8 +111,8 @@ class FusedFactorizedReduce(nn.Module):
 
 
 class _BoxSum(torch.autograd.Function):
-    """The sum over 3 x 3 pixels, zeros outside: linear and its own adjoint. Separable additions are several times faster
-    on a CPU than the library's average pooling, forward and backward."""
+    """The sum over 3 x 3 pixels, zeros outside: linear and its own adjoint. Separable additions are several times
+    faster on a CPU than the library's average pooling, forward and backward."""
 
     generate_vmap_rule = True
 
@@ -148,9 +150,9 @@ def fuse(template: nn.Module, copies: int) -> nn.Module:
 
     Raises ``TypeError`` for a module with parameters that it does not know how to fuse.
     """
-    if not any(True for _ in template.parameters()) and not any(True for _ in template.buffers()):
-        if not any(isinstance(module, nn.BatchNorm2d) for module in template.modules()):
-            return BoxAverage() if _is_box_average(template) else template
+    stateless = not template.state_dict() and not any(isinstance(m, nn.BatchNorm2d) for m in template.modules())
+    if stateless:
+        return BoxAverage() if _is_box_average(template) else template
     if isinstance(template, FactorizedReduce):
         return FusedFactorizedReduce(template, copies)
     if not isinstance(template, nn.Sequential):

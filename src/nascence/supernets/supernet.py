@@ -26,7 +26,7 @@ class MixedCell(nn.Module):
     The operations of all edges with one source are fused (:mod:`nascence.supernets.fused`). A weight of exactly zero
     that needs no gradient costs nothing: its operation is not run.
 
-    ``mixing`` [E, O], or [M, E, O] with inputs [M * N, C, H, W]: the first N belong to the first of M networks, and so on.
+    ``mixing`` [E, O], or [M, E, O] with inputs [M * N, C, H, W]: the first N belong to the first of M networks, etc.
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class MixedCell(nn.Module):
 def _activate(operation: nn.Module, active: list[int] | None) -> None:
     for module in operation.modules():
         if hasattr(module, "active"):
-            module.active = active
+            module.active = active  # type: ignore[assignment]
 
 
 def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
-    """total + factor * x, with a scalar factor [] or one per group of consecutive inputs [M]; no total counts as zero."""
+    """total + factor * x, with a factor [] or one per group of consecutive inputs [M]; no total counts as zero."""
     if factor.dim() == 0:
         return x_BCHW * factor if total is None else torch.addcmul(total, x_BCHW, factor)
     groups = len(factor)
