@@ -43,7 +43,7 @@ class SupernetPruning(Strategy):
     """Round after round, score the removal of every remaining operation and drop the worst ``prune`` of every edge.
 
     A removal's worth is the relative change of each indicator, averaged over ``draws`` draws that all candidates of a
-    round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values sharing a rank,
+    round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values share a rank,
     and the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per node
     drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
 
