@@ -69,12 +69,8 @@ class RunDirectory:
         run = cls(path, json.loads(json.dumps(files.finite(full))))
         fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
         with files.explained(path):
+            occupied = check_free(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_symlink() or (path.exists() and not path.is_dir()):
-                raise RunError(f"{path} is in the way: it is no directory; choose another --out.")
-            occupied = path.exists() and any(path.iterdir())
-            if occupied and not overwrite:
-                raise RunError(_in_the_way(path))
             try:
                 fresh.mkdir()
                 files.write_json(fresh / "config.json", run.config)
@@ -107,6 +103,12 @@ class RunDirectory:
         if not isinstance(config.get("kind"), str):
             raise RunError(f"{path / 'config.json'} is damaged: it does not say what kind of run this is.")
         return cls(path, config)
+
+    def require(self, *names: str) -> None:
+        """Raises :class:`RunError` when the configuration lacks one of ``names``."""
+        missing = [name for name in names if name not in self.config]
+        if missing:
+            raise RunError(f"{self.path / 'config.json'} is damaged: it has no '{missing[0]}'.")
 
     @property
     def resume_command(self) -> str:
@@ -232,6 +234,20 @@ def _version() -> str:
     return __version__
 
 
+def check_free(path: str | Path, overwrite: bool = False) -> bool:
+    """Whether a run is at ``path`` that a new one may replace. Raises :class:`RunError` when one must not, or when
+    anything else is there; only an empty directory may."""
+    path = Path(path)
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise RunError(f"{path} is in the way: it is no directory; choose another --out.")
+    if not path.exists() or not any(path.iterdir()):
+        return False
+    if not overwrite or not (path / "config.json").is_file():
+        raise RunError(_in_the_way(path))
+    RunDirectory.open(path)
+    return True
+
+
 def _in_the_way(path: Path) -> str:
     if not (path / "config.json").is_file():
         return f"{path} is in the way: it is not empty and no run; choose another --out."
@@ -242,9 +258,7 @@ def _in_the_way(path: Path) -> str:
 
 
 def _replace(path: Path, fresh: Path) -> None:
-    """Put ``fresh`` where the run ``path`` is, and remove that. Raises :class:`RunError` when it is no run, or busy."""
-    if not (path / "config.json").is_file():
-        raise RunError(_in_the_way(path))
+    """Put ``fresh`` where the run ``path`` is, and remove that. Raises :class:`RunError` when it is busy."""
     old = RunDirectory.open(path)
     aside = path.with_name(f".{path.name}.old-{os.getpid()}")
     with old.locked():
@@ -257,4 +271,4 @@ def _replace(path: Path, fresh: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "Stage"]
+__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "Stage", "check_free"]
