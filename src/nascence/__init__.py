@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nascence.architecture import Architecture
 
 if TYPE_CHECKING:
-    from nascence.api import SearchResult, TrainResult, load_model, resume, search, train
+    from nascence.api import SearchResult, TrainResult, export, load_model, resume, search, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "SearchResult",
     "TrainResult",
     "__version__",
+    "export",
     "load_model",
     "resume",
     "search",

@@ -68,6 +68,7 @@ def test_a_terminal_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_facts_are_the_first_measured_numbers() -> None:
     assert facts({"epoch": 1, "loss": 0.123456, "name": "a", "accuracy": 0.5}) == "loss 0.1235, accuracy 0.5"
+    assert facts({"loss": 0.5, "test_accuracy": 91.0, "x": None}, ("test_accuracy", "x")) == "test accuracy 91"
     assert facts({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}) == "a 1, b 2, c 3"
 
 

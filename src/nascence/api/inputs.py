@@ -36,13 +36,16 @@ def load_source(source: Mapping[str, Any], download: bool = False) -> ImageClass
 
 
 def describe_task(task: ImageClassification) -> dict[str, Any]:
-    """What a run remembers of its data: class names, the labels they had, shape (channels, height, width), counts."""
+    """What a run remembers of its data: class names, the labels they had, shape (channels, height, width), counts, and
+    mean and deviation per channel of the training images in [0, 1]."""
     return {
         "class_names": list(task.class_names),
         "labels": list(task.label_mapping),
         "input_shape": list(input_shape(task)),
         "train_images": len(task.train),
         "test_images": len(task.test),
+        "mean": list(task.mean),
+        "std": list(task.std),
     }
 
 
@@ -80,7 +83,9 @@ def network_size(
 
 def slug(data: str) -> str:
     """A data set's name, or the last part of its path, as a part of a folder's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(data).stem if "/" in data else data).strip("-.") or "data"
+    path = Path(data)
+    name = path.stem if path.suffix in (".npz", ".parquet") else path.name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "data"
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification
 from nascence.training import PRESETS, Training, TrainingConfig
 
+_SHOWN = ("train_loss", "test_accuracy")
 _RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
 
 
@@ -71,8 +72,8 @@ def train(
     """Train an architecture from scratch and keep ``model.pt`` and ``metrics.json``.
 
     ``target``: a run directory with a finished search, whose data, network size and seed are used and which receives
-    the results; or an :class:`Architecture`, an ``architecture.json``, or an architecture's string with ``space``, which
-    need ``out`` (a new run directory) and, unless the file names it, ``data``. ``preset``: a published recipe
+    the results; or an :class:`Architecture`, an ``architecture.json``, or an architecture's string with ``space``, all
+    of which need ``out`` (a new run directory) and, unless the file names it, ``data``. ``preset``: a published recipe
     (:data:`nascence.training.PRESETS`); without, :meth:`TrainingConfig.suggested` by the amount of data. ``epochs``,
     ``batch_size``, ``learning_rate`` and ``settings`` (any field of :class:`nascence.training.TrainingConfig`) replace
     parts of it. A training that was begun with the same settings is continued.
@@ -224,7 +225,7 @@ def _finish(run: RunDirectory, task: ImageClassification, progress: bool) -> Tra
     prepared = _Prepared(run.config, architecture, task)
     if not run.has("architecture.json"):
         run.write_json("architecture.json", _describe(run, architecture, task))
-    shown = show_progress(f"training on {task.name}", "epochs") if progress else None
+    shown = show_progress(f"training on {task.name}", "epochs", _SHOWN) if progress else None
     seconds = execute(prepared.training, run, TRAINING, progress=shown)
     run.write_tensors("model.pt", prepared.state())
     metrics = _metrics(prepared, run, seconds)

@@ -9,19 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nascence.cli import (
-    compare,
-    datasets,
-    export,
-    methods,
-    report,
-    runs,
-    score,
-    scores,
-    search,
-    spaces,
-    train,
-)
+from nascence.cli import datasets, export, methods, runs, search, spaces, train
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
@@ -35,10 +23,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export, report, score, compare):
+for module in (search, train, export):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
-for module in (methods, spaces, scores, datasets):
+for module in (methods, spaces, datasets):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 _USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever this typer keeps its click
@@ -80,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
         return 0
-    except Exception as error:  # noqa: BLE001 (the last resort: our own fault must not look like the user's)
+    except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
         if debug:

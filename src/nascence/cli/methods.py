@@ -24,4 +24,6 @@ def command(json: options.Json = False) -> None:
         console.print(f"  {entry['paper']}", markup=False)
         if entry["settings"]:
             rows = [[s["name"], s["type"], s.get("default"), s["doc"]] for s in entry["settings"]]
-            table(console, ("  setting", "type", "default", "meaning"), [["  " + str(row[0]), *row[1:]] for row in rows])
+            table(
+                console, ("  setting", "type", "default", "meaning"), [["  " + str(row[0]), *row[1:]] for row in rows]
+            )

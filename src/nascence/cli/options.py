@@ -11,7 +11,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Data = Annotated[
     str | None,
     typer.Option(
-        "--data", help="digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz.", metavar="DATA"
+        "--data",
+        help="digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz.",
+        metavar="DATA",
     ),
 ]
 DataDir = Annotated[

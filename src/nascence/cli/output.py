@@ -29,10 +29,10 @@ def facts(console: Console, title: str, rows: Iterable[tuple[str, object]]) -> N
     """A title and two columns, name and value; rows without a value are left out."""
     from rich.markup import escape
 
-    rows = [(name, str(value)) for name, value in rows if value is not None]
+    shown = [(name, str(value)) for name, value in rows if value is not None]
     console.print(f"[bold]{escape(title)}[/]")
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, value in rows:
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
         console.print(f"  {name:{width}}  {escape(value)}")
 
 

@@ -18,9 +18,7 @@ def command(
     space: options.MaybeSpace = None,
     data: options.Data = None,
     data_dir: options.DataDir = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run directory to make, when TARGET is not one itself.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory to make, when TARGET is not one itself.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data [default: by the amount of data].")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step [default: by the amount of data].")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate [default: 0.1].")] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, final
 
 LINE_SECONDS = 10.0
@@ -24,22 +24,22 @@ class Progress(ABC):
     def end(self) -> None: ...
 
 
-def show_progress(title: str, unit: str = "steps") -> Progress:
-    """A bar when stderr is a terminal, else lines."""
-    return ProgressBar(title, unit) if sys.stderr.isatty() else ProgressLines(title, unit)
+def show_progress(title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress:
+    """A bar when stderr is a terminal, else lines; ``shown``: of each event, these numbers (none given: the first)."""
+    return ProgressBar(title, unit, shown) if sys.stderr.isatty() else ProgressLines(title, unit, shown)
 
 
 @final
 class ProgressBar(Progress):
     """A rich bar with rate and remaining time."""
 
-    def __init__(self, title: str, unit: str = "steps", file: IO[str] | None = None) -> None:
+    def __init__(self, title: str, unit: str = "steps", shown: Sequence[str] = (), file: IO[str] | None = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         self._rate = _Rate()
-        self._unit = unit
+        self._unit, self._shown = unit, shown
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -58,7 +58,7 @@ class ProgressBar(Progress):
 
     def update(self, total: int, done: int, event: Mapping[str, Any]) -> None:
         rate = f"{self._rate(done):.3g} {self._unit}/s"
-        self._bar.update(self._task, total=total, completed=done, rate=rate, facts=facts(event))
+        self._bar.update(self._task, total=total, completed=done, rate=rate, facts=facts(event, self._shown))
 
     def end(self) -> None:
         self._bar.stop()
@@ -72,31 +72,33 @@ class ProgressLines(Progress):
         self,
         title: str,
         unit: str = "steps",
+        shown: Sequence[str] = (),
         file: IO[str] | None = None,
         every: float = LINE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._title, self._unit, self._file, self._every, self._clock = title, unit, file, every, clock
+        self._title, self._unit, self._shown = title, unit, shown
+        self._file, self._every, self._clock = file, every, clock
         self._rate = _Rate(clock)
         self._last = self._pending = ""
-        self._shown = 0.0
+        self._printed = 0.0
 
     def begin(self, total: int, done: int) -> None:
         self._rate.begin(done)
-        self._shown = self._clock()
+        self._printed = self._clock()
         self._print(f"{self._title}: {f'continuing at {done}' if done else 'starting'}, {total} {self._unit}")
 
     def update(self, total: int, done: int, event: Mapping[str, Any]) -> None:
         rate = self._rate(done)
         remaining = duration((total - done) / rate) if rate > 0 else "unknown"
         share = f" ({done / total:.0%})" if total else ""
-        known = facts(event)
+        known = facts(event, self._shown)
         self._pending = (
             f"{self._title}: {done}/{total} {self._unit}{share}, {rate:.3g}/s, {remaining} left"
             f"{', ' + known if known else ''}"
         )
-        if self._clock() - self._shown >= self._every:
-            self._shown = self._clock()
+        if self._clock() - self._printed >= self._every:
+            self._printed = self._clock()
             self._print(self._pending)
 
     def end(self) -> None:
@@ -123,10 +125,10 @@ class _Rate:
         return (done - self._first) / elapsed if elapsed > 0 else 0.0
 
 
-def facts(event: Mapping[str, Any], count: int = 3) -> str:
-    """The first few measured numbers of an event, short: ``loss 0.52, accuracy 0.91``."""
-    measured = [(name, value) for name, value in event.items() if isinstance(value, float)]
-    return ", ".join(f"{name} {value:.4g}" for name, value in measured[:count])
+def facts(event: Mapping[str, Any], shown: Sequence[str] = ()) -> str:
+    """The numbers called ``shown``, or the first three measured ones, short: ``loss 0.52, accuracy 0.91``."""
+    names = shown or [name for name, value in event.items() if isinstance(value, float)][:3]
+    return ", ".join(f"{name.replace('_', ' ')} {event[name]:.4g}" for name in names if event.get(name) is not None)
 
 
 def duration(seconds: float) -> str:
