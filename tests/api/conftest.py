@@ -7,7 +7,7 @@ import pytest
 
 import nascence
 from nascence.methods import METHODS
-from nascence.testing.toys import ToyMethod
+from nascence.testing.toy_method import ToyMethod
 
 SIZE = {"channels": 2, "depth": 1}
 

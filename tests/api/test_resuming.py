@@ -10,7 +10,7 @@ import pytest
 import nascence
 from nascence.errors import NascenceError, RunError
 from nascence.runs import RunDirectory
-from nascence.testing import toys
+from nascence.testing import toy_method
 
 
 @pytest.fixture
@@ -18,15 +18,15 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run something while the toy method fails at its step number ``step``."""
 
     def stop(step: int, work: Any) -> None:
-        advance = toys._Walk.advance
+        advance = toy_method._Walk.advance
 
-        def failing(walk: toys._Walk) -> dict[str, Any]:
+        def failing(walk: toy_method._Walk) -> dict[str, Any]:
             if walk.steps_done == step:
                 raise NascenceError("stopped here")
             return advance(walk)
 
         with monkeypatch.context() as patch:
-            patch.setattr(toys._Walk, "advance", failing)
+            patch.setattr(toy_method._Walk, "advance", failing)
             with pytest.raises(NascenceError, match="stopped here"):
                 work()
 
