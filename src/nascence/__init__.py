@@ -1,6 +1,30 @@
 """Nascence finds a neural network that fits your data and your device, before anyone trains it."""
 
+from typing import TYPE_CHECKING, Any
+
 from nascence.architecture import Architecture
 
+if TYPE_CHECKING:
+    from nascence.api import SearchResult, TrainResult, export, load_model, resume, search, train
+
 __version__ = "0.1.0"
-__all__ = ["Architecture", "__version__"]
+__all__ = [
+    "Architecture",
+    "SearchResult",
+    "TrainResult",
+    "__version__",
+    "export",
+    "load_model",
+    "resume",
+    "search",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of :mod:`nascence.api`, imported when first used, so that ``import nascence`` stays cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module 'nascence' has no attribute '{name}'")
+    from nascence import api
+
+    return getattr(api, name)

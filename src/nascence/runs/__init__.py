@@ -1,5 +1,24 @@
 """Run directories: what a search or a training leaves behind, and how it goes on after an interruption."""
 
+from nascence.runs.directory import SEARCH, TRAINING, RunDirectory, Stage, check_free
+from nascence.runs.execution import Interrupted, execute
+from nascence.runs.listing import delete_run, list_runs, summary, unfinished_stages
+from nascence.runs.progress import Progress, show_progress
 from nascence.runs.resumable import Resumable
 
-__all__ = ["Resumable"]
+__all__ = [
+    "SEARCH",
+    "TRAINING",
+    "Interrupted",
+    "Progress",
+    "Resumable",
+    "RunDirectory",
+    "Stage",
+    "check_free",
+    "delete_run",
+    "execute",
+    "list_runs",
+    "show_progress",
+    "summary",
+    "unfinished_stages",
+]

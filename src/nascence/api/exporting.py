@@ -1,0 +1,49 @@
+"""Export: the trained network of a run as a file that runs without Nascence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nascence.api.training import load_model
+from nascence.errors import RunError, UnknownNameError
+from nascence.runs import RunDirectory, files
+
+if TYPE_CHECKING:
+    from nascence.exporting import ExportCheck
+
+EXPORTS = {"onnx": "model.onnx", "python": "model.py"}
+
+
+def export(
+    run: str | Path | RunDirectory, format: str = "onnx", out: str | Path | None = None, *, overwrite: bool = False
+) -> ExportCheck:
+    """Write the network trained in ``run`` as ``format`` (``onnx`` or ``python``), checked against the original.
+
+    Without ``out`` the file belongs to the run (``model.onnx`` or ``model.py``), is made anew each time, and what was
+    measured is kept in the run's ``exports.json``. Raises :class:`RunError` when nothing is trained yet or when ``out``
+    exists and ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something
+    else.
+    """
+    from nascence.exporting import export_onnx, export_python
+
+    if format not in EXPORTS:
+        raise UnknownNameError("export format", format, EXPORTS)
+    run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
+    model = load_model(run)
+    path = Path(out) if out is not None else run.path / EXPORTS[format]
+    if out is not None and path.exists() and not overwrite:
+        raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
+    task = run.config["task"]
+    known: dict[str, Any] = {"class_names": task["class_names"], "mean": task["mean"], "std": task["std"]}
+    write = export_onnx if format == "onnx" else export_python
+    with files.explained(path):
+        architecture = run.read_json("architecture.json")["architecture"]
+        check = write(model, path, task["input_shape"], architecture=architecture, **known)
+    if out is None:
+        kept = run.read_json("exports.json") if run.has("exports.json") else {}
+        run.write_json("exports.json", {**kept, format: check.to_dict()})
+    return check
+
+
+__all__ = ["EXPORTS", "export"]

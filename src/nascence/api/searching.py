@@ -1,0 +1,167 @@
+"""Search: from a method's name and data to an architecture in a run directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from nascence import configuration
+from nascence.api.inputs import (
+    compute_threads,
+    data_source,
+    describe_task,
+    input_shape,
+    load_source,
+    network_size,
+    reload_task,
+    slug,
+)
+from nascence.architecture import Architecture
+from nascence.configuration import from_json, to_json
+from nascence.costs import Budget
+from nascence.errors import SettingError
+from nascence.methods import METHODS, Method, Problem
+from nascence.runs import SEARCH, RunDirectory, check_free, execute, show_progress
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import ImageClassification
+
+
+@final
+@dataclass(frozen=True)
+class SearchResult:
+    """``record`` is the content of the run's ``architecture.json``."""
+
+    architecture: Architecture
+    run: RunDirectory
+    record: Mapping[str, Any]
+
+
+def default_out(method: str, space: str, data: str, seed: int) -> Path:
+    """Where a search goes that was not told where: ``runs/te-nas-nas-bench-201-cifar10-s0``."""
+    return Path("runs") / f"{method}-{space}-{slug(data)}-s{seed}"
+
+
+def search(
+    method: str = "te-nas",
+    space: str = "nas-bench-201",
+    data: str = "digits",
+    *,
+    seed: int = 0,
+    out: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    max_params: float | None = None,
+    max_flops: float | None = None,
+    max_latency_ms: float | None = None,
+    channels: int | None = None,
+    depth: int | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+    download: bool = False,
+    progress: bool = True,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    **more_settings: Any,
+) -> SearchResult:
+    """Find an architecture; everything is kept in the run directory ``out`` (:func:`default_out` when None).
+
+    ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
+    network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``settings``: the method's, as
+    a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of the above.
+    ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr.
+
+    Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
+    budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
+    """
+    chosen = _method(method, settings, more_settings)
+    get_space(space)
+    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    path = Path(out) if out is not None else default_out(method, space, data, seed)
+    check_free(path, overwrite)
+    source = data_source(data, data_dir, image_size)
+    task = load_source(source, download)
+    with compute_threads(threads) as threads:
+        config = {
+            "kind": SEARCH.name,
+            "method": method,
+            "settings": to_json(chosen),
+            "space": space,
+            **source,
+            "seed": seed,
+            "budget": to_json(budget),
+            "network": to_json(network_size(get_space(space), task, channels, depth)),
+            "threads": threads,
+            "task": describe_task(task),
+        }
+        prepared = _Prepared(config, task)
+        run = RunDirectory.create(path, config, overwrite)
+        with run.locked():
+            return prepared.finish(run, progress)
+
+
+def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
+    """Bring a search to its end from its directory alone; the caller holds the run's lock."""
+    if run.has("architecture.json"):
+        record = run.read_json("architecture.json")
+        return SearchResult(Architecture.from_dict(record), run, record)
+    run.require("method", "settings", "space", "data", "data_dir", "seed", "budget", "network", "threads", "task")
+    with compute_threads(run.config["threads"]):
+        return _Prepared(run.config, reload_task(run)).finish(run, progress)
+
+
+class _Prepared:
+    """A search that is checked and ready to go, made from a run's configuration and its data."""
+
+    def __init__(self, config: Mapping[str, Any], task: ImageClassification) -> None:
+        self.config, self.task = config, task
+        self.space = get_space(config["space"])
+        self.network = from_json(NetworkConfig, config["network"])
+        self.budget = from_json(Budget, config["budget"])
+        self.checker = self.budget.bind(
+            self.space,
+            self.network,
+            input_shape=input_shape(task),
+            num_classes=task.num_classes,
+            threads=config["threads"],
+        )
+        if self.budget:
+            self.checker.check()
+        method: Method = from_json(METHODS.get(config["method"]), config["settings"])
+        self.strategy = method.strategy(Problem(self.space, task, self.network, self.budget, config["seed"]))
+
+    def finish(self, run: RunDirectory, progress: bool) -> SearchResult:
+        title = f"{self.config['method']} on {self.space.name}"
+        seconds = execute(self.strategy, run, SEARCH, progress=show_progress(title) if progress else None)
+        began = time.monotonic()
+        architecture = self.strategy.derive()
+        seconds += time.monotonic() - began
+        record = {**self._describe(architecture), "search_seconds": round(seconds, 3)}
+        run.write_json("architecture.json", record)
+        return SearchResult(architecture, run, record)
+
+    def _describe(self, architecture: Architecture) -> dict[str, Any]:
+        model = self.checker.model
+        index = self.space.index(architecture)
+        return {
+            **architecture.to_dict(),
+            **({"index": index} if index is not None else {}),
+            **{name: self.config[name] for name in ("method", "settings", "seed", "data", "budget", "network")},
+            "params": model.params(architecture),
+            "flops": model.flops(architecture),
+            "input_shape": self.config["task"]["input_shape"],
+            "class_names": self.config["task"]["class_names"],
+        }
+
+
+def _method(name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> Method:
+    cls = METHODS.get(name)
+    if isinstance(given, str):
+        raise SettingError("settings must be a mapping or a list of name=value texts, not one text.")
+    if isinstance(given, Mapping):
+        return configuration.settings(cls, (), {**given, **more})
+    return configuration.settings(cls, given, more)
+
+
+__all__ = ["SearchResult", "continue_search", "default_out", "search"]

@@ -1,0 +1,317 @@
+"""Train: from a found or given architecture to a model and its metrics in the run directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from nascence import configuration
+from nascence.api.inputs import (
+    compute_threads,
+    data_source,
+    describe_task,
+    input_shape,
+    load_source,
+    network_size,
+    reload_task,
+)
+from nascence.architecture import Architecture
+from nascence.configuration import from_json, to_json
+from nascence.costs import CostModel
+from nascence.errors import ArchitectureError, RunError, SettingError
+from nascence.runs import TRAINING, RunDirectory, check_free, execute, show_progress
+from nascence.seeding import derive_seed
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import ImageClassification
+from nascence.training import PRESETS, Training, TrainingConfig
+
+_SHOWN = ("train_loss", "test_accuracy")
+_RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
+
+
+@final
+@dataclass(frozen=True)
+class TrainResult:
+    """``metrics`` is the content of the run's ``metrics.json``; accuracies are in percent."""
+
+    architecture: Architecture
+    run: RunDirectory
+    metrics: Mapping[str, Any]
+
+    def load_model(self) -> nn.Module:
+        """The trained network, in evaluation mode."""
+        return load_model(self.run)
+
+
+def train(
+    target: str | Path | Architecture | RunDirectory,
+    *,
+    space: str | None = None,
+    data: str | None = None,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    depth: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    threads: int | None = None,
+    overwrite: bool = False,
+    download: bool = False,
+    progress: bool = True,
+) -> TrainResult:
+    """Train an architecture from scratch and keep ``model.pt`` and ``metrics.json``.
+
+    ``target``: a run directory with a finished search, whose data, network size and seed are used and which receives
+    the results; or an :class:`Architecture`, an ``architecture.json``, or an architecture's string with ``space``, all
+    of which need ``out`` (a new run directory) and, unless the file names it, ``data``. ``preset``: a published recipe
+    (:data:`nascence.training.PRESETS`); without, :meth:`TrainingConfig.suggested` by the amount of data. ``epochs``,
+    ``batch_size``, ``learning_rate`` and ``settings`` (any field of :class:`nascence.training.TrainingConfig`) replace
+    parts of it. A training that was begun with the same settings is continued.
+
+    Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
+    training is in the directory and ``overwrite`` is not set.
+    """
+    recipe = _Recipe(preset, {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}, settings)
+    found = _run_of(target)
+    if found is not None:
+        given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
+        for name, value in {**given, "channels": channels, "depth": depth}.items():
+            if value is not None:
+                raise SettingError(
+                    f"--{name.replace('_', '-')} does not go with a run directory: {found.path} knows its own;"
+                    f" to train differently, give {found.path / 'architecture.json'} and another --out."
+                )
+        if not found.has("architecture.json"):
+            raise RunError(f"The search in {found.path} is not finished; continue it with: {found.resume_command}")
+        with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
+            task = reload_task(found)
+            chosen = recipe.entry(task, found.config["seed"] if seed is None else seed, threads)
+            with found.locked():
+                _Prepared({**found.config, TRAINING.name: chosen}, _architecture(found), task)
+                _begin(found, chosen, overwrite)
+                return _finish(found, task, progress)
+    record = _given(target, space)
+    architecture = Architecture.from_dict(record)
+    if data is None:
+        data = record.get("data")
+    if data is None or out is None:
+        missing = "--data" if data is None else "--out"
+        raise SettingError(f"Training an architecture that is in no run directory needs {missing}; add it.")
+    check_free(out, overwrite)
+    source = data_source(data, data_dir, image_size)
+    task = load_source(source, download)
+    with compute_threads(threads) as threads:
+        config = {
+            "kind": TRAINING.name,
+            "method": record.get("method"),
+            "space": architecture.space,
+            **source,
+            "seed": seed or 0,
+            "network": to_json(network_size(get_space(architecture.space), task, channels, depth)),
+            "task": describe_task(task),
+        }
+        chosen = recipe.entry(task, config["seed"], threads)
+        _Prepared({**config, TRAINING.name: chosen}, architecture, task)  # whatever does not fit is told before writing
+        run = RunDirectory.create(out, {**config, "architecture": str(architecture), TRAINING.name: chosen}, overwrite)
+        with run.locked():
+            return _finish(run, task, progress)
+
+
+def continue_training(run: RunDirectory, progress: bool = True) -> TrainResult:
+    """Bring a training to its end from its directory alone; the caller holds the run's lock."""
+    run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
+    if run.has("metrics.json"):
+        return TrainResult(_architecture(run), run, run.read_json("metrics.json"))
+    with compute_threads(run.config[TRAINING.name]["threads"]):
+        return _finish(run, reload_task(run), progress)
+
+
+def load_model(run: str | Path | RunDirectory) -> nn.Module:
+    """The network that was trained in a run, with its weights, in evaluation mode. Raises :class:`RunError`."""
+    run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
+    if not run.has("model.pt"):
+        raise RunError(f"{run.path} has no trained model yet; type: nascence train {run.path}")
+    record = run.read_json("architecture.json")
+    model = _build(run.config, Architecture.from_dict(record), auxiliary=False)
+    try:
+        model.load_state_dict(run.read_tensors("model.pt"))
+    except (RuntimeError, TypeError, AttributeError):
+        raise RunError(f"{run.path / 'model.pt'} does not hold the weights of {record['architecture']}.") from None
+    return model.eval()
+
+
+@final
+class _Recipe:
+    """What the user said about the training, before the data are known."""
+
+    def __init__(
+        self, preset: str | None, options: Mapping[str, Any], settings: Mapping[str, Any] | Iterable[str]
+    ) -> None:
+        self.preset = preset
+        given = {name: value for name, value in options.items() if value is not None}
+        texts = () if isinstance(settings, Mapping) else tuple(settings)
+        values = settings if isinstance(settings, Mapping) else {}
+        names = [text.partition("=")[0].strip().replace("-", "_") for text in texts]
+        twice = sorted(given.keys() & {*values, *names})
+        if twice:
+            raise SettingError(f"The setting '{twice[0]}' is given twice; give it once.")
+        # read on top of any valid configuration, only to check and to convert; the changes alone are kept
+        base = {**PRESETS["nas-bench-201"], **given, **values}
+        filled = {name: value for name, value in base.items() if name not in names}
+        read = to_json(configuration.settings(TrainingConfig, texts, filled))
+        self.changes = {name: read[name] for name in (*given, *values, *names)}
+        if preset is not None:
+            TrainingConfig.preset(preset, **self.changes)
+
+    def entry(self, task: ImageClassification, seed: int, threads: int) -> dict[str, Any]:
+        """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
+        if self.preset is None:
+            config = TrainingConfig.suggested(task, **self.changes)
+        else:
+            config = TrainingConfig.preset(self.preset, **self.changes)
+        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config)}
+
+
+@final
+class _Prepared:
+    """A training that is checked and ready to go."""
+
+    def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: ImageClassification) -> None:
+        self.config, self.architecture, self.task = config, architecture, task
+        entry = config[TRAINING.name]
+        settings = from_json(TrainingConfig, entry["settings"])
+        # a published recipe with a loss for an auxiliary classifier means a network that has one
+        auxiliary = bool(PRESETS.get(entry["preset"], {}).get("auxiliary_weight"))
+        model = _build(config, architecture, auxiliary=auxiliary, seed=derive_seed(entry["seed"], "initial weights"))
+        self.training = Training(model, task, settings, seed=entry["seed"])
+
+    def state(self) -> dict[str, Any]:
+        """The weights of the network as it is used, without what only its training needed."""
+        plain = _build(self.config, self.architecture, auxiliary=False).state_dict()
+        trained = self.training.model.state_dict()
+        return {name: trained[name].clone() for name in plain}
+
+
+def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool) -> None:
+    """Record what the training in ``run`` is to be, or that it is the one that was begun."""
+    if run.config.get(TRAINING.name) == entry:
+        if not overwrite:
+            return
+    elif TRAINING.name in run.config and not overwrite:
+        raise RunError(
+            f"Another training was begun in {run.path}, with other settings; continue it with"
+            f" '{run.resume_command}', or replace it with --overwrite."
+        )
+    for name in _RESULTS:
+        with run.writing(name):
+            (run.path / name).unlink(missing_ok=True)
+    run.update_config(**{TRAINING.name: entry})
+
+
+def _finish(run: RunDirectory, task: ImageClassification, progress: bool) -> TrainResult:
+    architecture = _architecture(run)
+    if run.has("metrics.json"):
+        return TrainResult(architecture, run, run.read_json("metrics.json"))
+    prepared = _Prepared(run.config, architecture, task)
+    if not run.has("architecture.json"):
+        run.write_json("architecture.json", _describe(run, architecture, task))
+    shown = show_progress(f"training on {task.name}", "epochs", _SHOWN) if progress else None
+    seconds = execute(prepared.training, run, TRAINING, progress=shown)
+    run.write_tensors("model.pt", prepared.state())
+    metrics = _metrics(prepared, run, seconds)
+    run.write_json("metrics.json", metrics)
+    return TrainResult(architecture, run, metrics)
+
+
+def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str, Any]:
+    training, task = prepared.training, prepared.task
+    assert training.evaluation is not None
+    evaluation = training.evaluation.to_dict()
+    busy = sum(event["seconds"] for event in run.events(TRAINING))
+    record = run.read_json("architecture.json")
+    return {
+        "accuracy": evaluation["accuracy"],
+        "loss": evaluation["loss"],
+        "per_class": dict(zip(task.class_names, evaluation["per_class_accuracy"], strict=True)),
+        "confusion": evaluation["confusion"],
+        "class_names": list(task.class_names),
+        "test_images": len(task.test),
+        "epochs": training.total_steps,
+        "seconds": round(seconds, 3),
+        "images_per_second": training.total_steps * len(task.train) / busy,
+        "params": record["params"],
+        "flops": record["flops"],
+        "training": run.config[TRAINING.name],
+    }
+
+
+def _describe(run: RunDirectory, architecture: Architecture, task: ImageClassification) -> dict[str, Any]:
+    """``architecture.json`` of a training without a search."""
+    network = from_json(NetworkConfig, run.config["network"])
+    model = CostModel(get_space(architecture.space), network, input_shape(task), task.num_classes)
+    index = get_space(architecture.space).index(architecture)
+    return {
+        **architecture.to_dict(),
+        **({"index": index} if index is not None else {}),
+        **{name: run.config[name] for name in ("method", "seed", "data", "network")},
+        "search_seconds": None,
+        "params": model.params(architecture),
+        "flops": model.flops(architecture),
+        "input_shape": run.config["task"]["input_shape"],
+        "class_names": run.config["task"]["class_names"],
+    }
+
+
+def _build(config: Mapping[str, Any], architecture: Architecture, *, auxiliary: bool, seed: int = 0) -> nn.Module:
+    network = replace(from_json(NetworkConfig, config["network"]), auxiliary=auxiliary)
+    task = config["task"]
+    return architecture.build(
+        network=network, in_channels=task["input_shape"][0], num_classes=len(task["class_names"]), seed=seed
+    )
+
+
+def _architecture(run: RunDirectory) -> Architecture:
+    if run.has("architecture.json"):
+        return Architecture.load(run.path / "architecture.json")
+    run.require("space", "architecture")
+    return Architecture.from_string(run.config["architecture"], run.config["space"])
+
+
+def _run_of(target: object) -> RunDirectory | None:
+    """The run that ``target`` is, if it is one; an ``architecture.json`` is not."""
+    if isinstance(target, RunDirectory):
+        return target
+    if isinstance(target, Path) or (isinstance(target, str) and "|" not in target and Path(target).is_dir()):
+        return None if Path(target).is_file() else RunDirectory.open(target)
+    return None
+
+
+def _given(target: object, space: str | None) -> dict[str, Any]:
+    """An architecture as a record: what its file says, or what the user typed."""
+    if isinstance(target, Architecture):
+        return target.to_dict()
+    text = str(target)
+    path = Path(text)
+    if path.suffix == ".json" or (len(text) < 255 and path.is_file()):
+        architecture = Architecture.load(path)
+        if space is not None and space != architecture.space:
+            raise ArchitectureError(f"{path} is an architecture of {architecture.space}, not of {space}.")
+        return {**json.loads(path.read_text(encoding="utf-8")), **architecture.to_dict()}
+    if space is None:
+        raise ArchitectureError(
+            f"'{text}' is neither a run directory nor a file; if it is an architecture, add --space."
+        )
+    return Architecture.from_string(text, space).to_dict()
+
+
+__all__ = ["TrainResult", "continue_training", "load_model", "train"]

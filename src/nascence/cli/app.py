@@ -1,0 +1,100 @@
+"""The commands put together, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nascence.cli import datasets, export, methods, runs, search, spaces, train
+from nascence.cli.output import emit
+from nascence.errors import NascenceError
+from nascence.runs import Interrupted
+
+app = typer.Typer(
+    name="nascence",
+    help="Finds a neural network that fits your data and your device, before anyone trains it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+for module in (search, train, export):
+    app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(runs.app, name="runs")
+for module in (methods, spaces, datasets):
+    app.command(module.__name__.rpartition(".")[2])(module.command)
+
+_USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever this typer keeps its click
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from nascence import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The whole program; every error becomes one sentence and an exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = bool(os.environ.get("NASCENCE_DEBUG"))
+    try:
+        code = app(args=arguments, prog_name="nascence", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except NascenceError as error:
+        if debug:
+            raise
+        return _fail(arguments, str(error), 2)
+    except Interrupted as stop:
+        return _fail(arguments, str(stop), stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(arguments, "Stopped.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
+        return 0
+    except Exception as error:
+        if isinstance(error, _USAGE_ERROR):
+            return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
+        if debug:
+            raise
+        kind = type(error).__name__
+        return _fail(
+            arguments,
+            f"This is a fault of Nascence ({kind}: {' '.join(str(error).split())[:300]}); set NASCENCE_DEBUG=1 and"
+            " type the command again to see where, and please report it.",
+            1,
+        )
+
+
+def _usage(error: Exception) -> str:
+    """A usage error in one sentence, with the command whose help says more."""
+    told = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "nascence"
+    return f"{' '.join(told.split()).rstrip('.')}; see: {command} --help"
+
+
+def _fail(arguments: Sequence[str], message: str, code: int) -> int:
+    if "--json" in arguments:
+        emit({"error": message, "exit_code": code})
+    print(message, file=sys.stderr)
+    return code
+
+
+__all__ = ["app", "run"]

@@ -1,0 +1,27 @@
+"""``nascence export``: a trained network as a file that runs without Nascence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import emit, human
+
+
+def command(
+    run: options.Run,
+    format: Annotated[str, typer.Option("--format", help="onnx or python.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="The file [default: model.onnx or model.py in DIR].")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Write the trained network of a run to a file, and compare the file's outputs with the network's."""
+    from nascence.api import export
+
+    check = export(run, format, out, overwrite=overwrite)
+    human(json).print(str(check), markup=False)
+    if json:
+        emit({"run": str(run), **check.to_dict(), "path": str(check.path)})

@@ -1,0 +1,29 @@
+"""``nascence methods``: which methods there are, and their settings."""
+
+from __future__ import annotations
+
+from nascence.cli import options
+from nascence.cli.output import emit, human, table
+
+
+def command(json: options.Json = False) -> None:
+    """List the methods and the settings that --set reaches."""
+    from nascence.configuration import describe
+    from nascence.methods import METHODS
+
+    found = []
+    for name in METHODS.names():
+        method = METHODS.get(name)
+        found.append({"name": name, "title": method.title, "paper": method.paper, "settings": describe(method)})
+    if json:
+        emit({"methods": found})
+        return
+    console = human(json)
+    for entry in found:
+        console.print(f"{entry['name']}: {entry['title']}", markup=False, style="bold")
+        console.print(f"  {entry['paper']}", markup=False)
+        if entry["settings"]:
+            rows = [[s["name"], s["type"], s.get("default"), s["doc"]] for s in entry["settings"]]
+            table(
+                console, ("  setting", "type", "default", "meaning"), [["  " + str(row[0]), *row[1:]] for row in rows]
+            )

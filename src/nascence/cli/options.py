@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; words go to stderr.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz.",
+        metavar="DATA",
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where named data lie [default: $NASCENCE_DATA, else the user's cache folder]."),
+]
+ImageSize = Annotated[
+    int | None, typer.Option("--image-size", help="Bring all images to this many pixels square.", metavar="N")
+]
+Space = Annotated[str, typer.Option("--space", help="The search space; 'nascence spaces' lists them.")]
+MaybeSpace = Annotated[str | None, typer.Option("--space", help="The space of an architecture that is given as text.")]
+Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Compute threads [default: PyTorch's choice].", metavar="N")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch CIFAR-10 when it is missing.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting, name=value; may be repeated.", metavar="NAME=VALUE"),
+]
+_SIZE = (
+    "[default by data: the space's own evaluation size (nas-bench-201: 16 channels, depth 5); for images of at most 16"
+    " pixels, or fewer than 5,000, at most 16 channels and a fifth of the depth]."
+)
+Channels = Annotated[
+    int | None,
+    typer.Option("--channels", help=f"Channels of the first stage of the network to be trained {_SIZE}", metavar="N"),
+]
+Depth = Annotated[
+    int | None,
+    typer.Option(
+        "--depth", help="Cells of the network to be trained, per stage (nas-bench-201) or in all (darts).", metavar="N"
+    ),
+]
+Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]

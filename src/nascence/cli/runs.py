@@ -1,0 +1,109 @@
+"""``nascence runs``: list, show, resume and delete runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascence.cli import options, search, train
+from nascence.cli.output import emit, facts, human, table
+from nascence.errors import RunError
+
+app = typer.Typer(help="List, show, resume and delete runs.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_command(
+    root: Annotated[Path, typer.Argument(help="Where to look, up to three levels deep.")] = Path("runs"),
+    json: options.Json = False,
+) -> None:
+    """List the runs there are, and how far each is."""
+    from nascence.runs import list_runs
+
+    found = list_runs(root)
+    if json:
+        emit({"runs": found})
+        return
+    console = human(json)
+    if not found:
+        console.print(f"There are no runs in {root}.", markup=False)
+        return
+    columns = ("run", "kind", "method", "space", "state", "steps", "accuracy %")
+    rows = []
+    for entry in found:
+        steps = f"{entry['stage']} {entry['steps_done']}/{entry['total_steps']}" if "stage" in entry else None
+        accuracy = f"{entry['accuracy']:.2f}" if "accuracy" in entry else None
+        rows.append([*(entry.get(name) for name in columns[:5]), steps, accuracy])
+    table(console, columns, rows)
+    for entry in found:
+        if "problem" in entry:
+            console.print(entry["problem"], markup=False)
+
+
+@app.command("show")
+def show_command(run: options.Run, json: options.Json = False) -> None:
+    """Show one run: its settings, how far it is, what it found."""
+    from nascence.runs import RunDirectory, summary
+
+    opened = RunDirectory.open(run)
+    known = summary(opened)
+    results = {
+        name.partition(".")[0]: opened.read_json(name)
+        for name in ("architecture.json", "metrics.json")
+        if opened.has(name)
+    }
+    if json:
+        emit({**known, "config": opened.config, **{f"{name}_file": value for name, value in results.items()}})
+        return
+    console = human(json)
+    facts(console, str(run), [(name.replace("_", " "), value) for name, value in known.items() if name != "run"])
+    hidden = {"task", "settings", *known}
+    facts(console, "Configuration", [(name, value) for name, value in opened.config.items() if name not in hidden])
+    facts(console, "Settings", (opened.config.get("settings") or {}).items())
+
+
+@app.command("resume")
+def resume_command(run: options.Run, json: options.Json = False) -> None:
+    """Continue a stopped search or training from its directory; it ends as if it had never been stopped."""
+    from nascence.api import resume
+    from nascence.runs import RunDirectory
+
+    console = human(json)
+    stages = resume(run)
+    opened = RunDirectory.open(run)
+    if not stages:
+        console.print(f"{run} is finished; there is nothing to resume.", markup=False)
+    elif "training" in stages:
+        train.show(console, run, opened.read_json("metrics.json"))
+    else:
+        search.show(console, run, opened.read_json("architecture.json"))
+    if json:
+        names = [name for name in ("architecture.json", "metrics.json") if opened.has(name)]
+        results = {name.partition(".")[0]: opened.read_json(name) for name in names}
+        emit({"run": str(run), "resumed": stages, **results})
+
+
+@app.command("delete")
+def delete_command(
+    run: options.Run,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Delete a run with everything in it."""
+    from nascence.runs import RunDirectory, delete_run
+
+    RunDirectory.open(run)
+    if not yes:
+        if json or not sys.stdin.isatty():
+            raise RunError(
+                f"Deleting cannot be undone; to delete {run}, type: nascence runs delete {shlex.quote(str(run))} --yes"
+            )
+        typer.confirm(f"Delete {run} with everything in it?", abort=True, err=True)
+    delete_run(run)
+    human(json).print(f"Deleted {run}.", markup=False)
+    if json:
+        emit({"deleted": str(run)})

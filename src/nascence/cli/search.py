@@ -1,0 +1,97 @@
+"""``nascence search``: find an architecture."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import commands, count, emit, facts, human
+from nascence.runs.progress import duration
+
+
+def command(
+    method: Annotated[str, typer.Option(help="How to search; 'nascence methods' lists them.")] = "te-nas",
+    space: options.Space = "nas-bench-201",
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory to make [default: runs/METHOD-SPACE-DATA-sSEED].")
+    ] = None,
+    max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
+    max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="At most this many milliseconds for one image, measured on this machine.")
+    ] = None,
+    settings: options.Settings = None,
+    channels: options.Channels = None,
+    depth: options.Depth = None,
+    image_size: options.ImageSize = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    download: options.Download = False,
+    json: options.Json = False,
+) -> None:
+    """Find an architecture for the data, within a budget. Stopped at any moment, 'nascence runs resume' goes on."""
+    from nascence.api.searching import default_out, search
+
+    console = human(json)
+    assert data is not None
+    if out is None:
+        out = default_out(method, space, data, seed)
+        console.print(f"The run goes to {out}", markup=False)
+    result = search(
+        method,
+        space,
+        data,
+        seed=seed,
+        out=out,
+        data_dir=data_dir,
+        image_size=image_size,
+        max_params=max_params,
+        max_flops=max_flops,
+        max_latency_ms=max_latency_ms,
+        channels=channels,
+        depth=depth,
+        threads=threads,
+        overwrite=overwrite,
+        download=download,
+        settings=settings or [],
+    )
+    show(console, out, dict(result.record))
+    if json:
+        emit({"run": str(out), **result.record})
+
+
+def show(console: Any, path: Path, record: dict[str, Any]) -> None:
+    """A finished search in a few lines, and what to type next."""
+    table = record.get("table")
+    facts(
+        console,
+        "Found",
+        [
+            ("architecture", record["architecture"]),
+            ("parameters", count(record["params"])),
+            ("FLOPs", count(record["flops"])),
+            ("search", duration(record["search_seconds"])),
+            *_evaluation(table),
+            ("kept in", path),
+        ],
+    )
+    place = shlex.quote(str(path))
+    commands(
+        console,
+        (f"nascence train {place}", "train it"),
+        (f"nascence report {place}", "see how the search went"),
+    )
+
+
+def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:
+    """What a benchmark's table says of the result; the search never saw it."""
+    if not table:
+        return []
+    return [(f"{name} (table, evaluation only)", value) for name, value in table.items() if not isinstance(value, dict)]

@@ -1,0 +1,83 @@
+"""``nascence train``: train a found architecture."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import commands, count, emit, facts, human
+from nascence.runs.progress import duration
+
+
+def command(
+    target: Annotated[str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.")],
+    space: options.MaybeSpace = None,
+    data: options.Data = None,
+    data_dir: options.DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory to make, when TARGET is not one itself.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data [default: by the amount of data].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step [default: by the amount of data].")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate [default: 0.1].")] = None,
+    preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
+    settings: options.Settings = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
+    channels: options.Channels = None,
+    depth: options.Depth = None,
+    image_size: options.ImageSize = None,
+    threads: options.Threads = None,
+    overwrite: options.Overwrite = False,
+    download: options.Download = False,
+    json: options.Json = False,
+) -> None:
+    """Train an architecture from scratch. Stopped at any moment, the same command or 'nascence runs resume' goes on."""
+    from nascence.api.training import train
+
+    console = human(json)
+    result = train(
+        target,
+        space=space,
+        data=data,
+        out=out,
+        seed=seed,
+        data_dir=data_dir,
+        image_size=image_size,
+        channels=channels,
+        depth=depth,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        preset=preset,
+        settings=settings or [],
+        threads=threads,
+        overwrite=overwrite,
+        download=download,
+    )
+    show(console, result.run.path, dict(result.metrics))
+    if json:
+        emit({"run": str(result.run.path), **result.metrics})
+
+
+def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
+    """A finished training in a few lines, and what to type next."""
+    facts(
+        console,
+        "Trained",
+        [
+            ("accuracy", f"{metrics['accuracy']:.2f} % on {metrics['test_images']:,} test images"),
+            ("parameters", count(metrics["params"])),
+            ("epochs", metrics["epochs"]),
+            ("time", f"{duration(metrics['seconds'])}, {metrics['images_per_second']:,.0f} images/s"),
+            ("kept in", path),
+        ],
+    )
+    place = shlex.quote(str(path))
+    commands(
+        console,
+        (f"nascence export {place} --format onnx", "a file for ONNX Runtime"),
+        (f"nascence export {place} --format python", "one Python file and its weights"),
+        (f"nascence report {place}", "one page about the search and the network"),
+    )

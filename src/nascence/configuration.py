@@ -1,0 +1,232 @@
+"""Settings: ``name=value`` texts into the fields of a frozen dataclass, and such an object into JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import itertools
+import math
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from nascence.errors import NascenceError, SettingError, UnknownNameError
+
+T = TypeVar("T")
+_TRUE = {"true", "yes", "on", "1"}
+_FALSE = {"false", "no", "off", "0"}
+
+
+def settings(cls: type[T], assignments: Iterable[str] = (), values: Mapping[str, Any] | None = None) -> T:
+    """An object of the dataclass ``cls`` from ``name=value`` texts and from ``values``, JSON-like, by name.
+
+    Raises :class:`UnknownNameError` and :class:`SettingError`, listing the settings or values there are.
+    """
+    chosen = from_json_values(cls, values or {})
+    hints = _hints(cls)
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name:
+            raise SettingError(f"'{assignment}' is no setting; expected name=value, such as '{_example(cls)}'.")
+        _known(cls, name, hints)
+        if name in chosen:
+            raise SettingError(f"The setting '{name}' is given twice; give it once.")
+        try:
+            chosen[name] = _from_text(hints[name], text.strip())
+        except ValueError:
+            raise _wrong(name, text, hints[name]) from None
+    return _construct(cls, chosen)
+
+
+def from_json(cls: type[T], value: Any) -> T:
+    """The inverse of :func:`to_json`. Raises :class:`UnknownNameError` and :class:`SettingError`."""
+    if not isinstance(value, Mapping):
+        raise SettingError(f"Expected the settings of {cls.__name__} as a JSON object, got {value!r}.")
+    return _construct(cls, from_json_values(cls, value))
+
+
+def from_json_values(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with lists turned into tuples and objects into dataclasses, as the fields of ``cls`` want them."""
+    hints = _hints(cls)
+    converted = {}
+    for name, value in values.items():
+        _known(cls, name, hints)
+        try:
+            converted[name] = _from_value(hints[name], value)
+        except ValueError:
+            raise _wrong(name, value, hints[name]) from None
+    return converted
+
+
+def to_json(value: Any) -> Any:
+    """A dataclass as a dictionary of numbers, texts, lists and dictionaries, field by field."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    return value
+
+
+def describe(cls: type) -> list[dict[str, Any]]:
+    """``name``, ``type``, ``default`` (absent where a value is required) and ``doc`` of every field.
+
+    The doc is the field's ``metadata["doc"]``, else what the class's docstring says after ````name````.
+    """
+    hints, texts = _hints(cls), _docs(cls)
+    described = []
+    for field in dataclasses.fields(cls):
+        entry = {"name": field.name, "type": type_name(hints[field.name])}
+        if field.default is not dataclasses.MISSING:
+            entry["default"] = to_json(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            entry["default"] = to_json(field.default_factory())
+        described.append({**entry, "doc": field.metadata.get("doc", texts.get(field.name, ""))})
+    return described
+
+
+def type_name(hint: Any) -> str:
+    """A type in words: ``integer``, ``one of a, b``, ``number or none``, ``list of integers``."""
+    names: dict[Any, str] = {int: "integer", float: "number", bool: "true or false", str: "text", type(None): "none"}
+    if hint in names:
+        return names[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (Union, types.UnionType):
+        return " or ".join(type_name(argument) for argument in arguments)
+    if origin is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"{type_name(arguments[0])}s, separated by commas"
+        return f"{len(arguments)} values, separated by commas: " + ", ".join(map(type_name, arguments))
+    return getattr(hint, "__name__", str(hint))
+
+
+def number(text: str) -> float:
+    """A finite number, ``1e6`` and ``1_000_000`` included. Raises ``ValueError``."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def integer(text: str) -> int:
+    """A whole number, ``1e3`` included. Raises ``ValueError``."""
+    try:
+        return int(text)
+    except ValueError:
+        value = number(text)
+        if value != int(value):
+            raise
+        return int(value)
+
+
+def _from_text(hint: Any, text: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError(text)
+        return text.lower() in _TRUE
+    readers: dict[Any, Callable[[str], Any]] = {int: integer, float: number, str: str}
+    if hint in readers:
+        return readers[hint](text)
+    if hint is type(None):
+        if text.lower() != "none":
+            raise ValueError(text)
+        return None
+    if origin is Literal:
+        return next(option for option in arguments if str(option) == text) if text in map(str, arguments) else _no(text)
+    if origin in (Union, types.UnionType):
+        return _first(sorted(arguments, key=lambda a: a is str), lambda argument: _from_text(argument, text), text)
+    if origin is tuple:
+        parts = [part.strip() for part in text.strip("()[]").split(",") if part.strip()]
+        return tuple(_from_text(kind, part) for kind, part in zip(_kinds(arguments, parts), parts, strict=True))
+    return _no(text)
+
+
+def _from_value(hint: Any, value: Any) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint in (int, float, bool, str):
+        return value if type(value) is hint else _no(value)
+    if hint is type(None):
+        return None if value is None else _no(value)
+    if origin is Literal:
+        return value if any(value == option and type(value) is type(option) for option in arguments) else _no(value)
+    if origin in (Union, types.UnionType):
+        return _first(arguments, lambda argument: _from_value(argument, value), value)
+    if origin is tuple and isinstance(value, tuple | list):
+        return tuple(_from_value(kind, part) for kind, part in zip(_kinds(arguments, value), value, strict=True))
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else from_json(hint, value)
+    return _no(value)
+
+
+def _kinds(arguments: tuple[Any, ...], parts: Any) -> list[Any]:
+    return [arguments[0]] * len(parts) if arguments[-1] is Ellipsis else list(arguments)
+
+
+def _first(arguments: Iterable[Any], read: Callable[[Any], Any], value: Any) -> Any:
+    for argument in arguments:
+        try:
+            return read(argument)
+        except SettingError:
+            raise
+        except ValueError:
+            continue
+    return _no(value)
+
+
+def _no(value: Any) -> Any:
+    raise ValueError(value)
+
+
+def _wrong(name: str, value: Any, hint: Any) -> SettingError:
+    return SettingError(f"The setting '{name}' cannot be '{value}'; expected: {type_name(hint)}.")
+
+
+def _known(cls: type, name: str, hints: Mapping[str, Any]) -> None:
+    if name not in hints:
+        raise UnknownNameError(f"setting of {getattr(cls, 'name', cls.__name__)}", name, hints)
+
+
+def _construct(cls: type[T], values: dict[str, Any]) -> T:
+    required = [entry["name"] for entry in describe(cls) if "default" not in entry]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise SettingError(f"{cls.__name__} needs a value for '{missing[0]}'.")
+    try:
+        return cls(**values)
+    except NascenceError:
+        raise
+    except ValueError as error:
+        raise SettingError(str(error)) from None
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def _example(cls: type) -> str:
+    entries = [entry for entry in describe(cls) if "default" in entry]
+    return f"{entries[0]['name']}={entries[0]['default']}" if entries else "name=value"
+
+
+def _docs(cls: type) -> dict[str, str]:
+    """For every paragraph part "``name``: text" or "``a``, ``b``: text" of the docstrings, the text of each name."""
+    found: dict[str, str] = {}
+    names = {field.name for field in dataclasses.fields(cls)}
+    for base in reversed(cls.__mro__):
+        text = " ".join(inspect.cleandoc(base.__dict__.get("__doc__") or "").split())
+        heads = list(re.finditer(r"((?:``\w+``(?:, | and )?)+): ", text))
+        heads = [head for head in heads if names & set(re.findall(r"\w+", head[1]))]
+        for head, following in itertools.zip_longest(heads, heads[1:]):
+            body = text[head.end() : following.start() if following else len(text)].strip(" ;")
+            found |= dict.fromkeys(re.findall(r"``(\w+)``", head[1]), body)
+    return {name: doc for name, doc in found.items() if name in names}
+
+
+__all__ = ["describe", "from_json", "integer", "number", "settings", "to_json", "type_name"]

@@ -1,0 +1,274 @@
+"""A run directory: one execution's configuration, events, checkpoints and results, complete at every moment."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from nascence.errors import RunError
+from nascence.runs import files
+
+FORMAT = 1
+"""Version of the layout. A directory of a higher one is refused, every lower one stays readable."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run that is executed and resumed by itself, and the names of its two files."""
+
+    name: str
+    events: str
+    checkpoint: str
+
+
+SEARCH = Stage("search", "events.jsonl", "checkpoint.pt")
+TRAINING = Stage("training", "training.jsonl", "training.pt")
+STAGES = (SEARCH, TRAINING)
+
+
+@final
+class RunDirectory:
+    """``config.json``, per stage its events and checkpoint, then results (``architecture.json``, ``model.pt``, ...).
+
+    Every file is written beside its place, flushed to the device and moved there, so that a reader, or a kill at any
+    moment, finds the old file or the new one. Made by :meth:`create` and :meth:`open`.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+
+    @classmethod
+    def create(cls, path: str | Path, config: Mapping[str, Any], overwrite: bool = False) -> RunDirectory:
+        """A new run that holds ``config`` and the versions of everything. The directory appears with its config inside.
+
+        Raises :class:`RunError` when something is at ``path`` already. With ``overwrite`` an existing run (only a run,
+        and none that another process works on) makes way once the new one exists.
+        """
+        path = Path(path)
+        full = {
+            "format": FORMAT,
+            "nascence": _version(),
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            **config,
+        }
+        run = cls(path, json.loads(json.dumps(files.finite(full))))
+        fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
+        with files.explained(path):
+            occupied = check_free(path, overwrite)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                fresh.mkdir()
+                files.write_json(fresh / "config.json", run.config)
+                if occupied:
+                    _replace(path, fresh)
+                else:
+                    os.rename(fresh, path)  # an empty directory may be there; the system replaces it in one move
+                files.sync_directory(path.parent)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDirectory:
+        """An existing run. Raises :class:`RunError` on a missing, foreign, damaged or newer one."""
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"There is no run directory {path}; 'nascence runs list' shows the runs there are.")
+        if not (path / "config.json").is_file():
+            raise RunError(f"{path} is no run directory: it has no config.json.")
+        config = files.read_json(path / "config.json")
+        version = config.get("format") if isinstance(config, dict) else None
+        if not isinstance(version, int) or isinstance(version, bool) or "nascence" not in config:
+            raise RunError(f"{path} is no run directory of Nascence: its config.json was written by something else.")
+        if version > FORMAT:
+            raise RunError(
+                f"{path} was written by a newer Nascence ({config['nascence']}, run format {version}; this one reads up"
+                f" to {FORMAT}); update with: pip install --upgrade nascence"
+            )
+        if not isinstance(config.get("kind"), str):
+            raise RunError(f"{path / 'config.json'} is damaged: it does not say what kind of run this is.")
+        return cls(path, config)
+
+    def require(self, *names: str) -> None:
+        """Raises :class:`RunError` when the configuration lacks one of ``names``."""
+        missing = [name for name in names if name not in self.config]
+        if missing:
+            raise RunError(f"{self.path / 'config.json'} is damaged: it has no '{missing[0]}'.")
+
+    @property
+    def resume_command(self) -> str:
+        return f"nascence runs resume {shlex.quote(str(self.path))}"
+
+    def update_config(self, **entries: Any) -> None:
+        """Add or replace entries of ``config.json``."""
+        config = {**self.config, **json.loads(json.dumps(files.finite(entries)))}
+        with self.writing("config.json"):
+            files.write_json(self.path / "config.json", config)
+        self.config = config
+
+    # Results ----------------------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Raises :class:`RunError` when the device is full or not writable, with the command that continues."""
+        with self.writing(name):
+            files.write_json(self.path / name, value)
+
+    def read_json(self, name: str) -> Any:
+        return files.read_json(self.path / name)
+
+    def write_tensors(self, name: str, value: Any) -> None:
+        """:meth:`write_json` for what ``torch.load(weights_only=True)`` reads."""
+        with self.writing(name):
+            files.write_tensors(self.path / name, value)
+
+    def read_tensors(self, name: str) -> Any:
+        return files.read_tensors(self.path / name)
+
+    # Events -----------------------------------------------------------------------------------------------------
+
+    def events(self, stage: Stage = SEARCH) -> list[dict[str, Any]]:
+        """The whole lines of a stage's event file; a torn last one is left out. Raises :class:`RunError`."""
+        events = []
+        for number, line in enumerate(self._lines(stage), start=1):
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                raise RunError(f"{self.path / stage.events} is damaged: line {number} is not valid JSON.") from None
+        return events
+
+    def cut_events(self, stage: Stage, count: int) -> None:
+        """Keep the first ``count`` events. Raises :class:`RunError` when there are fewer."""
+        path = self.path / stage.events
+        lines = self._lines(stage)
+        if len(lines) < count:
+            raise RunError(
+                f"{path} is damaged: {count} events were recorded, {len(lines)} are left; delete {stage.checkpoint}"
+                " beside it to begin again."
+            )
+        if not path.exists() and count == 0:
+            return
+        content = b"".join(line + b"\n" for line in lines[:count])
+        if path.stat().st_size != len(content):
+            with self.writing(stage.events):
+                files.write_bytes(path, content)
+
+    def _lines(self, stage: Stage) -> list[bytes]:
+        path = self.path / stage.events
+        try:
+            return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        except OSError as error:
+            raise RunError(f"Cannot read {path}: {error.strerror or error}.") from None
+
+    # One process at a time ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, patience: float = 0.5) -> Iterator[None]:
+        """Work on this run alone. Raises :class:`RunError` when another process does; a killed one holds nothing.
+
+        ``patience``: seconds to wait, since a look at the run from elsewhere (:attr:`busy`) holds it for an instant.
+        """
+        with files.explained(self.path):
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            end = time.monotonic() + patience
+            while not _try_lock(descriptor):
+                if time.monotonic() >= end:
+                    raise RunError(f"Another process is working on {self.path}; wait for it or stop it first.")
+                time.sleep(0.02)
+            for leftover in self.path.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process is working on this run now."""
+        try:
+            descriptor = os.open(self.path / ".lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[None]:
+        """Explain a failure to write the file ``name``, with the command that continues the run."""
+        with files.explained(self.path / name, self.resume_command):
+            yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    import fcntl  # not on every system, so only where it is used
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _version() -> str:
+    from nascence import __version__
+
+    return __version__
+
+
+def check_free(path: str | Path, overwrite: bool = False) -> bool:
+    """Whether a run is at ``path`` that a new one may replace. Raises :class:`RunError` when one must not, or when
+    anything else is there; only an empty directory may."""
+    path = Path(path)
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise RunError(f"{path} is in the way: it is no directory; choose another --out.")
+    if not path.exists() or not any(path.iterdir()):
+        return False
+    if not overwrite or not (path / "config.json").is_file():
+        raise RunError(_in_the_way(path))
+    RunDirectory.open(path)
+    return True
+
+
+def _in_the_way(path: Path) -> str:
+    if not (path / "config.json").is_file():
+        return f"{path} is in the way: it is not empty and no run; choose another --out."
+    return (
+        f"There is a run in {path} already; continue it with 'nascence runs resume {shlex.quote(str(path))}', choose"
+        " another --out, or replace it with --overwrite."
+    )
+
+
+def _replace(path: Path, fresh: Path) -> None:
+    """Put ``fresh`` where the run ``path`` is, and remove that. Raises :class:`RunError` when it is busy."""
+    old = RunDirectory.open(path)
+    aside = path.with_name(f".{path.name}.old-{os.getpid()}")
+    with old.locked():
+        os.rename(path, aside)
+        try:
+            os.rename(fresh, path)
+        except OSError:
+            os.rename(aside, path)
+            raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "Stage", "check_free"]

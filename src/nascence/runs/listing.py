@@ -1,0 +1,75 @@
+"""Which runs there are, how far each is, and removing one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from nascence.errors import RunError
+from nascence.runs import files
+from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory
+from nascence.runs.execution import read_checkpoint
+
+_DEPTH = 3
+_KNOWN = ("method", "space", "data", "seed", "created")
+
+
+def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
+    """One :func:`summary` for each run at or up to three levels below ``root``, in the order of their paths.
+
+    A damaged or newer run is listed with ``state`` "unreadable" and ``problem``. Raises :class:`RunError` when ``root``
+    is no directory.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RunError(f"There is no directory {root}; 'nascence search' puts runs into ./runs unless told otherwise.")
+    found = [path for level in range(_DEPTH + 1) for path in root.glob("*/" * level + "config.json")]
+    summaries = []
+    for path in sorted(file.parent for file in found if not any(part.startswith(".") for part in file.parts[:-1])):
+        try:
+            summaries.append(summary(RunDirectory.open(path)))
+        except RunError as error:
+            summaries.append({"run": str(path), "state": "unreadable", "problem": str(error)})
+    return summaries
+
+
+def summary(run: RunDirectory) -> dict[str, Any]:
+    """``run`` (path), ``kind``, what it is about, ``state`` (running, stopped, finished), ``steps_done`` and
+    ``total_steps`` of the stage that is under way or was the last, and the result as far as there is one."""
+    facts: dict[str, Any] = {"run": str(run.path), "kind": run.config["kind"]}
+    facts |= {name: run.config[name] for name in _KNOWN if name in run.config}
+    stages = [stage for stage in STAGES if run.has(stage.checkpoint)]
+    finished = bool(unfinished_stages(run)) is False
+    facts["state"] = "running" if run.busy else "finished" if finished else "stopped"
+    if stages:
+        saved = read_checkpoint(run, stages[-1])
+        facts |= {"stage": stages[-1].name, "steps_done": saved["steps_done"], "total_steps": saved["total_steps"]}
+    if run.has("architecture.json"):
+        facts["architecture"] = run.read_json("architecture.json").get("architecture")
+    if run.has("metrics.json"):
+        facts["accuracy"] = run.read_json("metrics.json").get("accuracy")
+    return facts
+
+
+def unfinished_stages(run: RunDirectory) -> list[str]:
+    """Names of the stages that were asked for and have no result yet, in their order."""
+    wanted = []
+    if run.config["kind"] == SEARCH.name and not run.has("architecture.json"):
+        wanted.append(SEARCH.name)
+    if TRAINING.name in run.config and not run.has("metrics.json"):
+        wanted.append(TRAINING.name)
+    return wanted
+
+
+def delete_run(path: str | Path) -> None:
+    """Remove a run with everything in it. Raises :class:`RunError` when it is no run, or a process works on it."""
+    run = RunDirectory.open(path)
+    aside = run.path.with_name(f".{run.path.name}.deleted-{os.getpid()}")
+    with run.locked(), files.explained(run.path):
+        os.rename(run.path, aside)  # gone in one move, whatever happens while its files are removed
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+__all__ = ["delete_run", "list_runs", "summary", "unfinished_stages"]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nascence.api.inputs import (
+    compute_threads,
+    data_source,
+    describe_task,
+    load_source,
+    network_size,
+    slug,
+)
+from nascence.errors import SettingError
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import ImageClassification, ImageSet, load_task
+
+
+def images(count: int, size: int) -> ImageClassification:
+    data = ImageSet(torch.zeros(count, 3, size, size, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64))
+    return replace(load_task("digits"), train=data, test=data)
+
+
+def test_the_default_size_follows_the_data() -> None:
+    bench, darts = get_space("nas-bench-201"), get_space("darts")
+    assert network_size(bench, images(5_000, 32)) == bench.networks["evaluation"]
+    assert network_size(darts, images(5_000, 32)) == darts.networks["evaluation"]
+    for small in (images(4_999, 32), images(5_000, 16), load_task("digits")):
+        assert network_size(bench, small) == NetworkConfig(channels=16, depth=1)
+        assert network_size(darts, small) == NetworkConfig(channels=16, depth=4)
+
+
+def test_either_part_of_the_size_can_be_given() -> None:
+    space, task = get_space("nas-bench-201"), images(5_000, 32)
+    assert network_size(space, task, channels=8) == NetworkConfig(channels=8, depth=5)
+    assert network_size(space, task, depth=2) == NetworkConfig(channels=16, depth=2)
+    for wrong in ({"channels": 0}, {"depth": -1}):
+        with pytest.raises(SettingError, match=f"{next(iter(wrong))} of the network must be at least 1"):
+            network_size(space, task, **wrong)
+
+
+def test_a_path_is_kept_absolute_and_a_name_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pixels = np.zeros((8, 4, 4, 1), np.uint8)
+    np.savez(tmp_path / "mine.npz", x_train=pixels, y_train=np.arange(8) % 2)
+    assert data_source("mine.npz", None, 8)["data"] == str(tmp_path / "mine.npz")
+    assert data_source("mine.npz", None, 8)["image_size"] == 8
+    assert data_source("digits", None, None)["data"] == "digits"
+    named = data_source("mine", ".", None)
+    assert named["data"] == "mine"
+    assert named["data_dir"] == str(tmp_path)
+    monkeypatch.chdir("/")
+    assert len(load_source(named).test) > 0
+
+
+def test_a_task_is_described_for_json() -> None:
+    described = describe_task(load_task("digits"))
+    assert described["input_shape"] == [1, 8, 8]
+    assert described["class_names"] == list("0123456789")
+    assert described["train_images"] + described["test_images"] == 1797
+
+
+@pytest.mark.parametrize(
+    ("data", "name"), [("digits", "digits"), ("/a/b c.npz", "b-c"), ("photos/", "photos"), ("../..", "data")]
+)
+def test_slug(data: str, name: str) -> None:
+    assert slug(data) == name
+
+
+def test_threads_come_back() -> None:
+    before = torch.get_num_threads()
+    with compute_threads(before + 1) as number:
+        assert torch.get_num_threads() == number == before + 1
+    assert torch.get_num_threads() == before
+    with compute_threads(None) as number:
+        assert number == before
+    with pytest.raises(SettingError, match="at least 1"), compute_threads(0):
+        pass

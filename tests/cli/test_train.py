@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nascence.runs import TRAINING, RunDirectory
+
+CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+
+
+@pytest.fixture
+def run(nascence_command: Any) -> RunDirectory:
+    assert nascence_command("search", "--method", "toy", "--channels", 2, "--depth", 1, "--out", "a").code == 0
+    return RunDirectory.open("a")
+
+
+def test_train_a_run_then_export(nascence_command: Any, run: RunDirectory) -> None:
+    done = nascence_command("train", "a", "--epochs", 2, "--json")
+    assert done.code == 0
+    assert done.json == {"run": "a", **run.read_json("metrics.json")}
+    assert "test accuracy" in done.err
+    assert "nascence export a --format onnx" in done.err
+    exported = nascence_command("export", "a", "--format", "python", "--json")
+    assert exported.code == 0
+    assert exported.json["path"] == "a/model.py"
+    assert exported.json["max_difference"] <= 1e-4
+    shown = nascence_command("train", "a", "--epochs", 2)
+    assert f"{run.read_json('metrics.json')['accuracy']:.2f} %" in shown.out
+    listed = nascence_command("runs", "list", ".").out
+    assert "finished" in listed
+    assert "training 2/2" in listed
+
+
+def test_train_an_architecture(nascence_command: Any) -> None:
+    options = ("--space", "nas-bench-201", "--data", "digits", "--channels", 2, "--epochs", 1)
+    done = nascence_command("train", CELL, *options, "--out", "t", "--json")
+    assert done.code == 0
+    assert json.loads(Path("t/architecture.json").read_text())["architecture"] == CELL
+    assert nascence_command("runs", "show", "t", "--json").json["kind"] == "training"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "neither a run directory nor a file"),
+        (["missing.json", "--data", "digits", "--out", "t"], "Cannot read missing.json"),
+        (["corrupt.json", "--data", "digits", "--out", "t"], "not valid JSON"),
+        (["foreign.json", "--data", "digits", "--out", "t"], "not an architecture"),
+        (["|a~0|", "--space", "nas-bench-201", "--data", "digits", "--out", "t"], "no cell of nas-bench-201"),
+        ([CELL, "--space", "nas-bench-201", "--out", "t"], "--data"),
+        ([CELL, "--space", "nas-bench-201", "--data", "digits"], "--out"),
+        (["newer"], "newer Nascence"),
+        (["a", "--batch-size", "5000"], "smaller batch"),
+        (["a", "--set", "epoch=3"], "Did you mean 'epochs'"),
+        (["a", "--preset", "imagenet"], "Unknown training preset"),
+    ],
+)
+def test_mistakes(nascence_command: Any, run: RunDirectory, arguments: list[str], message: str) -> None:
+    Path("corrupt.json").write_text("{")
+    Path("foreign.json").write_text('{"lr": 1}')
+    Path("newer").mkdir()
+    Path("newer/config.json").write_text('{"format": 7, "nascence": "3.0", "kind": "search"}')
+    told = nascence_command("train", *arguments)
+    assert told.code == 2
+    assert message in told.err
+    assert told.err.count("\n") == 1
+    assert not Path("t").exists()
+    assert not run.has("metrics.json")
+    assert "training" not in RunDirectory.open("a").config
+
+
+def test_export_before_training(nascence_command: Any, run: RunDirectory) -> None:
+    told = nascence_command("export", "a")
+    assert told.code == 2
+    assert "nascence train a" in told.err
+
+
+def test_a_killed_training_is_resumed(nascence_command: Any, start_nascence: Any, run: RunDirectory) -> None:
+    process = start_nascence("train", "a", "--epochs", 500)
+    end = time.monotonic() + 60
+    while len(run.events(TRAINING)) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    told = nascence_command("train", "a", "--epochs", 2)
+    assert told.code == 2
+    assert "nascence runs resume a" in told.err
+    entry = nascence_command("runs", "show", "a", "--json").json
+    assert entry["state"] == "stopped"
+    assert entry["stage"] == "training"
+    assert nascence_command("train", "a", "--epochs", 2, "--overwrite").code == 0
+    assert len(run.events(TRAINING)) == 2

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import nascence
+from nascence.runs import RunDirectory
+
+sys.path.insert(0, str(Path(__file__).parent))  # for walk.py, which tests import and run as a program
+
+
+@pytest.fixture(autouse=True)
+def subprocesses_find_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = str(Path(nascence.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")])))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "run", {"kind": "search", "seed": 0})

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from walk import Walk
+
+from nascence.errors import RunError
+from nascence.runs import Interrupted, RunDirectory, execute, files
+from nascence.runs.directory import SEARCH
+from nascence.runs.execution import read_checkpoint
+
+WALK = Path(__file__).parent / "walk.py"
+
+
+class Killed(BaseException):
+    """What a SIGKILL would do, as far as one process can show it."""
+
+
+def kill_at(step: int) -> Callable[[int], None]:
+    def at_step(current: int) -> None:
+        if current == step:
+            raise Killed
+
+    return at_step
+
+
+def start(run: RunDirectory, steps: int, pause: float = 0.0) -> subprocess.Popen[str]:
+    command = [sys.executable, str(WALK), str(run.path), str(steps), str(pause)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_an_undisturbed_walk(run: RunDirectory) -> None:
+    walk = Walk(20)
+    seconds = execute(walk, run)
+    assert walk.done
+    assert [event["step"] for event in run.events()] == list(range(1, 21))
+    saved = read_checkpoint(run, SEARCH)
+    assert saved["done"]
+    assert saved["events"] == saved["steps_done"] == saved["total_steps"] == 20
+    assert saved["seconds"] == seconds > 0
+
+
+@pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
+@pytest.mark.parametrize("step", [0, 1, 7, 19])
+def test_a_lost_process_changes_nothing(tmp_path: Path, step: int, checkpoint_seconds: float) -> None:
+    whole = RunDirectory.create(tmp_path / "whole", {"kind": "search"})
+    expected = Walk(20)
+    execute(expected, whole)
+    run = RunDirectory.create(tmp_path / "killed", {"kind": "search"})
+    with pytest.raises(Killed):
+        execute(Walk(20, at_step=kill_at(step)), run, checkpoint_seconds=checkpoint_seconds)
+    assert run.has("checkpoint.pt") == (checkpoint_seconds == 0 and step > 0)
+    with open(run.path / "events.jsonl", "ab") as log:
+        log.write(b'{"step": 99, "posi')  # a torn line
+    walk = Walk(20)
+    execute(walk, run, checkpoint_seconds=checkpoint_seconds)
+    assert walk.position.tolist() == expected.position.tolist()
+    assert run.events() == whole.events()
+
+
+def test_a_finished_stage_is_not_repeated(run: RunDirectory) -> None:
+    seconds = execute(Walk(5), run)
+    before = (run.path / "events.jsonl").read_bytes()
+    walk = Walk(5, at_step=kill_at(0))
+    assert execute(walk, run) == seconds
+    assert walk.done
+    assert (run.path / "events.jsonl").read_bytes() == before
+
+
+def test_seconds_add_up(run: RunDirectory) -> None:
+    with pytest.raises(Killed):
+        execute(Walk(4, pause=0.02, at_step=kill_at(2)), run, checkpoint_seconds=0.0)
+    first = read_checkpoint(run, SEARCH)["seconds"]
+    assert first >= 0.04
+    assert execute(Walk(4, pause=0.02), run, checkpoint_seconds=0.0) >= first + 0.04
+
+
+def test_events_lost_behind_the_checkpoint_are_told(run: RunDirectory) -> None:
+    execute(Walk(5), run)
+    (run.path / "events.jsonl").write_text("{}\n")
+    with pytest.raises(RunError, match="damaged"):
+        execute(Walk(5), run)
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, {"state": {}, "seconds": 0.0, "events": 0, "done": False}, [1]])
+def test_a_foreign_checkpoint_is_refused(run: RunDirectory, content: object) -> None:
+    run.write_tensors("checkpoint.pt", content)
+    with pytest.raises(RunError, match="checkpoint"):
+        execute(Walk(5), run)
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(run: RunDirectory) -> None:
+    saved = {"state": {}, "seconds": 0.0, "events": 0, "done": False, "steps_done": 0, "total_steps": 5}
+    run.write_tensors("checkpoint.pt", saved)
+    with pytest.raises(RunError, match="does not fit"):
+        execute(Walk(5), run)
+
+
+def test_no_space_left_keeps_the_run_resumable(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write of the sixth checkpoint fails; with space again the walk ends as if nothing had been."""
+    real, calls = files.write_bytes, []
+
+    def full(path: Path, content: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 6:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_bytes", full)
+        with pytest.raises(RunError, match=f"No space is left .*continue with: nascence runs resume {run.path}"):
+            execute(Walk(10), run, checkpoint_seconds=0.0)
+    assert read_checkpoint(run, SEARCH)["steps_done"] == 5
+    walk, expected = Walk(10), Walk(10)
+    execute(walk, run)
+    while not expected.done:
+        expected.advance()
+    assert walk.position.tolist() == expected.position.tolist()
+    assert [event["step"] for event in run.events()] == list(range(1, 11))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has the always full device /dev/full")
+def test_a_really_full_device_while_logging(run: RunDirectory) -> None:
+    (run.path / "events.jsonl").symlink_to("/dev/full")
+    run.cut_events = lambda stage, count: None  # type: ignore[method-assign]
+    with pytest.raises(RunError, match=r"No space is left .*events.jsonl"):
+        execute(Walk(3), run)
+
+
+def test_an_error_of_the_work_itself_is_not_called_a_write_error(run: RunDirectory) -> None:
+    def fail(step: int) -> None:
+        raise OSError(errno.ENOENT, "the data are gone")
+
+    with pytest.raises(OSError, match="the data are gone") as caught:
+        execute(Walk(3, at_step=fail), run)
+    assert not isinstance(caught.value, RunError)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stop_requests_end_after_a_whole_step(run: RunDirectory, number: int, code: int) -> None:
+    def stop(step: int) -> None:
+        if step == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=f"nascence runs resume {run.path}") as caught:
+        execute(Walk(10, at_step=stop), run, checkpoint_seconds=1000.0)
+    assert caught.value.exit_code == code
+    assert signal.getsignal(number) is before
+    assert read_checkpoint(run, SEARCH)["steps_done"] == 4
+    assert len(run.events()) == 4
+
+
+def test_works_outside_the_main_thread(run: RunDirectory) -> None:
+    thread = threading.Thread(target=execute, args=(Walk(3), run))
+    thread.start()
+    thread.join()
+    assert len(run.events()) == 3
+
+
+def test_a_signal_to_a_process(run: RunDirectory) -> None:
+    process = start(run, 100_000, 0.01)
+    while not run.events():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "nascence runs resume" in output
+    assert read_checkpoint(run, SEARCH)["events"] == len(run.events())
+
+
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    """SIGKILL at random moments: the result and every event are those of an undisturbed run."""
+    steps, draws = 120, random.Random(0)
+    whole = RunDirectory.create(tmp_path / "whole", {"kind": "search"})
+    expected = Walk(steps)
+    execute(expected, whole)
+    run = RunDirectory.create(tmp_path / "killed", {"kind": "search"})
+    kills = 0
+    while not run.has("architecture.json"):
+        before = len(run.events())
+        with start(run, steps, 0.004) as process:
+            if kills < 6:
+                while process.poll() is None and len(run.events()) < before + 5:
+                    time.sleep(0.002)
+                time.sleep(draws.uniform(0, 0.02))
+                process.kill()
+                kills += process.wait() == -signal.SIGKILL
+            else:
+                assert process.wait() == 0
+        RunDirectory.open(run.path)
+    assert kills >= 4
+    assert run.read_json("architecture.json") == {"architecture": expected.position.tolist()}
+    assert (run.path / "events.jsonl").read_bytes() == (whole.path / "events.jsonl").read_bytes()

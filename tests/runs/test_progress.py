@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from nascence.runs.progress import ProgressBar, ProgressLines, duration, facts, show_progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_lines_now_and_then_and_at_the_end() -> None:
+    out, clock = io.StringIO(), Clock()
+    progress = ProgressLines("search", file=out, clock=clock)
+    progress.begin(100, 20)
+    for done in range(21, 101):
+        clock.now += 0.5
+        progress.update(100, done, {"step": done, "loss": 0.25, "cell": "x"})
+    progress.end()
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "search: continuing at 20, 100 steps"
+    assert lines[1] == "search: 40/100 steps (40%), 2/s, 30 s left, loss 0.25"
+    assert lines[-1] == "search: 100/100 steps (100%), 2/s, 0 s left, loss 0.25"
+    assert len(lines) == 1 + 4
+
+
+def test_the_last_line_comes_even_when_it_is_early() -> None:
+    out, clock = io.StringIO(), Clock()
+    progress = ProgressLines("train", "epochs", file=out, clock=clock)
+    progress.begin(3, 0)
+    clock.now += 1
+    progress.update(3, 1, {})
+    assert out.getvalue().splitlines() == ["train: starting, 3 epochs"]
+    progress.end()
+    assert out.getvalue().splitlines()[1] == "train: 1/3 epochs (33%), 1/s, 2 s left"
+
+
+def test_nothing_done_shows_only_the_beginning() -> None:
+    out = io.StringIO()
+    progress = ProgressLines("search", file=out)
+    progress.begin(0, 0)
+    progress.end()
+    assert out.getvalue() == "search: starting, 0 steps\n"
+
+
+def test_the_bar_shows_count_and_facts() -> None:
+    out = io.StringIO()
+    bar = ProgressBar("search", file=out)
+    bar.begin(4, 1)
+    bar.update(4, 4, {"accuracy": 0.5})
+    bar.end()
+    assert "4/4" in out.getvalue()
+    assert "accuracy 0.5" in out.getvalue()
+
+
+def test_a_terminal_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(show_progress("x"), ProgressLines)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert isinstance(show_progress("x"), ProgressBar)
+
+
+def test_facts_are_the_first_measured_numbers() -> None:
+    assert facts({"epoch": 1, "loss": 0.123456, "name": "a", "accuracy": 0.5}) == "loss 0.1235, accuracy 0.5"
+    assert facts({"loss": 0.5, "test_accuracy": 91.0, "x": None}, ("test_accuracy", "x")) == "test accuracy 91"
+    assert facts({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}) == "a 1, b 2, c 3"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (8.4, "8 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
