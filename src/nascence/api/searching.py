@@ -129,7 +129,7 @@ class _Prepared:
         if self.budget:
             self.checker.check()
         method: Method = from_json(METHODS.get(config["method"]), config["settings"])
-        self.strategy = method.strategy(Problem(self.space, task, self.network, self.budget, config["seed"]))
+        self.strategy = method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
 
     def finish(self, run: RunDirectory, progress: bool) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"

@@ -38,12 +38,7 @@ class _Walk(Strategy):
         self.settings, self.problem = settings, problem
         self.total_steps = settings.steps
         self.steps_done = 0
-        self.checker = problem.budget.bind(
-            problem.space,
-            problem.network,
-            input_shape=(problem.task.in_channels, *problem.task.image_size),
-            num_classes=problem.task.num_classes,
-        )
+        self.checker = problem.budget
         self.at = self.checker.best({})
 
     def advance(self) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Random sampling: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from nascence.architecture import Architecture
+from nascence.costs.budget import BudgetChecker
+from nascence.seeding import generator
+from nascence.spaces import CellSpace, Space
+from nascence.strategies.base import Strategy
+
+_TRIES = 10_000
+
+
+@final
+class RandomSampling(Strategy):
+    """One architecture, uniformly among those within the budget. One step.
+
+    Drawn by rejection; where none of ten thousand draws is within the budget, the architecture of the largest sum of
+    random scores within it, which always exists but is not uniform (the event says so).
+    """
+
+    total_steps = 1
+
+    def __init__(self, space: Space, budget: BudgetChecker, seed: int) -> None:
+        self.space = space
+        self.budget = budget
+        self.seed = seed
+        self.architecture: Architecture | None = None
+
+    def advance(self) -> dict[str, Any]:
+        random = generator(self.seed, "random")
+        self.steps_done = 1
+        for tries in range(1, _TRIES + 1):
+            architecture = self.space.sample(random)
+            if self.budget.allows(architecture):
+                self.architecture = architecture
+                return {"tries": tries, "uniform": True, "architecture": str(architecture)}
+        self.architecture = self.budget.best(self._random_scores(random))
+        return {"tries": _TRIES, "uniform": False, "architecture": str(self.architecture)}
+
+    def _random_scores(self, random: torch.Generator) -> dict[str, Tensor]:
+        if isinstance(self.space, CellSpace):
+            shape = (len(self.space.shape.edges), len(self.space.operations))
+            return {kind: torch.rand(shape, generator=random) for kind in self.space.kinds}
+        return {choice.name: torch.rand(len(choice.options), generator=random) for choice in self.space.choices}
+
+    def derive(self) -> Architecture:
+        assert self.architecture is not None
+        return self.architecture
+
+    def state_dict(self) -> dict[str, Any]:
+        text = None if self.architecture is None else str(self.architecture)
+        return {"steps_done": self.steps_done, "architecture": text}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps_done = state["steps_done"]
+        text = state["architecture"]
+        self.architecture = None if text is None else self.space.parse(text)
