@@ -131,12 +131,14 @@ def test_range_and_extremes_of_nas_bench_201_equal_enumeration(nb201, name):
 
 
 @pytest.mark.parametrize("name", ["params", "flops"])
-def test_range_of_darts_holds_on_random_architectures(darts, name):
+def test_range_of_darts_holds_on_random_architectures(name):
+    network = NetworkConfig(channels=4, depth=6)
+    darts = CostModel(DARTS, network)
     low, high = darts.range(name)
     costs = [darts.cost(name, architecture) for architecture in draws(DARTS, 1000)]
     assert low <= min(costs) < max(costs) <= high
     for largest, end in ((False, low), (True, high)):
-        module = DARTS.build(darts.extreme(name, largest=largest))
+        module = DARTS.build(darts.extreme(name, largest=largest), network=network)
         assert (params(module) if name == "params" else flops(module, (3, 32, 32))) == end
 
 
@@ -215,7 +217,7 @@ def test_scores_of_minus_infinity_forbid(nb201):
     assert nb201.select(limits={}, scores={"cell": scores}) is None
 
 
-def test_predicted_latency_adds_up_and_meets_the_two_reference_networks(monkeypatch):
+def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
     """With a clock that charges each operation its FLOPs plus one, and each network twice that."""
     from nascence.costs import cells, networks
     from nascence.costs.counting import count_on_meta
@@ -228,7 +230,7 @@ def test_predicted_latency_adds_up_and_meets_the_two_reference_networks(monkeypa
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
-    def network_cost(self, architecture):
+    def network_cost(self, architecture, repeats=30):
         from nascence.costs import LatencyMeasurement
 
         return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")
@@ -249,3 +251,16 @@ def test_latency_is_measured_in_positive_milliseconds(space):
     assert model.predicted_latency_ms(architecture) == model.predicted_latency_ms(architecture)
     assert 0 < model.networks.measure(architecture).median_ms < 1000
     assert np.isfinite(model.range("latency_ms")).all()
+
+
+def test_the_fitted_line_ignores_a_disturbed_measurement_and_stays_sensible():
+    from nascence.costs.cells import _line
+
+    x = np.arange(9.0)
+    y = 3 + 2 * x
+    assert _line(x, y) == (3.0, 2.0)
+    y[4] += 100
+    assert _line(x, y) == (3.0, 2.0)
+    assert _line(x, -x)[1] == 1.0  # slower parts cannot make faster networks
+    assert _line(x, 2 * x - 1) == (0.0, 2.0)
+    assert _line(np.ones(3), np.array([4.0, 5.0, 6.0])) == (4.0, 1.0)

@@ -17,10 +17,12 @@ from nascence.costs.latency import threads_set_to, time_ms
 from nascence.costs.networks import Networks
 from nascence.errors import SettingError, UnknownNameError
 from nascence.operations import NormConfig, build_operation
+from nascence.seeding import generator
 from nascence.spaces import CellSpace
 from nascence.spaces.cells import Edge
 
-_REPEATS, _WARM_UP = 20, 3
+_REPEATS, _WARM_UP = 25, 3
+_FITTED, _FIT_REPEATS = 10, 12
 Floats = NDArray[np.float64]
 
 
@@ -59,8 +61,8 @@ class CellPricing:
     """Prices of a cell space: every network costs a constant (stem, reductions, preprocessing, classifier) plus, for
     each kept edge, the entry of its operation in a table [kinds, E, O].
 
-    Exact for ``params`` and ``flops``. ``latency_ms`` is measured per distinct operation and place, then stretched so
-    that the networks of the lowest and the highest sum are as measured; the constant is what remains of the lowest.
+    Exact for ``params`` and ``flops``. ``latency_ms`` is measured per distinct operation and place; constant and
+    stretch of the sum are fitted to ten measured networks: of the lowest and the highest sum, and eight random ones.
     """
 
     def __init__(self, space: CellSpace, networks: Networks) -> None:
@@ -111,14 +113,15 @@ class CellPricing:
         flat = table.ravel()
         sums = [flat[positions].sum(axis=1) for positions in self.operations]
         fixed = float(flat[self._fixed].sum())
+        ends = [combine(self.space, self.groups, [int(pick(part)) for part in sums]) for pick in (np.argmin, np.argmax)]
+        samples = [self.space.sample(generator(at, "latency-fit")) for at in range(_FITTED - len(ends))]
         raw, measured = [], []
-        for pick in (np.argmin, np.argmax):
-            picks = [int(pick(part)) for part in sums]
-            raw.append(fixed + float(sum(part[at] for part, at in zip(sums, picks, strict=True))))
-            measured.append(self.networks.measure(combine(self.space, self.groups, picks)).median_ms)
-        rise = raw[1] - raw[0]
-        stretch = max(measured[1] - measured[0], 0.0) / rise if rise > 0 else 1.0
-        return max(measured[0] - stretch * raw[0], 0.0), stretch * table
+        for architecture in ends + samples:
+            parts = zip(sums, self.groups, strict=True)
+            raw.append(fixed + float(sum(part[group.position(architecture)] for part, group in parts)))
+            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS).median_ms)
+        constant, stretch = _line(np.array(raw), np.array(measured))
+        return constant, stretch * table
 
     @cached_property
     def _frame(self) -> tuple[nn.Module, list[tuple[int, int, _Place]]]:
@@ -164,7 +167,19 @@ def _measure(place: _Place, operation: str) -> float:
         module = place.build(operation).eval()
     x_BCHW = torch.rand(1, *place.input_shape, generator=torch.Generator().manual_seed(0))
     node = torch.zeros_like(module(x_BCHW))
-    return float(np.median(time_ms(lambda: node + module(x_BCHW), _REPEATS, _WARM_UP)))
+    # Other work on the machine only ever adds time, so a low quantile is steadier than the median.
+    return float(np.quantile(time_ms(lambda: node + module(x_BCHW), _REPEATS, _WARM_UP), 0.25))
+
+
+def _line(x: Floats, y: Floats) -> tuple[float, float]:
+    """Constant >= 0 and slope > 0 of a line through points, by the medians of Theil (1950) and Sen (1968): single
+    disturbed measurements do not move it."""
+    first, second = np.triu_indices(len(x), 1)
+    apart = x[first] != x[second]
+    slopes = (y[second] - y[first])[apart] / (x[second] - x[first])[apart]
+    slope = float(np.median(slopes)) if len(slopes) else 1.0
+    slope = slope if slope > 0 else 1.0
+    return max(float(np.median(y - slope * x)), 0.0), slope
 
 
 __all__ = ["CellPricing", "as_array"]

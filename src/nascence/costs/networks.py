@@ -39,9 +39,9 @@ class Networks:
             self._counts[architecture] = {"params": float(params(module)), "flops": float(flops)}
         return self._counts[architecture][name]
 
-    def measure(self, architecture: Architecture) -> LatencyMeasurement:
+    def measure(self, architecture: Architecture, repeats: int = 30) -> LatencyMeasurement:
         """The network's latency on this machine, at batch 1."""
-        return latency_ms(self.build(architecture), self.input_shape, threads=self.threads)
+        return latency_ms(self.build(architecture), self.input_shape, threads=self.threads, repeats=repeats)
 
     def cost(self, name: str, architecture: Architecture) -> float:
         """``params``, ``flops``, or the measured ``latency_ms``."""
