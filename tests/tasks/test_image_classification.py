@@ -136,6 +136,14 @@ def test_patches_are_windows_of_one_channel_of_training_images() -> None:
     assert len({at for found in origins for at in found}) == 20, "every window of that channel"
 
 
+def test_the_kept_channel_of_patches_is_drawn() -> None:
+    task = task_of()
+    images = torch.arange(3, dtype=torch.uint8)[None, :, None, None].expand(30, 3, 8, 8)
+    task = dataclasses.replace(task, train=ImageSet(images, task.train.labels))
+    drawn = [task.patches(4, 3, 1, generator(seed)).round().unique().tolist() for seed in range(20)]
+    assert sorted(set(map(tuple, drawn))) == [(0,), (1,), (2,)]
+
+
 def test_patches_that_do_not_fit_are_refused() -> None:
     for size, channels in ((9, 1), (3, 4)):
         with pytest.raises(DataError, match="do not fit into the 3 x 8 x 8 images"):

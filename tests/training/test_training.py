@@ -172,11 +172,15 @@ class Recorder(nn.Module):
         self.second = nn.Linear(64, 2) if auxiliary else None
         self.drop_path = 0.0
         self.seen: list[float] = []
+        self.inputs: list[Tensor] = []
+        self.draws: list[float] = []
 
     def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         x = x_BCHW.flatten(1)
         if self.training:
             self.seen.append(self.drop_path)
+            self.inputs.append(x_BCHW)
+            self.draws.append(float(torch.rand(())))
         if self.training and self.second is not None:
             return self.linear(x), self.second(x)
         return self.linear(x)
@@ -186,6 +190,32 @@ def test_drop_path_grows_linearly_over_the_epochs() -> None:
     model = Recorder()
     run(Training(model, toy(), dataclasses.replace(SMALL, epochs=4, drop_path=0.4, batch_size=25)))
     assert model.seen == pytest.approx([0, 0, 0.1, 0.1, 0.2, 0.2, 0.3, 0.3])
+
+
+def test_every_epoch_and_seed_has_an_order_and_draws_of_its_own() -> None:
+    inputs, draws = [], []
+    for seed in (0, 1):
+        model = Recorder()
+        run(Training(model, toy(), dataclasses.replace(SMALL, epochs=2, batch_size=50, augment=False), seed=seed))
+        inputs += model.inputs
+        draws += model.draws
+    assert len(set(draws)) == 4
+    for at, first in enumerate(inputs):
+        assert not any(torch.equal(first, second) for second in inputs[at + 1 :])
+        assert torch.equal(first.flatten().sort().values, inputs[0].flatten().sort().values)
+
+
+def test_augmentation_and_cutout_reach_the_network() -> None:
+    zeros = {}
+    for name, changes in (("plain", {"augment": False}), ("shifted", {}), ("cut out", {"cutout": 4})):
+        model = Recorder()
+        run(Training(model, toy(), dataclasses.replace(SMALL, epochs=1, **changes)))
+        inputs = torch.cat(model.inputs)
+        black = inputs <= toy().normalise(torch.zeros(1, 1, 1, 1, dtype=torch.uint8)) + 1e-4
+        zeros[name] = (int(black.sum()), int((inputs == 0).flatten(1).any(1).sum()))
+    assert zeros["shifted"][0] > 2 * zeros["plain"][0]
+    assert zeros["cut out"][1] == 50
+    assert zeros["shifted"][1] < 10
 
 
 def test_the_auxiliary_head_learns_with_its_weight_and_leaves_the_reported_loss_alone() -> None:
