@@ -18,7 +18,7 @@ def test_version_and_help(nascence_command: Any) -> None:
     assert nascence_command("--version").out.strip() == nascence.__version__
     shown = nascence_command("--help")
     assert shown.code == 0
-    for name in ("search", "train", "export", "runs", "methods", "spaces", "datasets"):
+    for name in ("search", "train", "export", "score", "compare", "runs", "methods", "spaces", "scores", "datasets"):
         assert f"\n  {name} " in shown.out
         assert nascence_command(name, "--help").code == 0
 
@@ -111,6 +111,7 @@ def test_spaces(nascence_command: Any) -> None:
 
 def test_datasets(nascence_command: Any, tmp_path: Any) -> None:
     (tmp_path / "data" / "pets" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "pets" / "cat" / "tom.png").write_bytes(b"")
     listed = nascence_command("datasets", "--data-dir", tmp_path / "data", "--json").json
     names = {entry["name"]: entry for entry in listed["datasets"]}
     assert names["digits"]["available"]

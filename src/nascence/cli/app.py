@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nascence.cli import datasets, export, methods, runs, search, spaces, train
+from nascence.cli import compare, datasets, export, methods, runs, score, scores, search, spaces, train
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
@@ -23,10 +23,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export):
+for module in (search, train, export, score, compare):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
-for module in (methods, spaces, datasets):
+for module in (methods, spaces, scores, datasets):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 _USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever this typer keeps its click
@@ -56,6 +56,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, prog_name="nascence", standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:
+            raise KeyboardInterrupt  # typer's way to say that it caught one
         return code if isinstance(code, int) else 0
     except NascenceError as error:
         if debug:
@@ -65,9 +67,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, str(stop), stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
-        return 0
     except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2

@@ -38,13 +38,7 @@ class _Walk(Strategy):
         self.settings, self.problem = settings, problem
         self.total_steps = settings.steps
         self.steps_done = 0
-        self.checker = problem.budget.bind(
-            problem.space,
-            problem.network,
-            input_shape=(problem.task.in_channels, *problem.task.image_size),
-            num_classes=problem.task.num_classes,
-        )
-        self.at = self.checker.best({})
+        self.at = problem.budget.best({})
 
     def advance(self) -> dict[str, Any]:
         space, draw = self.problem.space, generator(self.problem.seed, "toy", self.steps_done)
@@ -52,7 +46,7 @@ class _Walk(Strategy):
         if self.settings.rule == "mix":
             before = space.crossover(before, space.sample(draw), draw)
         candidate = space.mutate(before, draw)
-        if self.checker.allows(candidate):
+        if self.problem.budget.allows(candidate):
             self.at = candidate
         time.sleep(self.settings.pause)
         self.steps_done += 1
