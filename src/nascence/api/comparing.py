@@ -57,10 +57,13 @@ def compare(
     if epochs < 0:
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     source = data_source(data, data_dir, image_size)
     task = load_source(source, download)
     network = network_size(get_space(space), task, channels, depth)
+    shape, classes = input_shape(task), task.num_classes
+    if budget:
+        budget.bind(get_space(space), network, input_shape=shape, num_classes=classes, threads=threads).check()
     table = table_of(space, source["data_dir"])
     if columns and table is None:
         raise SettingError(f"There is no table of {space} below {source['data_dir']}/tables to take columns from.")
@@ -77,7 +80,7 @@ def compare(
         return Comparison(
             methods=list(methods),
             seeds=numbers,
-            model=CostModel(get_space(space), network, input_shape(task), task.num_classes),
+            model=CostModel(get_space(space), network, shape, classes),
             search=_Search(options),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),

@@ -13,6 +13,7 @@ from nascence.cli import compare, datasets, export, methods, runs, score, scores
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
+from nascence.runs.files import FULL
 
 app = typer.Typer(
     name="nascence",
@@ -65,20 +66,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, str(error), 2)
     except Interrupted as stop:
         return _fail(arguments, str(stop), stop.exit_code)
+    except OSError as error:
+        if debug or error.errno not in FULL:
+            return _fault(arguments, error, debug)
+        return _fail(arguments, "No space is left on the device; free some and type the command again.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
     except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
-        if debug:
-            raise
-        kind = type(error).__name__
-        return _fail(
-            arguments,
-            f"This is a fault of Nascence ({kind}: {' '.join(str(error).split())[:300]}); set NASCENCE_DEBUG=1 and"
-            " type the command again to see where, and please report it.",
-            1,
-        )
+        return _fault(arguments, error, debug)
+
+
+def _fault(arguments: Sequence[str], error: Exception, debug: bool) -> int:
+    """Our own fault, short; with NASCENCE_DEBUG the whole of it."""
+    if debug:
+        raise error
+    told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return _fail(
+        arguments,
+        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and please"
+        " report it.",
+        1,
+    )
 
 
 def _usage(error: Exception) -> str:
