@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from nascence.architecture import Architecture
 
 if TYPE_CHECKING:
-    from nascence.api import SearchResult, TrainResult, export, load_model, resume, search, train
+    from nascence.api import SearchResult, TrainResult, compare, export, load_model, resume, score, search, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "SearchResult",
     "TrainResult",
     "__version__",
+    "compare",
     "export",
     "load_model",
     "resume",
+    "score",
     "search",
     "train",
 ]

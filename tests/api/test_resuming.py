@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,14 @@ def test_a_run_at_work_is_left_alone(search_toy: Any, tmp_path: Path) -> None:
     (run.path / "architecture.json").unlink()
     with run.locked(), pytest.raises(RunError, match="Another process"):
         nascence.resume(run.path, progress=False)
+
+
+def test_a_run_that_an_old_version_left_is_resumed(tmp_path: Path) -> None:
+    """Written by version 0.1.0 in run format 1, stopped after 4 of 10 steps; it has to work for ever."""
+    run = tmp_path / "old"
+    shutil.copytree(Path(__file__).parent / "assets" / "stopped-search-format-1", run)
+    assert nascence.resume(run, progress=False) == ["search"]
+    record = json.loads((run / "architecture.json").read_text())
+    cell = "|avg_pool_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|avg_pool_3x3~1|skip_connect~2|"
+    assert record["architecture"] == cell
+    assert [event["step"] for event in RunDirectory.open(run).events()] == list(range(1, 11))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,18 +10,13 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for processes.py
+
 import nascence
 from nascence.cli import main
 from nascence.methods import METHODS
 from nascence.testing.toy_method import ToyMethod
-
-_PROGRAM = """
-import sys
-from nascence.methods import METHODS
-METHODS.register("toy", "nascence.testing.toy_method:ToyMethod")
-from nascence.cli import main
-sys.exit(main())
-"""
+from processes import Program
 
 
 @dataclass
@@ -66,11 +60,7 @@ def nascence_command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcom
 
 
 @pytest.fixture
-def start_nascence() -> Callable[..., subprocess.Popen[str]]:
+def start_nascence(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Program]:
     """The command line as a process of its own, with the toy method."""
-
-    def start(*arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _PROGRAM, *map(str, arguments)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    return start
+    folder = tmp_path_factory.mktemp("output")
+    return lambda *arguments: Program(None, [str(argument) for argument in arguments], folder)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from typing import Any
@@ -18,7 +19,7 @@ def test_version_and_help(nascence_command: Any) -> None:
     assert nascence_command("--version").out.strip() == nascence.__version__
     shown = nascence_command("--help")
     assert shown.code == 0
-    for name in ("search", "train", "export", "runs", "methods", "spaces", "datasets"):
+    for name in ("search", "train", "export", "score", "compare", "runs", "methods", "spaces", "scores", "datasets"):
         assert f"\n  {name} " in shown.out
         assert nascence_command(name, "--help").code == 0
 
@@ -32,9 +33,14 @@ def test_python_m_nascence() -> None:
 
 
 def test_importing_the_package_is_cheap() -> None:
-    code = "import sys, nascence, nascence.cli; print([m for m in ('torch', 'typer', 'rich') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    """Help needs no PyTorch; the package alone needs no command line either."""
+    for code, absent in (
+        ("import nascence, nascence.cli", "torch typer rich"),
+        ("from nascence.cli import main; assert main(['search', '--help']) == 0", "torch pyarrow matplotlib"),
+    ):
+        loaded = f"{code}\nimport sys; print([m for m in '{absent}'.split() if m in sys.modules])"
+        done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(
@@ -110,10 +116,22 @@ def test_spaces(nascence_command: Any) -> None:
 
 
 def test_datasets(nascence_command: Any, tmp_path: Any) -> None:
-    (tmp_path / "data" / "pets" / "cat").mkdir(parents=True)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / "pets" / name).mkdir(parents=True)
+        (tmp_path / "data" / "pets" / name / "a.png").write_bytes(b"")
     listed = nascence_command("datasets", "--data-dir", tmp_path / "data", "--json").json
     names = {entry["name"]: entry for entry in listed["datasets"]}
     assert names["digits"]["available"]
     assert not names["cifar10"]["available"]
     assert "pets" in names
     assert "pets" in nascence_command("datasets", "--data-dir", tmp_path / "data").out
+
+
+def test_a_full_device_anywhere_is_told(nascence_command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("nascence.tasks.describe_datasets", full)
+    told = nascence_command("datasets")
+    assert told.code == 2
+    assert "No space is left on the device" in told.err

@@ -120,9 +120,8 @@ def wait_for_events(run: Path, count: int) -> None:
     raise AssertionError("the search never began")
 
 
-def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
+def finished(process: Any) -> tuple[int, str, str]:
+    return process.wait(), process.output, process.errors
 
 
 def test_killed_searches_end_like_undisturbed_ones(nascence_command: Any, start_nascence: Any) -> None:
@@ -131,7 +130,7 @@ def test_killed_searches_end_like_undisturbed_ones(nascence_command: Any, start_
     process = start_nascence(*TOY, *steps, "--out", "killed")
     for seen in (5, 20):
         wait_for_events(Path("killed"), seen)
-        process.kill()
+        process.send_signal(signal.SIGKILL)
         assert finished(process)[0] == -signal.SIGKILL
         assert nascence_command("runs", "list", ".", "--json").json["runs"][0]["state"] == "stopped"
         process = start_nascence("runs", "resume", "killed", "--json")
@@ -165,7 +164,7 @@ def test_two_processes_on_one_run(nascence_command: Any, start_nascence: Any) ->
         told = nascence_command(*command)
         assert told.code == 2
         assert "Another process" in told.err
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     finished(process)
     assert nascence_command("runs", "delete", "a", "--yes").code == 0
 

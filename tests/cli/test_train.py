@@ -87,7 +87,7 @@ def test_a_killed_training_is_resumed(nascence_command: Any, start_nascence: Any
         assert time.monotonic() < end
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    assert process.wait() == -signal.SIGKILL
     told = nascence_command("train", "a", "--epochs", 2)
     assert told.code == 2
     assert "nascence runs resume a" in told.err

@@ -9,7 +9,7 @@ import pytest
 import nascence
 from nascence.runs import RunDirectory
 
-sys.path.insert(0, str(Path(__file__).parent))  # for walk.py, which tests import and run as a program
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # for walk.py and processes.py
 
 
 @pytest.fixture(autouse=True)

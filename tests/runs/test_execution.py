@@ -4,8 +4,6 @@ import errno
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from nascence.errors import RunError
 from nascence.runs import Interrupted, RunDirectory, execute, files
 from nascence.runs.directory import SEARCH
 from nascence.runs.execution import read_checkpoint
+from processes import Program
 
 WALK = Path(__file__).parent / "walk.py"
 
@@ -34,12 +33,8 @@ def kill_at(step: int) -> Callable[[int], None]:
     return at_step
 
 
-def start(run: RunDirectory, steps: int, pause: float = 0.0) -> subprocess.Popen[str]:
-    command = [sys.executable, str(WALK), str(run.path), str(steps), str(pause)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+def start(run: RunDirectory, steps: int, pause: float = 0.0) -> Program:
+    return Program(str(WALK), [str(run.path), str(steps), str(pause)], run.path.parent / "output")
 
 
 def test_an_undisturbed_walk(run: RunDirectory) -> None:
@@ -176,9 +171,8 @@ def test_a_signal_to_a_process(run: RunDirectory) -> None:
     while not run.events():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 143
-    assert "nascence runs resume" in output
+    assert process.wait() == 143
+    assert "nascence runs resume" in process.output
     assert read_checkpoint(run, SEARCH)["events"] == len(run.events())
 
 
@@ -192,16 +186,16 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     kills = 0
     while not run.has("architecture.json"):
         before = len(run.events())
-        with start(run, steps, 0.004) as process:
-            if kills < 6:
-                while process.poll() is None and len(run.events()) < before + 5:
-                    time.sleep(0.002)
-                time.sleep(draws.uniform(0, 0.02))
-                process.kill()
-                kills += process.wait() == -signal.SIGKILL
-            else:
-                assert process.wait() == 0
+        process = start(run, steps, 0.004)
+        if kills < 20:
+            while process.alive() and len(run.events()) < before + 3:
+                time.sleep(0.002)
+            time.sleep(draws.uniform(0, 0.02))
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+        else:
+            assert process.wait() == 0
         RunDirectory.open(run.path)
-    assert kills >= 4
+    assert kills >= 8
     assert run.read_json("architecture.json") == {"architecture": expected.position.tolist()}
     assert (run.path / "events.jsonl").read_bytes() == (whole.path / "events.jsonl").read_bytes()

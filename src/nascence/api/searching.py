@@ -19,6 +19,7 @@ from nascence.api.inputs import (
     reload_task,
     slug,
 )
+from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget
@@ -118,15 +119,15 @@ class _Prepared:
         self.config, self.task = config, task
         self.space = get_space(config["space"])
         self.network = from_json(NetworkConfig, config["network"])
-        self.budget = from_json(Budget, config["budget"])
-        self.checker = self.budget.bind(
+        budget = from_json(Budget, config["budget"])
+        self.checker = budget.bind(
             self.space,
             self.network,
             input_shape=input_shape(task),
             num_classes=task.num_classes,
             threads=config["threads"],
         )
-        if self.budget:
+        if budget:
             self.checker.check()
         method: Method = from_json(METHODS.get(config["method"]), config["settings"])
         self.strategy = method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
@@ -143,6 +144,7 @@ class _Prepared:
 
     def _describe(self, architecture: Architecture) -> dict[str, Any]:
         model = self.checker.model
+        table = look_up(architecture, self.config["data_dir"])
         index = self.space.index(architecture)
         return {
             **architecture.to_dict(),
@@ -152,6 +154,7 @@ class _Prepared:
             "flops": model.flops(architecture),
             "input_shape": self.config["task"]["input_shape"],
             "class_names": self.config["task"]["class_names"],
+            **({"table": table} if table is not None else {}),
         }
 
 

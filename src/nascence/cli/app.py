@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from nascence.cli import datasets, export, methods, runs, search, spaces, train
+from nascence.cli import compare, datasets, export, methods, runs, score, scores, search, spaces, train
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
+from nascence.runs.files import FULL
 
 app = typer.Typer(
     name="nascence",
@@ -23,10 +24,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export):
+for module in (search, train, export, score, compare):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
-for module in (methods, spaces, datasets):
+for module in (methods, spaces, scores, datasets):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 _USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever this typer keeps its click
@@ -56,6 +57,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, prog_name="nascence", standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:
+            raise KeyboardInterrupt  # typer's way to say that it caught one
         return code if isinstance(code, int) else 0
     except NascenceError as error:
         if debug:
@@ -63,23 +66,29 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, str(error), 2)
     except Interrupted as stop:
         return _fail(arguments, str(stop), stop.exit_code)
+    except OSError as error:
+        if debug or error.errno not in FULL:
+            return _fault(arguments, error, debug)
+        return _fail(arguments, "No space is left on the device; free some and type the command again.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
-        return 0
     except Exception as error:
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
-        if debug:
-            raise
-        kind = type(error).__name__
-        return _fail(
-            arguments,
-            f"This is a fault of Nascence ({kind}: {' '.join(str(error).split())[:300]}); set NASCENCE_DEBUG=1 and"
-            " type the command again to see where, and please report it.",
-            1,
-        )
+        return _fault(arguments, error, debug)
+
+
+def _fault(arguments: Sequence[str], error: Exception, debug: bool) -> int:
+    """Our own fault, short; with NASCENCE_DEBUG the whole of it."""
+    if debug:
+        raise error
+    told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return _fail(
+        arguments,
+        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and please"
+        " report it.",
+        1,
+    )
 
 
 def _usage(error: Exception) -> str:

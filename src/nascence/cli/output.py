@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,24 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_WIDTH = 200
+"""Of a line where no terminal limits it: files and pipes should not lose text."""
+
+
 def human(json_wanted: bool) -> Console:
     """Where words go: stdout, or stderr when stdout belongs to JSON."""
     from rich.console import Console
 
-    return Console(file=sys.stderr if json_wanted else sys.stdout, highlight=False, soft_wrap=True)
+    file = sys.stderr if json_wanted else sys.stdout
+    return Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
 
 
 def emit(value: Mapping[str, Any]) -> None:
-    """The one JSON object of a command, on stdout."""
-    print(json.dumps(finite(value), allow_nan=False))
+    """The one JSON object of a command, on stdout; no error when its reader has gone away."""
+    try:
+        print(json.dumps(finite(value), allow_nan=False), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
 
 
 def facts(console: Console, title: str, rows: Iterable[tuple[str, object]]) -> None:
@@ -42,7 +51,9 @@ def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        shown.add_column(name, overflow="fold")
     for row in rows:
         shown.add_row(*(Text("" if value is None else str(value)) for value in row))
     console.print(shown, soft_wrap=False)

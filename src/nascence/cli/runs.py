@@ -35,7 +35,7 @@ def list_command(
     columns = ("run", "kind", "method", "space", "state", "steps", "accuracy %")
     rows = []
     for entry in found:
-        steps = f"{entry['stage']} {entry['steps_done']}/{entry['total_steps']}" if "stage" in entry else None
+        steps = f"{entry['stage']} {entry['steps_done']}/{entry['total_steps'] or '?'}" if "stage" in entry else None
         accuracy = f"{entry['accuracy']:.2f}" if "accuracy" in entry else None
         rows.append([*(entry.get(name) for name in columns[:5]), steps, accuracy])
     table(console, columns, rows)

@@ -94,4 +94,4 @@ def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:
     """What a benchmark's table says of the result; the search never saw it."""
     if not table:
         return []
-    return [(f"{name} (table, evaluation only)", value) for name, value in table.items() if not isinstance(value, dict)]
+    return [(f"{name} (table, evaluation only)", f"{value:.4g}") for name, value in table["values"].items()]

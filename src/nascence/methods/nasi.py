@@ -39,7 +39,8 @@ class NASI(Method):
     initialisation: str = "kaiming-fan-in"
     channels: int | None = None
     depth: int | None = None
-    fresh_weights: bool = False
+    image_size: int | None = 16
+    exclude: str = "none"
 
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
@@ -71,21 +72,14 @@ class _Trace:
         network = replace(
             network, channels=settings.channels or network.channels, depth=settings.depth or network.depth
         )
-        self.space, self.network = space, network
-        self.supernet: Supernet | None = None
-
-    def _build(self, step: int) -> Supernet:
-        s = self
-        if self.supernet is None or self.settings.fresh_weights:
-            self.supernet = Supernet(
-                s.space,
-                s.network,
-                in_channels=s.problem.task.in_channels,
-                num_classes=s.problem.task.num_classes,
-                initialisation=s.settings.initialisation,
-                seed=derive_seed(s.problem.seed, "nasi", "weights", step if self.settings.fresh_weights else 0),
-            )
-        return self.supernet
+        self.supernet = Supernet(
+            space,
+            network,
+            in_channels=problem.task.in_channels,
+            num_classes=problem.task.num_classes,
+            initialisation=settings.initialisation,
+            seed=derive_seed(problem.seed, "nasi", "weights"),
+        )
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
         seed, task = self.problem.seed, self.problem.task
@@ -100,7 +94,10 @@ class _Trace:
         weights = self.decisions.straight_through(
             logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
         )
-        net = self._build(step)
-        trace = squared_gradient_norm(net, net(x_BCHW, weights), labels_B, create_graph=True)
+        size = self.settings.image_size
+        if size is not None and size < max(x_BCHW.shape[2:]):
+            x_BCHW = torch.nn.functional.interpolate(x_BCHW, (size, size), mode="area")
+        logits_BK = self.supernet(x_BCHW, weights)
+        trace = squared_gradient_norm(self.supernet, logits_BK, labels_B, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))
         return trace.detach(), dict(zip(logits, gradients, strict=True))

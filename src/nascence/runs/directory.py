@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
@@ -14,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
-
-import torch
 
 from nascence.errors import RunError
 from nascence.runs import files
@@ -62,7 +61,7 @@ class RunDirectory:
             "format": FORMAT,
             "nascence": _version(),
             "python": platform.python_version(),
-            "torch": str(torch.__version__),
+            "torch": importlib.metadata.version("torch"),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             **config,
         }

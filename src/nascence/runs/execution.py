@@ -21,8 +21,11 @@ from nascence.runs.resumable import Resumable
 CHECKPOINT_SECONDS = 2.0
 
 
-class Interrupted(KeyboardInterrupt):
-    """The user (SIGINT) or the system (SIGTERM) asked to stop; the run is saved. ``exit_code``: 130 or 143."""
+class Interrupted(BaseException):
+    """The user (SIGINT) or the system (SIGTERM) asked to stop; the run is saved. ``exit_code``: 130 or 143.
+
+    No ``Exception``, like ``KeyboardInterrupt``, so that only who means it catches it.
+    """
 
     def __init__(self, number: int, resume_command: str) -> None:
         super().__init__(f"Stopped after a whole step; nothing is lost. Continue with: {resume_command}")

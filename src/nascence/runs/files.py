@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nascence.errors import RunError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def temporary(path: Path) -> Path:
@@ -51,6 +49,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_tensors(path: Path, value: Any) -> None:
     """:func:`write_bytes` of what :func:`torch.save` makes of ``value``."""
+    import torch  # slow, and 'nascence --help' has no use for it
+
     buffer = io.BytesIO()  # torch.save to a full disk raises RuntimeError; writing bytes raises an honest OSError
     torch.save(value, buffer)
     write_bytes(path, buffer.getvalue())
@@ -68,6 +68,8 @@ def read_json(path: Path) -> Any:
 
 def read_tensors(path: Path) -> Any:
     """What :func:`write_tensors` wrote. Raises :class:`RunError` when the file cannot be read or is damaged."""
+    import torch
+
     try:
         content = path.read_bytes()
         with warnings.catch_warnings():
@@ -107,7 +109,7 @@ def explained(path: Path, resume: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "No space is left on the device for" if error.errno in _FULL else "Cannot write"
-        why = "" if error.errno in _FULL else f" ({error.strerror or error})"
+        what = "No space is left on the device for" if error.errno in FULL else "Cannot write"
+        why = "" if error.errno in FULL else f" ({error.strerror or error})"
         how = f" Once that is mended, continue with: {resume}" if resume else ""
         raise RunError(f"{what} {path}{why}; nothing that was there is damaged.{how}") from error

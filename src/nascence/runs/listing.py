@@ -40,12 +40,15 @@ def summary(run: RunDirectory) -> dict[str, Any]:
     ``total_steps`` of the stage that is under way or was the last, and the result as far as there is one."""
     facts: dict[str, Any] = {"run": str(run.path), "kind": run.config["kind"]}
     facts |= {name: run.config[name] for name in _KNOWN if name in run.config}
-    stages = [stage for stage in STAGES if run.has(stage.checkpoint)]
-    finished = bool(unfinished_stages(run)) is False
-    facts["state"] = "running" if run.busy else "finished" if finished else "stopped"
-    if stages:
-        saved = read_checkpoint(run, stages[-1])
-        facts |= {"stage": stages[-1].name, "steps_done": saved["steps_done"], "total_steps": saved["total_steps"]}
+    unfinished = unfinished_stages(run)
+    facts["state"] = "running" if run.busy else "stopped" if unfinished else "finished"
+    begun = [stage for stage in STAGES if run.has(stage.checkpoint)]
+    stage = next((stage for stage in STAGES if stage.name in unfinished), begun[-1] if begun else None)
+    if stage is not None:
+        facts |= {"stage": stage.name, "steps_done": 0, "total_steps": None}
+    if stage in begun:
+        saved = read_checkpoint(run, stage)
+        facts |= {"steps_done": saved["steps_done"], "total_steps": saved["total_steps"]}
     if run.has("architecture.json"):
         facts["architecture"] = run.read_json("architecture.json").get("architecture")
     if run.has("metrics.json"):

@@ -1,0 +1,163 @@
+"""Compare: several methods over several seeds, beside random architectures, the largest one and a plain ResNet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from torch import nn
+
+from nascence.api.inputs import compute_threads, data_source, describe_task, input_shape, load_source, network_size
+from nascence.api.resuming import resume
+from nascence.api.searching import search
+from nascence.api.tables import evaluation_columns, table_of
+from nascence.api.training import train
+from nascence.architecture import Architecture
+from nascence.configuration import to_json
+from nascence.costs import Budget, CostModel
+from nascence.errors import SettingError
+from nascence.methods import METHODS
+from nascence.runs import TRAINING, RunDirectory, execute
+from nascence.spaces import get_space
+from nascence.training import Training, TrainingConfig
+
+
+def compare(
+    methods: Sequence[str],
+    space: str = "nas-bench-201",
+    data: str = "digits",
+    *,
+    seeds: int | Sequence[int] = 4,
+    out: str | Path,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    max_params: float | None = None,
+    max_flops: float | None = None,
+    max_latency_ms: float | None = None,
+    channels: int | None = None,
+    depth: int | None = None,
+    epochs: int = 0,
+    columns: Sequence[str] = (),
+    workers: int = 1,
+    threads: int | None = None,
+    download: bool = False,
+) -> dict[str, Any]:
+    """Search with every method and seed, each in a run of its own below ``out``; returns ``comparison.json``'s content.
+
+    ``seeds``: their number (0, 1, ...) or they themselves. ``epochs`` above 0 also trains every result. Where a table
+    of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
+    end. Stopped at any moment, the same call continues. Raises :class:`nascence.errors.NascenceError`.
+    """
+    from nascence.benchmarks import Comparison
+
+    for method in methods:
+        METHODS.get(method)
+    if epochs < 0:
+        raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
+    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    source = data_source(data, data_dir, image_size)
+    task = load_source(source, download)
+    network = network_size(get_space(space), task, channels, depth)
+    shape, classes = input_shape(task), task.num_classes
+    if budget:
+        budget.bind(get_space(space), network, input_shape=shape, num_classes=classes, threads=threads).check()
+    table = table_of(space, source["data_dir"])
+    if columns and table is None:
+        raise SettingError(f"There is no table of {space} below {source['data_dir']}/tables to take columns from.")
+    options = _Options(
+        space=space,
+        **source,
+        max_params=max_params,
+        max_flops=max_flops,
+        max_latency_ms=max_latency_ms,
+        channels=network.channels,
+        depth=network.depth,
+    )
+    with compute_threads(threads):
+        return Comparison(
+            methods=list(methods),
+            seeds=numbers,
+            model=CostModel(get_space(space), network, shape, classes),
+            search=_Search(options),
+            train=_Train(options, epochs) if epochs else None,
+            out=Path(out),
+            table=table,
+            columns=(list(columns) or evaluation_columns(table)) if table is not None else (),
+            workers=workers,
+            settings={**asdict(options), "epochs": epochs},
+        ).run()
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """What all runs of a comparison share; plain values, so that it can be sent to other processes."""
+
+    space: str
+    data: str
+    data_dir: str
+    image_size: int | None
+    max_params: float | None
+    max_flops: float | None
+    max_latency_ms: float | None
+    channels: int
+    depth: int
+
+
+@final
+@dataclass(frozen=True)
+class _Search:
+    options: _Options
+
+    def __call__(self, method: str, seed: int, directory: Path) -> None:
+        if (directory / "config.json").is_file():
+            resume(directory)
+        else:
+            search(method, seed=seed, out=directory, **asdict(self.options))
+
+
+@final
+@dataclass(frozen=True)
+class _Train:
+    options: _Options
+    epochs: int
+
+    def __call__(self, subject: Architecture | nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
+        if isinstance(subject, nn.Module):
+            return self._train_module(subject, seed, directory)
+        options = asdict(self.options)
+        if not (directory / "config.json").is_file():
+            size = {name: options[name] for name in ("data", "data_dir", "image_size", "channels", "depth")}
+            result = train(subject, out=directory, seed=seed, epochs=self.epochs, **size)
+        elif RunDirectory.open(directory).config["kind"] == TRAINING.name:
+            resume(directory)
+            return self._measures(RunDirectory.open(directory).read_json("metrics.json"))
+        else:
+            result = train(directory, seed=seed, epochs=self.epochs)
+        return self._measures(result.metrics)
+
+    def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
+        """A network that is of no space, trained in the same way."""
+        options = asdict(self.options)
+        task = load_source(options)
+        config = TrainingConfig.suggested(task, epochs=self.epochs)
+        if (directory / "config.json").is_file():
+            run = RunDirectory.open(directory)
+        else:
+            about = {"data": options["data"], "seed": seed, "task": describe_task(task), "settings": to_json(config)}
+            run = RunDirectory.create(directory, {"kind": "reference", **about})
+        training = Training(module, task, config, seed=seed)
+        with run.locked():
+            seconds = execute(training, run, TRAINING)
+        assert training.evaluation is not None
+        return {"test_accuracy": training.evaluation.accuracy, "training_seconds": seconds}
+
+    @staticmethod
+    def _measures(metrics: Mapping[str, Any]) -> Mapping[str, float]:
+        return {"test_accuracy": metrics["accuracy"], "training_seconds": metrics["seconds"]}
+
+
+__all__ = ["compare"]

@@ -1,0 +1,82 @@
+"""``nascence compare``: methods over seeds, beside what nobody searched for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import emit, human, table
+
+
+def command(
+    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,te-nas,nasi",
+    space: options.Space = "nas-bench-201",
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", metavar="N")] = 4,
+    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = Path("runs/compare"),
+    max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
+    max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="At most this many milliseconds for one image.")] = None,
+    epochs: Annotated[int, typer.Option(help="Train every result for this many epochs; 0: do not train.")] = 0,
+    columns: Annotated[
+        str | None, typer.Option(help="Of the space's table, separated by commas [default: test accuracies].")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes at a time, of one compute thread each.", metavar="N")] = 1,
+    channels: options.Channels = None,
+    depth: options.Depth = None,
+    image_size: options.ImageSize = None,
+    threads: options.Threads = None,
+    download: options.Download = False,
+    json: options.Json = False,
+) -> None:
+    """Compare methods over seeds with random architectures, the largest one and, with --epochs, a plain ResNet.
+
+    Stopped at any moment, the same command continues.
+    """
+    from nascence.api.comparing import compare
+
+    assert data is not None
+    result = compare(
+        _names(methods),
+        space,
+        data,
+        seeds=seeds,
+        out=out,
+        data_dir=data_dir,
+        image_size=image_size,
+        max_params=max_params,
+        max_flops=max_flops,
+        max_latency_ms=max_latency_ms,
+        channels=channels,
+        depth=depth,
+        epochs=epochs,
+        columns=_names(columns or ""),
+        workers=workers,
+        threads=threads,
+        download=download,
+    )
+    console = human(json)
+    measures = list(dict.fromkeys(measure for row in result["rows"] for measure in row["summaries"]))
+    rows = []
+    for row in result["rows"]:
+        cells = [_spread(row["summaries"].get(measure)) for measure in measures]
+        rows.append([row["name"], len(row["architectures"]), *cells])
+    table(console, ("", "runs", *measures), rows)
+    console.print(f"Mean ± standard deviation over runs; kept in {out}/comparison.md", markup=False)
+    if json:
+        emit({"out": str(out), **result})
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _spread(summary: dict[str, float | None] | None) -> str | None:
+    if summary is None or summary["mean"] is None:
+        return None
+    deviation = f" ± {summary['std']:.3g}" if summary.get("std") is not None else ""
+    return f"{summary['mean']:,.5g}{deviation}"

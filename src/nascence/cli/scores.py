@@ -1,0 +1,23 @@
+"""``nascence scores``: which training-free scores there are."""
+
+from __future__ import annotations
+
+from nascence.cli import options
+from nascence.cli.output import emit, human, table
+
+
+def command(json: options.Json = False) -> None:
+    """List the scores that 'nascence score' computes without training."""
+    from nascence.configuration import describe
+    from nascence.scores import SCORES
+
+    found = []
+    for name in SCORES.names():
+        score = SCORES.get(name)
+        about = {name: getattr(score, name) for name in ("description", "source", "larger_is_better", "random")}
+        found.append({"name": name, **about, "settings": describe(score)})
+    if json:
+        emit({"scores": found})
+        return
+    rows = [[e["name"], "larger" if e["larger_is_better"] else "smaller", e["description"], e["source"]] for e in found]
+    table(human(json), ("score", "better", "about", "source"), rows)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nascence
+from nascence.errors import BudgetError, NascenceError, RunError, SettingError, UnknownNameError
+from nascence.runs import RunDirectory
+
+SIZE = {"channels": 2, "depth": 1}
+
+
+def rows(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in result["rows"]}
+
+
+def test_a_comparison_searches_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = nascence.compare(["toy"], seeds=2, out=tmp_path / "c", **SIZE)
+    found = rows(result)
+    assert list(found) == ["toy", "random-architectures", "largest"]
+    assert len(found["toy"]["architectures"]) == 2
+    assert (tmp_path / "c" / "comparison.json").is_file()
+    run = RunDirectory.open(tmp_path / "c" / "toy" / "seed-1")
+    assert run.config["seed"] == 1
+    assert found["toy"]["architectures"][1] == run.read_json("architecture.json")["architecture"]
+    alone = nascence.search("toy", seed=1, out=tmp_path / "alone", progress=False, **SIZE)
+    assert str(alone.architecture) == found["toy"]["architectures"][1]
+    again = nascence.compare(["toy"], seeds=2, out=tmp_path / "c", **SIZE)
+    assert again == result
+
+
+def test_a_comparison_that_trains(tmp_path: Path) -> None:
+    found = rows(nascence.compare(["toy"], seeds=[3], out=tmp_path / "c", epochs=1, **SIZE))
+    assert list(found)[-1] == "plain-resnet"
+    for name, row in found.items():
+        (accuracy,) = row["values"]["test_accuracy"]
+        assert 0 <= accuracy <= 100, name
+    trained = RunDirectory.open(tmp_path / "c" / "toy" / "seed-3")
+    assert trained.read_json("metrics.json")["accuracy"] == found["toy"]["values"]["test_accuracy"][0]
+
+
+def test_a_stopped_entry_is_resumed(tmp_path: Path) -> None:
+    whole = nascence.compare(["toy"], seeds=1, out=tmp_path / "c", epochs=1, **SIZE)
+    for name in ("toy", "random-architectures", "plain-resnet"):
+        folder = tmp_path / "c" / name / "seed-0"
+        (folder / "entry.json").unlink()
+        for result in ("metrics.json", "architecture.json"):
+            (folder / result).unlink(missing_ok=True)
+    again = nascence.compare(["toy"], seeds=1, out=tmp_path / "c", epochs=1, **SIZE)
+    for name, row in rows(again).items():
+        assert row["architectures"] == rows(whole)[name]["architectures"]
+        assert row["values"]["test_accuracy"] == rows(whole)[name]["values"]["test_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"methods": ["toyy"]}, UnknownNameError, "toy"),
+        ({"methods": []}, SettingError, "at least one method"),
+        ({"seeds": 0}, SettingError, "one seed"),
+        ({"columns": ["a"]}, SettingError, "no table"),
+        ({"epochs": -1}, SettingError, "at least 0"),
+        ({"max_params": -1}, SettingError, "positive"),
+        ({"max_params": 1}, BudgetError, "reachable"),
+        ({"space": "dartz"}, UnknownNameError, "darts"),
+    ],
+)
+def test_mistakes(tmp_path: Path, options: dict[str, Any], kind: type[NascenceError], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        nascence.compare(**{"methods": ["toy"], "seeds": 1, "out": tmp_path / "c", **SIZE, **options})
+    assert not (tmp_path / "c").exists()
+
+
+def test_another_comparison_in_the_same_place(tmp_path: Path) -> None:
+    nascence.compare(["toy"], seeds=1, out=tmp_path / "c", **SIZE)
+    with pytest.raises(RunError, match="other settings"):
+        nascence.compare(["toy"], seeds=1, out=tmp_path / "c", max_params=1e6, **SIZE)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import nascence
+from nascence.errors import ArchitectureError, NascenceError, SettingError, UnknownNameError
+from nascence.spaces import get_space
+
+CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+
+
+def test_texts_runs_and_random_ones(search_toy: Any) -> None:
+    run = search_toy().run
+    scored = nascence.score([CELL, run.path, str(run.path / "architecture.json")], ["params"], random=2)
+    texts = [entry["architecture"] for entry in scored]
+    assert texts[0] == CELL
+    assert texts[1] == texts[2] == run.read_json("architecture.json")["architecture"]
+    assert len(scored) == 5
+    assert scored[1]["scores"] == scored[2]["scores"]
+    space = get_space("nas-bench-201")
+    assert all(space.parse(text) for text in texts)
+    assert nascence.score((), ["params"], random=2) == scored[3:]
+
+
+def test_the_mean_over_draws() -> None:
+    (entry,) = nascence.score([CELL], ["ntk-trace", "params"], draws=3, seed=1)
+    draws = entry["draws"]["ntk-trace"]
+    assert len(draws) == 3
+    assert len(set(draws)) > 1
+    assert entry["scores"]["ntk-trace"] == pytest.approx(sum(draws) / 3)
+    assert entry == nascence.score([CELL], ["ntk-trace", "params"], draws=3, seed=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "kind", "message"),
+    [
+        ([], {}, SettingError, "--random"),
+        (["x"], {}, ArchitectureError, "'x'"),
+        (["missing.json"], {}, ArchitectureError, "Cannot read"),
+        ([CELL], {"scores": ["ntk"]}, UnknownNameError, "Unknown score"),
+        ([CELL], {"scores": []}, SettingError, "at least one score"),
+        ([CELL], {"draws": 0}, SettingError, "at least 1"),
+        ([CELL], {"random": -1}, SettingError, "at least 0"),
+        ([CELL], {"data": "digitz"}, UnknownNameError, "digits"),
+    ],
+)
+def test_mistakes(arguments: list[str], options: dict[str, Any], kind: type[NascenceError], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        nascence.score(arguments, **options)
