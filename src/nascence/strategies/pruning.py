@@ -44,8 +44,8 @@ class SupernetPruning(Strategy):
 
     A removal's worth is the relative change of each indicator, averaged over ``draws`` draws that all candidates of a
     round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values share a rank,
-    and the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per node
-    drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
+    and the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per
+    node drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
 
     With a budget, a removal that would leave no architecture within it is passed over; one that keeps the budget within
     reach always exists. One step is one draw of one round.
