@@ -1,1 +1,7 @@
-"""Placeholder docstring."""
+"""A found network as a file that runs without Nascence: ONNX, or stand-alone Python with its weights."""
+
+from nascence.exporting.check import ExportCheck, ExportError, Latency
+from nascence.exporting.onnx import export_onnx
+from nascence.exporting.python import export_python
+
+__all__ = ["ExportCheck", "ExportError", "Latency", "export_onnx", "export_python"]

@@ -1,0 +1,142 @@
+"""ONNX: one file for any runtime, compared with the original before it takes its place.
+
+Input ``images``: float32 [batch, C, H, W], the batch free, values in [0, 1] (that is ``uint8 / 255``). The normalisation
+of the training is a part of the graph, so that whoever uses the file cannot forget or mistake it. Output ``logits``:
+float32 [batch, K], before any softmax. The metadata of the file holds the class names and the rest as text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nascence import __version__
+from nascence.exporting.check import (
+    ExportCheck,
+    Latency,
+    Normalised,
+    check_normalisation,
+    check_shape,
+    compare,
+    evaluating,
+    median_ms,
+    threads,
+    unfinished,
+)
+
+
+def export_onnx(
+    model: nn.Module,
+    path: str | Path,
+    input_shape: Sequence[int],
+    *,
+    class_names: Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    architecture: str | None = None,
+    include_normalisation: bool = True,
+    batch_sizes: Sequence[int] = (1, 2, 7),
+    latency_batch_size: int = 1,
+    measure_latency: bool = True,
+) -> ExportCheck:
+    """Write ``model`` for images of ``input_shape`` (C, H, W), and compare ONNX Runtime with PyTorch.
+
+    ``mean``, ``std``: per channel, of images in [0, 1]. Without ``include_normalisation`` the graph expects images that
+    are normalised already; mean and std then stand in the metadata only. Latency is measured on 1 thread and on each
+    runtime's default. Raises :class:`ExportError`, with nothing written, when the outputs differ.
+    """
+    channels, height, width = check_shape(input_shape)
+    check_normalisation(channels, mean, std)
+    path = Path(path)
+    inside = include_normalisation and mean is not None
+    with evaluating(model):
+        network = Normalised(model, mean, std) if inside else Normalised(model, None, None)
+        network.eval()
+        proto = _graph(network, (channels, height, width))
+        texts = {
+            "class_names": None if class_names is None else json.dumps(list(class_names), ensure_ascii=False),
+            "architecture": architecture,
+            "normalisation": json.dumps({"mean": mean and list(mean), "std": std and list(std), "in_graph": inside}),
+            "input": "float32 NCHW, values in [0, 1]" if inside or mean is None else "float32 NCHW, normalised",
+            "output": "logits, before softmax",
+            "producer": f"nascence {__version__}",
+        }
+        for key, text in texts.items():
+            if text is not None:
+                proto.metadata_props.add(key=key, value=text)
+        content = proto.SerializeToString()
+        session = _session(content, 1)
+        difference, scale = compare(network, lambda x: _run(session, x), (channels, height, width), batch_sizes)
+        temporary = unfinished(path)
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        images = torch.rand(latency_batch_size, channels, height, width)
+        latencies = tuple(_latencies(network, content, images)) if measure_latency else ()
+    return ExportCheck("onnx", path, tuple(batch_sizes), difference, scale, latencies)
+
+
+def _graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
+    example = torch.zeros(2, *input_shape)
+    with warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
+        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Loggers that report only errors for a while."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _session(content: bytes, number_of_threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = number_of_threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, images_BCHW: Tensor) -> Tensor:
+    return torch.from_numpy(session.run(["logits"], {"images": images_BCHW.numpy()})[0])
+
+
+def _latencies(network: nn.Module, content: bytes, images_BCHW: Tensor) -> Iterator[Latency]:
+    for number in (1, 0):
+        session = _session(content, number)
+        yield Latency("ONNX Runtime", len(images_BCHW), number, median_ms(lambda: _run(session, images_BCHW)))  # noqa: B023
+        with threads(number), torch.no_grad():
+            yield Latency("PyTorch", len(images_BCHW), number, median_ms(lambda: network(images_BCHW)))
+
+
+__all__ = ["export_onnx"]
