@@ -72,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, "No space is left on the device; free some and type the command again.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the last resort: our own fault must not look like the user's)
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
         return _fault(arguments, error, debug)
@@ -85,8 +85,8 @@ def _fault(arguments: Sequence[str], error: Exception, debug: bool) -> int:
     told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return _fail(
         arguments,
-        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and please"
-        " report it.",
+        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and"
+        " please report it.",
         1,
     )
 
