@@ -19,7 +19,20 @@ def test_version_and_help(nascence_command: Any) -> None:
     assert nascence_command("--version").out.strip() == nascence.__version__
     shown = nascence_command("--help")
     assert shown.code == 0
-    for name in ("search", "train", "export", "score", "compare", "runs", "methods", "spaces", "scores", "datasets"):
+    assert nascence_command().out == shown.out
+    for name in (
+        "search",
+        "train",
+        "export",
+        "report",
+        "score",
+        "compare",
+        "runs",
+        "methods",
+        "spaces",
+        "scores",
+        "datasets",
+    ):
         assert f"\n  {name} " in shown.out
         assert nascence_command(name, "--help").code == 0
 
@@ -53,6 +66,7 @@ def test_importing_the_package_is_cheap() -> None:
         ["search", "extra"],
         ["train"],
         ["export"],
+        ["runs"],
         ["runs", "nothing"],
         ["runs", "show"],
         ["--nothing"],

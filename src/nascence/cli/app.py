@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nascence.cli import compare, datasets, export, methods, runs, score, scores, search, spaces, train
+from nascence.cli import compare, datasets, export, methods, report, runs, score, scores, search, spaces, train
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
@@ -18,13 +18,12 @@ from nascence.runs.files import FULL
 app = typer.Typer(
     name="nascence",
     help="Finds a neural network that fits your data and your device, before anyone trains it.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export, score, compare):
+for module in (search, train, export, report, score, compare):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):
@@ -52,7 +51,7 @@ def _root(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """The whole program; every error becomes one sentence and an exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = bool(os.environ.get("NASCENCE_DEBUG"))
     try:
         code = app(args=arguments, prog_name="nascence", standalone_mode=False)
@@ -72,7 +71,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, "No space is left on the device; free some and type the command again.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the last resort: our own fault must not look like the user's)
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
         return _fault(arguments, error, debug)
@@ -85,8 +84,8 @@ def _fault(arguments: Sequence[str], error: Exception, debug: bool) -> int:
     told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return _fail(
         arguments,
-        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and please"
-        " report it.",
+        f"This is a fault of Nascence ({told}); set NASCENCE_DEBUG=1 and type the command again to see where, and"
+        " please report it.",
         1,
     )
 

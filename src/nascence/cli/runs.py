@@ -13,7 +13,7 @@ from nascence.cli import options, search, train
 from nascence.cli.output import emit, facts, human, table
 from nascence.errors import RunError
 
-app = typer.Typer(help="List, show, resume and delete runs.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, resume and delete runs.", rich_markup_mode=None)
 
 
 @app.command("list")

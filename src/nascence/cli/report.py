@@ -1,0 +1,33 @@
+"""``nascence report``: one self-contained page about a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import emit, human
+from nascence.errors import RunError
+
+
+def command(
+    run: options.Run,
+    out: Annotated[Path | None, typer.Option(help="The file [default: report.html in DIR].")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Write one self-contained page about a run: the cell, the search, the training."""
+    from nascence.reporting import write_report
+    from nascence.runs import RunDirectory
+
+    opened = RunDirectory.open(run)
+    if not opened.has("architecture.json"):
+        raise RunError(f"The search in {run} is not finished; continue it with: {opened.resume_command}")
+    if out is not None and out.exists() and not overwrite:
+        raise RunError(f"{out} exists already; choose another --out, or replace it with --overwrite.")
+    path = write_report(run, out or run / "report.html")
+    human(json).print(f"The report is in {path}", markup=False)
+    if json:
+        emit({"run": str(run), "path": str(path)})
