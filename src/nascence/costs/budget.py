@@ -128,8 +128,8 @@ class BudgetChecker:
     def best(self, scores: Mapping[str, Tensor], remaining: Mapping[str, Tensor] | None = None) -> Architecture:
         """The architecture within the budget of the largest sum of scores.
 
-        ``scores``: per kind of cell [edges, operations], summed over kept edges; in other spaces per choice's name
-        [options]. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among equals, the
+        ``scores``: per kind of cell [edges, operations], summed over kept edges, and per choice's name [options], both
+        added where both are there. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among equals, the
         cheapest, then the first in the order of the options. Raises :class:`BudgetError` when nothing fits.
         """
         found = self.model.select(limits=self.budget.limits, scores=scores, remaining=remaining)

@@ -209,24 +209,22 @@ class CostModel:
 
     def _scores(self, scores: Mapping[str, Tensor]) -> list[Floats]:
         """The sum of scores of each combination of each group."""
+        choices = {choice.name: len(choice.options) for choice in self.space.choices}
+        kinds: tuple[str, ...] = ()
+        values = [np.zeros(len(group.answers)) for group in self.groups]
         if isinstance(self._pricing, CellPricing):
-            flat = self._pricing.flatten(scores, missing=0.0)
+            kinds = self._pricing.space.kinds
+            flat = self._pricing.flatten({kind: scores[kind] for kind in kinds if kind in scores}, missing=0.0)
             values = [flat[used].sum(axis=1) for used in self._pricing.operations]
-        else:
-            names = [choice.name for choice in self.space.choices]
-            for name in scores:
-                if name not in names:
-                    raise UnknownNameError("choice", name, names)
-            parts = [
-                as_array(scores[choice.name], (len(choice.options),), choice.name)
-                if choice.name in scores
-                else np.zeros(len(choice.options))
-                for choice in self.space.choices
-            ]
-            values = [
-                np.sum([parts[at][group.options[:, place]] for place, at in enumerate(group.choices)], axis=0)
-                for group in self.groups
-            ]
+        for name in scores:
+            if name not in choices and name not in kinds:
+                raise UnknownNameError("kind of cell" if kinds else "choice", name, {*kinds, *choices})
+        for number, group in enumerate(self.groups):
+            for place, at in enumerate(group.choices):
+                name = self.space.choices[at].name
+                if name in scores and name not in kinds:
+                    part = as_array(scores[name], (choices[name],), name)
+                    values[number] = values[number] + part[group.options[:, place]]
         if any(np.isnan(value).any() or (value == np.inf).any() for value in values):
             raise SettingError("Scores must be numbers or minus infinity, not NaN or infinity.")
         return values

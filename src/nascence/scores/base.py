@@ -95,12 +95,9 @@ class Score(ABC):
     description: ClassVar[str]
     source: ClassVar[str]
     larger_is_better: ClassVar[bool]
+    worst: ClassVar[float]
     random: ClassVar[bool] = True
     """Whether the value depends on the draw of weights or images."""
-
-    @property
-    def worst(self) -> float:
-        return -math.inf if self.larger_is_better else math.inf
 
     @abstractmethod
     def __call__(self, probe: Probe) -> float:

@@ -16,15 +16,20 @@ from nascence.errors import SettingError
 from nascence.scores.base import Probe, Score
 from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
+from nascence.supernets.fused import FusedReLU
 
 
 def activation_patterns(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> np.ndarray:
-    """One row of packed bits per input, uint8 [B, ceil(F / 8)]: is each of F ReLUs (those on images) active?"""
+    """One row of packed bits per input, uint8 [B, ceil(F / 8)]: is each of F ReLUs (those on images) active?
+
+    Of networks side by side in a supernet, each has the bits of its own operations only; the others are zero.
+    """
     bits: list[Tensor] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if output.dim() == 4:
-            bits.append((output > 0).flatten(1))
+            signs = output > 0
+            bits.append((module.own(signs) if isinstance(module, FusedReLU) else signs).flatten(1))
 
     handles = [m.register_forward_hook(record) for m in network.modules() if isinstance(m, nn.ReLU)]
     try:
@@ -33,6 +38,7 @@ def activation_patterns(network: nn.Module, forward: Forward, x_BCHW: Tensor) ->
     finally:
         for handle in handles:
             handle.remove()
+    bits.append(torch.zeros(len(x_BCHW), 0, dtype=torch.bool))  # so that a network without ReLUs has rows, too
     return np.packbits(torch.cat(bits, dim=1).numpy(), axis=1)
 
 
@@ -68,6 +74,7 @@ class LinearRegions(Score):
     description: ClassVar[str] = "number of linear regions that small patches fall into at initialisation"
     source: ClassVar[str] = "TE-NAS, arXiv 2102.11535, section 3.1.2"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = 1.0
 
     patches: int = 1000
     batches: int = 3

@@ -106,11 +106,17 @@ def _per_sample_weight_gradient(module: nn.Module, inputs: Tensor, gradient: Ten
     return gradient.flatten(2).unflatten(1, (module.groups, -1)) @ patches_BGIL.mT
 
 
-def condition_number(kernel: Tensor) -> Tensor:
-    """lambda_max / lambda_min of symmetric kernels [..., N, N]; infinity where singular, zero or not finite."""
+def condition_number(kernel: Tensor, *, precision: torch.dtype = torch.float32) -> Tensor:
+    """lambda_max / lambda_min of symmetric kernels [..., N, N]; infinity where singular, zero or not finite.
+
+    Singular is what cannot be told from it: lambda_min of K = J J^T carries the squared relative error of J, which was
+    computed in ``precision`` and of which up to a thousand units in the last place are allowed for (float32: a
+    condition number above 7e7 is noise; two equal images gave 1e10 to 1e14).
+    """
     n = kernel.shape[-1]
+    noise = max(n * torch.finfo(kernel.dtype).eps, (1000 * torch.finfo(precision).eps) ** 2)
     finite = kernel.isfinite().all(-1).all(-1)
     values = torch.linalg.eigvalsh(torch.where(finite[..., None, None], kernel, torch.eye(n, dtype=kernel.dtype)))
     smallest, largest = values[..., 0], values[..., -1]
-    usable = finite & (smallest > n * torch.finfo(kernel.dtype).eps * largest) & (largest > 0)
+    usable = finite & (smallest > noise * largest) & (largest > 0)
     return torch.where(usable, largest / smallest, torch.full_like(largest, math.inf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -22,6 +23,7 @@ class NTKCondition(Score):
     description: ClassVar[str] = "condition number of the class-summed tangent kernel at initialisation"
     source: ClassVar[str] = "TE-NAS, arXiv 2102.11535, section 3.1.1"
     larger_is_better: ClassVar[bool] = False
+    worst: ClassVar[float] = math.inf
 
     images: int = 32
     batch_norm: BatchNormMode = "frozen"

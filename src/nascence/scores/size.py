@@ -24,6 +24,7 @@ class Params(Score):
     description: ClassVar[str] = "number of parameters of the evaluation network"
     source: ClassVar[str] = "baseline"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
@@ -39,6 +40,7 @@ class FLOPs(Score):
     description: ClassVar[str] = "FLOPs (2 x MACs, one image) of the evaluation network"
     source: ClassVar[str] = "baseline"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:

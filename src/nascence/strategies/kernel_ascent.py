@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.errors import SettingError
 from nascence.strategies.base import Strategy
 from nascence.supernets.decisions import Decisions
 
@@ -38,6 +39,8 @@ class KernelAscent(Strategy):
         nu_start: float | None,
         budget: BudgetChecker,
     ) -> None:
+        if steps < 1:
+            raise SettingError(f"Kernel ascent needs at least 1 step, got {steps}.")
         self.decisions = decisions
         self.gradient = gradient
         self.total_steps = steps

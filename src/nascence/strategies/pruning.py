@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.errors import SettingError
 from nascence.spaces import CellSpace
 from nascence.strategies.base import Strategy
 from nascence.supernets import MixingWeights
@@ -48,7 +49,11 @@ class SupernetPruning(Strategy):
     node drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
 
     With a budget, a removal that would leave no architecture within it is passed over; one that keeps the budget within
-    reach always exists. One step is one draw of one round.
+    reach always exists. ``excluded`` operations take no part, unless the budget cannot be met without them. One step
+    is one draw of one round.
+
+    Raises :class:`SettingError` when ``draws`` or ``prune`` is below 1, :class:`BudgetError` when nothing is within the
+    budget.
     """
 
     def __init__(
@@ -61,13 +66,20 @@ class SupernetPruning(Strategy):
         budget: BudgetChecker,
         excluded: Sequence[str] = ("none",),
     ) -> None:
+        if draws < 1 or prune < 1:
+            raise SettingError(f"Pruning needs at least 1 draw and 1 removal a round, got {draws} and {prune}.")
         self.space = space
         self.indicators = list(indicators)
         self.draws = draws
         self.prune = prune
         self.budget = budget
-        allowed = torch.tensor([name not in excluded for name in space.operations])
+        possible = {option for choice in space.choices for option in choice.options}
+        allowed = torch.tensor([name in possible and name not in excluded for name in space.operations])
         self.remaining = {kind: allowed.repeat(len(space.shape.edges), 1) for kind in space.kinds}
+        if not budget.feasible(self.remaining):
+            budget.check()
+            allowed = torch.tensor([name in possible for name in space.operations])
+            self.remaining = {kind: allowed.repeat(len(space.shape.edges), 1) for kind in space.kinds}
         self.round = 0
         self.draw = 0
         self.sums: dict[str, Tensor] = {}

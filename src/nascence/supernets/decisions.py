@@ -92,4 +92,4 @@ def _gumbel(logits: Tensor, generator: torch.Generator, temperature: float, hard
     if not hard:
         return soft
     one_hot = torch.zeros_like(soft).scatter(-1, soft.argmax(-1, keepdim=True), 1.0)
-    return one_hot - soft.detach() + soft
+    return one_hot + (soft - soft.detach())  # in this order the value is one-hot to the bit

@@ -56,6 +56,28 @@ class FusedConv2d(nn.Conv2d):
 
 
 @final
+class FusedReLU(nn.ReLU):
+    """The activation of T edges, of which those that read one input (``shared_input``) have the same signs.
+
+    Of M networks side by side, some do without an edge that others have: ``runs`` [M, T'] says which network runs this
+    on which active edge, None if all do. It leaves the output alone; who looks at the signs asks :meth:`own`.
+    """
+
+    def __init__(self, shared_input: bool) -> None:
+        super().__init__()
+        self.shared_input = shared_input
+        self.runs: Tensor | None = None
+
+    def own(self, signs_BCHW: Tensor) -> Tensor:
+        """``signs_BCHW`` (booleans), false where a network does not run this activation."""
+        if self.runs is None:
+            return signs_BCHW
+        runs_MT = self.runs.any(1, keepdim=True) if self.shared_input else self.runs
+        signs_MNTCHW = signs_BCHW.unflatten(0, (len(runs_MT), -1)).unflatten(2, (runs_MT.shape[1], -1))
+        return (signs_MNTCHW & runs_MT[:, None, :, None, None, None]).flatten(2, 3).flatten(0, 1)
+
+
+@final
 class FusedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of T * C channels, of which only those of the active edges may be there."""
 
@@ -97,7 +119,7 @@ class FusedFactorizedReduce(nn.Module):
     def __init__(self, template: FactorizedReduce, copies: int) -> None:
         super().__init__()
         self.copies = copies
-        self.relu = nn.ReLU()
+        self.relu = FusedReLU(shared_input=True)
         self.even = FusedConv2d(template.even, copies, True)
         self.odd = FusedConv2d(template.odd, copies, True)
         self.norm = FusedBatchNorm2d(template.norm, copies)
@@ -150,8 +172,11 @@ def fuse(template: nn.Module, copies: int) -> nn.Module:
 
     Raises ``TypeError`` for a module with parameters that it does not know how to fuse.
     """
-    stateless = not template.state_dict() and not any(isinstance(m, nn.BatchNorm2d) for m in template.modules())
-    if stateless:
+    if _is_stateless(template):
+        if isinstance(template, nn.Sequential) and len(template) > 1:
+            return nn.Sequential(*(fuse(layer, copies) for layer in template))
+        if isinstance(template, nn.ReLU):
+            return FusedReLU(shared_input=True)
         return BoxAverage() if _is_box_average(template) else template
     if isinstance(template, FactorizedReduce):
         return FusedFactorizedReduce(template, copies)
@@ -169,15 +194,26 @@ def fuse(template: nn.Module, copies: int) -> nn.Module:
             if shared_input:
                 raise TypeError("cannot fuse a normalisation before the first convolution")
             layers.append(FusedBatchNorm2d(layer, copies))
+        elif isinstance(layer, nn.ReLU):
+            layers.append(FusedReLU(shared_input))
+        elif _is_stateless(layer):
+            layers.append(layer)
         else:
-            layers.append(fuse(layer, copies))
+            raise TypeError(f"cannot fuse {type(layer).__name__} within a sequence")
     return nn.Sequential(*layers)
+
+
+def _is_stateless(template: nn.Module) -> bool:
+    return not template.state_dict() and not any(isinstance(m, nn.BatchNorm2d) for m in template.modules())
 
 
 def _is_box_average(template: nn.Module) -> bool:
     layers = list(template) if isinstance(template, nn.Sequential) else [template]
-    pool = layers[0]
-    return len(layers) == 1 and isinstance(pool, nn.AvgPool2d) and pool.stride == 1
+    pool = layers[0] if layers else None
+    if not isinstance(pool, nn.AvgPool2d) or pool.count_include_pad or pool.divisor_override is not None:
+        return False
+    pair = nn.modules.utils._pair
+    return [pair(pool.kernel_size), pair(pool.stride), pair(pool.padding)] == [(3, 3), (1, 1), (1, 1)]
 
 
 def select_copies(value: Tensor, copies: int, active: Active) -> Tensor:
@@ -187,4 +223,4 @@ def select_copies(value: Tensor, copies: int, active: Active) -> Tensor:
     return value.unflatten(0, (copies, -1))[list(active)].flatten(0, 1)
 
 
-__all__ = ["Active", "FusedBatchNorm2d", "FusedConv2d", "FusedFactorizedReduce", "fuse", "select_copies"]
+__all__ = ["Active", "FusedBatchNorm2d", "FusedConv2d", "FusedFactorizedReduce", "FusedReLU", "fuse", "select_copies"]

@@ -13,7 +13,7 @@ from nascence.operations import NormConfig, Zero, build_operation
 from nascence.seeding import generator
 from nascence.spaces import CellShape, CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge, Fill
-from nascence.supernets.fused import FusedConv2d, fuse
+from nascence.supernets.fused import FusedConv2d, FusedReLU, fuse
 
 MixingWeights = Mapping[str, Tensor]
 """Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
@@ -44,12 +44,14 @@ class MixedCell(nn.Module):
         self.shape = shape
         self.preprocess = nn.ModuleList(preprocess)
         self.sources = nn.ModuleList()
+        self.zeros = nn.ModuleList()
         for source in range(shape.inputs + shape.nodes - 1):
             stride = 2 if reduction and source < shape.inputs else 1
             at = self._edges_from(source)
             candidates = fill(Edge(kind, at[0], channels, stride, norm))
             assert isinstance(candidates, nn.ModuleList)
             self.sources.append(nn.ModuleList(fuse(candidate, len(at)) for candidate in candidates))
+            self.zeros.append(Zero(channels, stride))
         self.mixing: Tensor | None = None
 
     def _edges_from(self, source: int) -> list[int]:
@@ -76,7 +78,6 @@ class MixedCell(nn.Module):
         edges = self._edges_from(source)
         targets = [self.shape.edges[at][1] for at in edges]
         mixing = self.mixing[..., edges, :]
-        shape: Tensor | None = None
         used = torch.ones(len(edges), len(candidates), dtype=torch.bool)
         if not mixing.requires_grad:
             used = (mixing != 0).reshape(-1, *used.shape).any(0)
@@ -85,26 +86,25 @@ class MixedCell(nn.Module):
             if not active or isinstance(operation, Zero):
                 continue
             fused = any(isinstance(m, FusedConv2d) for m in operation.modules())
-            _activate(operation, None if len(active) == len(edges) else active)
+            # which of the networks side by side have the operation on which active edge
+            runs = None if mixing.dim() == 2 or mixing.requires_grad else mixing[:, active, at] != 0
+            _activate(operation, None if len(active) == len(edges) else active, runs)
             out = operation(x_BCHW)
             parts = out.chunk(len(active), dim=1) if fused else [out] * len(active)
             for part, edge in zip(parts, active, strict=True):
                 factor = mixing[..., edge, at]
                 states[targets[edge]] = add_scaled(states[targets[edge]], part, factor)
-            shape = parts[0]
-        if any(states[target] is None for target in targets):
-            if shape is None:
-                zero = next(op for op in candidates if isinstance(op, Zero))
-                shape = zero(x_BCHW)
-            for target in targets:
-                if states[target] is None:
-                    states[target] = torch.zeros_like(shape)
+        for target in targets:
+            if states[target] is None:
+                states[target] = self.zeros[source](x_BCHW)
 
 
-def _activate(operation: nn.Module, active: list[int] | None) -> None:
+def _activate(operation: nn.Module, active: list[int] | None, runs: Tensor | None) -> None:
     for module in operation.modules():
         if hasattr(module, "active"):
             module.active = active  # type: ignore[assignment]
+        if isinstance(module, FusedReLU):
+            module.runs = runs
 
 
 def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
