@@ -60,7 +60,9 @@ class ExportCheck:
         text = f"{self.path}: largest difference {self.max_difference:.2g} (outputs up to {self.output_scale:.3g})"
         text += f" at batch sizes {sizes}"
         for entry in self.latencies:
-            threads = f"{entry.threads} thread{'s' if entry.threads > 1 else ''}" if entry.threads else "default threads"
+            threads = (
+                f"{entry.threads} thread{'s' if entry.threads > 1 else ''}" if entry.threads else "default threads"
+            )
             text += f"\n  {entry.runtime}: {entry.milliseconds:.2f} ms per batch of {entry.batch_size}, {threads}"
         return text
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor
 
-from nascence.errors import SettingError
+from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.base import Method, Problem
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
@@ -22,7 +23,17 @@ from nascence.supernets.decisions import Decisions
 @final
 @dataclass(frozen=True, kw_only=True)
 class NASI(Method):
-    """Settings of NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817)."""
+    """Settings of NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817).
+
+    ``steps``: T, the gradients that are averaged. ``images``: batch b of each. ``mu``: weight of the constraint s < nu;
+    1 ignores samples above nu (the paper on NB1Shot1), 2 pushes them down as strongly as the others up (on darts).
+    ``nu``: the constraint, or none for the running mean of s (NASI-ADA, a reconstruction). ``nu_start``: an earlier
+    observation for that mean. ``temperature``: of the Gumbel-softmax. ``labels``, ``data``: ``random`` labels and
+    ``noise`` images for the agnostic variants. ``initialisation``: see :mod:`nascence.initialisation`. ``channels``,
+    ``depth``: of the one-shot network, none for the space's ``proxy`` size. ``image_size``: larger images are averaged
+    down to it. ``exclude``: operations that take no part, separated by commas; with ``none`` among the options a
+    normalisation of all-zero channels multiplies gradients by hundreds and drowns the others.
+    """
 
     name: ClassVar[str] = "nasi"
     title: ClassVar[str] = "NASI: kernel-trace ascent at initialisation, label- and data-agnostic"
@@ -30,13 +41,13 @@ class NASI(Method):
 
     steps: int = 100
     images: int = 64
-    mu: float = 2.0
+    mu: float = 1.0
     nu: float | None = None
     nu_start: float | None = None
     temperature: float = 1.0
     labels: Literal["true", "random"] = "true"
     data: Literal["true", "noise"] = "true"
-    initialisation: str = "kaiming-fan-in"
+    initialisation: str = "default"
     channels: int | None = None
     depth: int | None = None
     image_size: int | None = 16
@@ -46,11 +57,11 @@ class NASI(Method):
         space = problem.space
         if not isinstance(space, CellSpace):
             raise SettingError(f"nasi relaxes a supernet of cells; the space {space.name} has none.")
-        allowed = (
-            space.operations
-            if space.shape.edges_per_node is None
-            else tuple(o for o in space.operations if o != "none")
-        )
+        excluded = {name for name in self.exclude.split(",") if name}
+        for name in excluded - set(space.operations) - {"none"}:
+            raise UnknownNameError("operation", name, space.operations)
+        possible = {option for choice in space.choices for option in choice.options}
+        allowed = tuple(name for name in space.operations if name in possible and name not in excluded)
         decisions = Decisions(space, allowed)
         return KernelAscent(
             decisions,
@@ -97,7 +108,7 @@ class _Trace:
         size = self.settings.image_size
         if size is not None and size < max(x_BCHW.shape[2:]):
             x_BCHW = torch.nn.functional.interpolate(x_BCHW, (size, size), mode="area")
-        logits_BK = self.supernet(x_BCHW, weights)
-        trace = squared_gradient_norm(self.supernet, logits_BK, labels_B, create_graph=True)
+        supernet = copy.deepcopy(self.supernet)  # a supernet holds the weights it is called with
+        trace = squared_gradient_norm(supernet, supernet(x_BCHW, weights), labels_B, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))
         return trace.detach(), dict(zip(logits, gradients, strict=True))

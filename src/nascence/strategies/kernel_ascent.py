@@ -11,11 +11,14 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
+from nascence.parallel import parallel_map
 from nascence.strategies.base import Strategy
 from nascence.supernets.decisions import Decisions
 
+_IN_PARALLEL = 8
+
 TraceGradient = Callable[[dict[str, Tensor], int], tuple[Tensor, dict[str, Tensor]]]
-"""(logits, step) -> s of the sampled architecture, and ds / dlogits."""
+"""(logits, step) -> s of the sampled architecture, and ds / dlogits. Called from several threads at once."""
 
 
 @final
@@ -49,6 +52,7 @@ class KernelAscent(Strategy):
         self.sum = self.decisions.zeros()
         self.largest_norm = 0.0
         self.traces: list[float] = []
+        self._ahead: dict[int, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def threshold(self) -> float:
         """nu at the present step; infinite for the first adaptive step without a start value."""
@@ -58,7 +62,7 @@ class KernelAscent(Strategy):
         return sum(seen) / len(seen) if seen else float("inf")
 
     def advance(self) -> dict[str, Any]:
-        trace, gradient = self.gradient(self.decisions.zeros(), self.steps_done)
+        trace, gradient = self._next()
         nu = self.threshold()
         above = float(trace) > nu
         factor = 1 - self.mu if above else 1.0
@@ -72,6 +76,14 @@ class KernelAscent(Strategy):
         self.steps_done += 1
         # without a threshold yet there is nothing to report it against
         return {"trace": float(trace), "nu": nu if nu != float("inf") else None, "above": above, "gradient_norm": norm}
+
+    def _next(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The present step's gradient. All are taken at the same point, so a few at a time are computed in parallel."""
+        if self.steps_done not in self._ahead:
+            steps = range(self.steps_done, min(self.steps_done + _IN_PARALLEL, self.total_steps))
+            gradients = parallel_map(lambda step: self.gradient(self.decisions.zeros(), step), steps)
+            self._ahead = dict(zip(steps, gradients, strict=True))
+        return self._ahead.pop(self.steps_done)
 
     def logits(self) -> dict[str, Tensor]:
         """alpha*: the uniform distribution's zeros plus the averaged step, of norm at most 1."""
@@ -94,3 +106,4 @@ class KernelAscent(Strategy):
         self.sum = {name: value.clone() for name, value in state["sum"].items()}
         self.largest_norm = state["largest_norm"]
         self.traces = list(state["traces"])
+        self._ahead = {}

@@ -44,14 +44,22 @@ class _ObviousEdge(nn.Module):
 class ObviousSupernet(nn.Module):
     """A supernet with one module per operation, edge and cell, called like :class:`nascence.supernets.Supernet`."""
 
-    def __init__(self, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10) -> None:
+    def __init__(
+        self, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10
+    ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             self.network = space.stack(lambda edge: _ObviousEdge(space, edge), network, in_channels, num_classes)
 
     @classmethod
     def like(
-        cls, supernet: Supernet, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10
+        cls,
+        supernet: Supernet,
+        space: CellSpace,
+        network: NetworkConfig,
+        *,
+        in_channels: int = 3,
+        num_classes: int = 10,
     ) -> ObviousSupernet:
         """With the weights, the statistics, the precision and the mode (training or not) of a fused supernet."""
         obvious = cls(space, network, in_channels=in_channels, num_classes=num_classes)
@@ -117,7 +125,9 @@ def with_batch_norm(network: nn.Module, x_BCHW: Tensor, mode: str, weights: Mixi
     # Frozen layers give the same output as in training mode; in eval mode the statistics of a layer are to be those of
     # a pass in which all layers before it still normalise by their batch, so they are set all at once, at the end.
     seen: list[tuple[nn.BatchNorm2d, Tensor]] = []
-    handles = [norm.register_forward_pre_hook(lambda module, inputs: seen.append((module, inputs[0]))) for norm in norms]
+    handles = [
+        norm.register_forward_pre_hook(lambda module, inputs: seen.append((module, inputs[0]))) for norm in norms
+    ]
     with torch.no_grad():
         _call(network, x_BCHW, weights)
         for handle in handles:
