@@ -43,8 +43,8 @@ class TENAS(Method):
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
 
-    repeats: int = 12
-    images: int = 64
+    repeats: int = 6
+    images: int = 32
     batch_norm: BatchNormMode = "frozen"
     initialisation: str = "default"
     region_batches: int = 3
