@@ -62,7 +62,7 @@ class DARTS(CellSpace):
         "imagenet": NetworkConfig(channels=48, depth=14),
         "search": NetworkConfig(channels=16, depth=8, affine=False),
         "score": NetworkConfig(channels=1, depth=2, stem_channels=1),
-        "proxy": NetworkConfig(channels=16, depth=5),
+        "proxy": NetworkConfig(channels=4, depth=5),
         "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
     }
 
