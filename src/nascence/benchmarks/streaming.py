@@ -105,20 +105,22 @@ class ScoreStream:
         out: Path | None = None,
         resume: bool = False,
         progress: Listener | None = None,
-        settings: Mapping[str, Any] | None = None,
+        task: ImageClassification | None = None,
     ) -> ScoreTable:
-        """Compute what is missing, and write ``out``.
+        """Compute what is missing, and write ``out``. ``task``: what ``load`` gives, if it is there already.
 
         Until it is finished, results stand in the journal ``out`` + ``.part``; a kill at any moment loses at most what
         workers were computing. Raises :class:`RunError` when ``out`` or its journal exists and ``resume`` is False,
         when it was made with other settings (listing them), or cannot be written.
         """
-        settings = self.settings(self.load()) if settings is None else settings
+        if out is not None:
+            check_out(out, resume)
+        settings = self.settings(task or self.load())
         executor = executor or Inline()
         if out is None:
             return self._table(settings, self._compute(executor, {}, lambda key, values: None, progress))
         part = out.with_name(out.name + ".part")
-        finished = self._existing(out, part, settings, resume)
+        finished = self._finished(out, part, settings)
         if finished is not None:
             return finished
         try:
@@ -138,11 +140,8 @@ class ScoreStream:
             ) from None
         return table
 
-    def _existing(self, out: Path, part: Path, settings: Mapping[str, Any], resume: bool) -> ScoreTable | None:
-        """The finished table, if there is one already and it may be used."""
-        for path in (out, part):
-            if path.exists() and not resume:
-                raise RunError(f"{path} exists; add --resume to continue it, or choose another --out.")
+    def _finished(self, out: Path, part: Path, settings: Mapping[str, Any]) -> ScoreTable | None:
+        """The finished table, if there is one already."""
         if not out.exists():
             return None
         table = read_scores(out)
@@ -222,6 +221,15 @@ def _summary(score: Score, values: list[float]) -> tuple[float, float]:
     return float(array.mean()), float(array.std(ddof=1)) if len(values) > 1 else 0.0
 
 
+def check_out(out: Path, resume: bool) -> None:
+    """Raises :class:`RunError` when ``out`` may not be written."""
+    if out.suffix != ".parquet":
+        raise RunError(f"Scores are written as parquet; expected --out {out.with_suffix('.parquet')}, not {out}.")
+    for path in (out, out.with_name(out.name + ".part")):
+        if path.exists() and not resume:
+            raise RunError(f"{path} exists; add --resume to continue it, or choose another --out.")
+
+
 @final
 @dataclass(frozen=True)
 class _Work:
@@ -257,4 +265,4 @@ class Loaded:
         return self.task
 
 
-__all__ = ["Listener", "Loaded", "ScoreStream"]
+__all__ = ["Listener", "Loaded", "ScoreStream", "check_out"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -37,6 +36,8 @@ class RayActors(Executor):
             import ray  # noqa: F401
         except ImportError:
             raise MissingExtraError("Ray", "ray") from None
+        if self.address is not None:
+            check_reachable(self.address)
 
     def map(self, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         ray = self._connect()
@@ -49,11 +50,9 @@ class RayActors(Executor):
         import ray
 
         quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "configure_logging": False}
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         if self.address is None:
             ray.init(address="local", num_cpus=self.workers, include_dashboard=False, **quiet)
             return ray
-        check_reachable(self.address)
         try:
             ray.init(address=self.address, **quiet)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -85,9 +84,7 @@ def _unreachable(address: str, why: str) -> RunError:
     return RunError(f"No Ray cluster can be reached at {address} ({reason}); start one with: ray start --head")
 
 
-def _map(
-    ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item]
-) -> Iterator[tuple[int, Result]]:
+def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
     lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError)
     remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
     shared = ray.put(prepare)

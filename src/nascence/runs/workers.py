@@ -51,13 +51,15 @@ class Inline(Executor):
 
     def map(self, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         import torch
+        from threadpoolctl import threadpool_limits
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            work = prepare()
-            for at, item in enumerate(items):
-                yield at, work(item)
+            with threadpool_limits(1):
+                work = prepare()
+                for at, item in enumerate(items):
+                    yield at, work(item)
         finally:
             torch.set_num_threads(before)
 
@@ -219,4 +221,13 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-__all__ = ["ATTEMPTS", "HANDED_OUT", "Executor", "Inline", "LocalProcesses", "Pending", "check_workers", "single_thread"]
+__all__ = [
+    "ATTEMPTS",
+    "HANDED_OUT",
+    "Executor",
+    "Inline",
+    "LocalProcesses",
+    "Pending",
+    "check_workers",
+    "single_thread",
+]
