@@ -94,7 +94,7 @@ def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
     if space is not None and settings["space"] != space:
         raise DataError(f"{path} holds scores of the space {settings['space']}, not of {space}.")
     names = [name for name in table.column_names if name != KEY]
-    columns = {name: np.asarray(table.column(name).to_numpy(), dtype=np.float64) for name in names}
+    columns = {name: np.array(table.column(name).to_numpy(), dtype=np.float64) for name in names}
     return ScoreTable(settings, table.column(KEY).to_pylist(), columns)
 
 
@@ -108,20 +108,27 @@ def check_format(path: Path, settings: Mapping[str, Any]) -> None:
 
 
 def differences(kept: Mapping[str, Any], asked: Mapping[str, Any], place: str = "") -> list[str]:
-    """What differs between two settings, such as ``seed 0, not 1``."""
+    """What differs between the settings of a file and those asked for, such as ``seed 0, not 1``.
+
+    Of data or architectures with another name, the name alone.
+    """
     found = []
     for name in dict.fromkeys([*kept, *asked]):
         here = f"{place}{name}"
         old, new = kept.get(name), asked.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, f"{here}.")
+        elif name not in asked:
+            found.append(f"{here} not asked for")
+        elif name not in kept:
+            found.append(f"{here} not there")
         elif old != new:
-            found.append(f"{here} {_short(old)}, not {_short(new)}")
+            found.append(f"{here} {old}, not {new}")
+            if here in _NAMING:
+                break
     return found
 
 
-def _short(value: Any) -> str:
-    return "absent" if value is None else "present" if isinstance(value, Mapping) else str(value)
-
+_NAMING = ("data.name", "architectures.selection")
 
 __all__ = ["FORMAT", "KEY", "STD", "ScoreTable", "check_format", "differences", "read_scores"]

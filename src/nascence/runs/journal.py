@@ -73,7 +73,7 @@ class Journal:
                 raise self._foreign()
             self._file.truncate(0)
             return
-        first, *others = [_record(line) for line in content.split(b"\n")[:-1]]
+        first, *others = [_record(line) for line in content.split(b"\n")]
         if first is None:
             raise self._foreign()
         self.header = first

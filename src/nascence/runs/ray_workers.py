@@ -114,11 +114,11 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
             actor, at = calls.pop(call)
             try:
                 result = ray.get(call)
-            except lost:
+            except lost as error:
                 given_back = list(held.pop(actor))
                 for other in [other for other, (owner, _) in calls.items() if owner == actor]:
                     del calls[other]
-                pending.give_back(given_back, items, actor in useful)
+                pending.give_back(given_back, items, actor in useful, str(error).strip().splitlines()[-1])
                 start()
                 continue
             except ray.exceptions.RayTaskError as error:

@@ -72,21 +72,22 @@ class Pending:
     deaths: dict[int, int] = field(default_factory=dict)
     early_deaths: int = 0
 
-    def give_back(self, outstanding: Sequence[int], items: Sequence[Any], ready: bool) -> None:
+    def give_back(self, outstanding: Sequence[int], items: Sequence[Any], ready: bool, why: str = "") -> None:
         """After a worker's death: the items it held, the one it was computing first, go to the front again."""
+        because = f" ({why})" if why else ""
         if not ready:
             self.early_deaths += 1
             if self.early_deaths >= ATTEMPTS:
                 raise RunError(
-                    f"{ATTEMPTS} worker processes died before they were ready; see what they wrote above, and start "
+                    f"{ATTEMPTS} worker processes died before they were ready{because}; see what they wrote above, and start "
                     "the work from a script only below `if __name__ == '__main__':`."
                 )
         elif outstanding:
             self.deaths[outstanding[0]] = self.deaths.get(outstanding[0], 0) + 1
             if self.deaths[outstanding[0]] >= ATTEMPTS:
                 raise RunError(
-                    f"The worker process died {ATTEMPTS} times on {items[outstanding[0]]} (out of memory?); what was "
-                    "finished is kept."
+                    f"The worker process died {ATTEMPTS} times on {items[outstanding[0]]}{because or ' (out of memory?)'}; "
+                    "what was finished is kept."
                 )
         self.waiting.extendleft(reversed(outstanding))
 
