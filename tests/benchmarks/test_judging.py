@@ -113,11 +113,11 @@ def test_known_tables(name, column):
     from dataclasses import replace
 
     table, space = load_table(name, place), get_space(name)
-    one = replace(stream(), space=space, selection=Selection.sample(space, 60, 0))
+    one = replace(stream(), space=space, selection=Selection.sample(space, 40, 0))
     found = judge_scores(one.run(), table, column, resamples=1)
     rows = {row["score"]: row for row in found.rows}
-    assert found.count == 60
-    assert rows["params"]["kendall"] > 0.2  # networks of more parameters are better everywhere
-    assert abs(rows["dice"]["spearman_given_params"]) < 0.5
+    assert found.count == 40
+    assert rows["flops"]["kendall"] > 0.2  # networks of more FLOPs are better everywhere
+    assert len(rows) == 5
     at = found.accuracy.argmax()
     assert found.accuracy[at] == table.value(one.selection.architectures[at], column)
