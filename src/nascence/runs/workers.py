@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -74,20 +75,20 @@ class Pending:
 
     def give_back(self, outstanding: Sequence[int], items: Sequence[Any], ready: bool, why: str = "") -> None:
         """After a worker's death: the items it held, the one it was computing first, go to the front again."""
-        because = f" ({why})" if why else ""
+        reason = f" ({why})" if why else ""
         if not ready:
             self.early_deaths += 1
             if self.early_deaths >= ATTEMPTS:
                 raise RunError(
-                    f"{ATTEMPTS} worker processes died before they were ready{because}; see what they wrote above, and start "
-                    "the work from a script only below `if __name__ == '__main__':`."
+                    f"{ATTEMPTS} worker processes died before they were ready{reason}; see what they wrote above, and "
+                    "start the work from a script only below `if __name__ == '__main__':`."
                 )
         elif outstanding:
             self.deaths[outstanding[0]] = self.deaths.get(outstanding[0], 0) + 1
             if self.deaths[outstanding[0]] >= ATTEMPTS:
                 raise RunError(
-                    f"The worker process died {ATTEMPTS} times on {items[outstanding[0]]}{because or ' (out of memory?)'}; "
-                    "what was finished is kept."
+                    f"The worker process died {ATTEMPTS} times on {items[outstanding[0]]}"
+                    f"{reason or ' (out of memory?)'}; what was finished is kept."
                 )
         self.waiting.extendleft(reversed(outstanding))
 
@@ -112,7 +113,7 @@ class LocalProcesses(Executor):
         context = get_context("forkserver")
         context.set_forkserver_preload(list(self.preload))
         try:
-            with _one_thread():
+            with _inherited():
                 crew += [_Worker(context, prepare) for _ in range(min(self.workers, len(items)))]
             for worker in crew:
                 worker.hand_out(pending, items)
@@ -125,11 +126,13 @@ class LocalProcesses(Executor):
                         worker.end()
                         crew.remove(worker)
                         pending.give_back(worker.outstanding, items, worker.ready)
-                        with _one_thread():
+                        with _inherited():
                             crew.append(_Worker(context, prepare))
                         crew[-1].hand_out(pending, items)
                         continue
-                    if result is not None:
+                    if result is None:
+                        pending.early_deaths = 0
+                    else:
                         at = worker.outstanding.popleft()
                         worker.hand_out(pending, items)
                         yield at, result[0]
@@ -208,10 +211,11 @@ def check_workers(workers: int) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes started inside find one thread in their environment."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+def _inherited() -> Iterator[None]:
+    """Processes started inside find one compute thread in their environment, and the modules that this one finds."""
+    values = dict.fromkeys(_THREAD_VARIABLES, "1") | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
