@@ -34,7 +34,7 @@ def correlation_page(judgement: Judgement) -> str:
     left_out = f" {judgement.left_out:,} scored architectures have no number there." if judgement.left_out else ""
     about = (
         f"{judgement.count:,} architectures, judged by the column {judgement.column} of {judgement.table}.{left_out} "
-        f"Scores: seed {judgement.settings['seed']}, mean over {judgement.settings['draws']} draws, data "
+        f"Scores: seed {judgement.settings['seed']}, draws {judgement.settings['draws']}, data "
         f"{judgement.settings['data']['name']}."
     )
     plots = "".join(scatter(row, judgement.values[row["score"]], judgement) for row in judgement.rows)
