@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 from nascence.architecture import Architecture
 
 if TYPE_CHECKING:
-    from nascence.api import SearchResult, TrainResult, compare, export, load_model, resume, score, search, train
+    from nascence.api import (
+        SearchResult,
+        TrainResult,
+        compare,
+        correlate,
+        export,
+        load_model,
+        resume,
+        score,
+        score_many,
+        search,
+        train,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -14,10 +26,12 @@ __all__ = [
     "TrainResult",
     "__version__",
     "compare",
+    "correlate",
     "export",
     "load_model",
     "resume",
     "score",
+    "score_many",
     "search",
     "train",
 ]

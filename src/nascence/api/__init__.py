@@ -1,10 +1,23 @@
 """What the user does with Nascence, from Python; the command line is a thin layer on top."""
 
 from nascence.api.comparing import compare
+from nascence.api.correlating import correlate
 from nascence.api.exporting import export
 from nascence.api.resuming import resume
-from nascence.api.scoring import score
+from nascence.api.scoring import score, score_many
 from nascence.api.searching import SearchResult, search
 from nascence.api.training import TrainResult, load_model, train
 
-__all__ = ["SearchResult", "TrainResult", "compare", "export", "load_model", "resume", "score", "search", "train"]
+__all__ = [
+    "SearchResult",
+    "TrainResult",
+    "compare",
+    "correlate",
+    "export",
+    "load_model",
+    "resume",
+    "score",
+    "score_many",
+    "search",
+    "train",
+]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nascence.api.inputs import compute_threads, data_source, load_source
 from nascence.architecture import Architecture
-from nascence.errors import SettingError
+from nascence.errors import ArchitectureError, SettingError, UnknownNameError
+from nascence.runs import Interrupted, Progress
 from nascence.seeding import generator
 from nascence.spaces import get_space
+
+if TYPE_CHECKING:
+    from nascence.benchmarks.scores_file import ScoreTable
+    from nascence.benchmarks.selections import Selection
+    from nascence.runs.workers import Executor
+
+EXECUTORS = ("processes", "ray")
 
 
 def score(
@@ -58,6 +68,97 @@ def score(
     return scored
 
 
+def score_many(
+    scores: Sequence[str],
+    *,
+    space: str = "nas-bench-201",
+    everything: bool = False,
+    sample: int | None = None,
+    file: str | Path | None = None,
+    architectures: Sequence[str | Path | Architecture] = (),
+    data: str = "digits",
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    draws: int = 1,
+    seed: int = 0,
+    out: str | Path | None = None,
+    resume: bool = False,
+    workers: int = 1,
+    executor: str = "processes",
+    ray_address: str | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> ScoreTable:
+    """Score a whole space (``everything``), a random ``sample``, the lines of a ``file`` or given ``architectures``.
+
+    The result does not depend on ``workers`` or on the ``executor`` (``processes`` of this machine, or ``ray``, at
+    ``ray_address`` or on a cluster of its own). ``out`` is the parquet file to write; after a kill, ``resume``
+    continues it. Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
+    """
+    from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
+    from nascence.scores import SCORES
+    from nascence.tasks import ImageClassification
+
+    where = _executor(executor, workers, ray_address)
+    computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
+    selection = _selection(space, everything, sample, file, architectures, seed)
+    out = None if out is None else Path(out)
+    if out is not None:
+        check_out(out, resume)
+    source = data_source(data, data_dir, image_size)
+    task: ImageClassification = load_source(source, download)
+    load = Loaded(task) if executor == "ray" else partial(load_source, source)
+    stream = ScoreStream(
+        space=get_space(space), selection=selection, scores=computers, load=load, seed=seed, draws=draws
+    )
+    try:
+        return stream.run(where, out=out, resume=resume, progress=progress, task=task)
+    except KeyboardInterrupt:
+        if out is None:
+            raise
+        raise Interrupted(signal.SIGINT, "the same command and --resume") from None
+
+
+def _executor(name: str, workers: int, ray_address: str | None) -> Executor:
+    from nascence.runs.workers import LocalProcesses
+
+    if name not in EXECUTORS:
+        raise UnknownNameError("executor", name, EXECUTORS)
+    if name == "ray":
+        from nascence.runs.ray_workers import RayActors
+
+        return RayActors(workers, ray_address)
+    if ray_address is not None:
+        raise SettingError("An address of a Ray cluster needs --executor ray.")
+    return LocalProcesses(workers)
+
+
+def _selection(
+    space: str,
+    everything: bool,
+    sample: int | None,
+    file: str | Path | None,
+    architectures: Sequence[str | Path | Architecture],
+    seed: int,
+) -> Selection:
+    from nascence.benchmarks.selections import Selection
+
+    found = get_space(space)
+    if sum((everything, sample is not None, file is not None, bool(architectures))) != 1:
+        raise SettingError("Say what to score by one of --all, --sample N, --file FILE and architectures.")
+    if everything:
+        return Selection.all(found)
+    if sample is not None:
+        return Selection.sample(found, sample, seed)
+    if file is not None:
+        return Selection.file(found, Path(file))
+    given = [_read(target, space) for target in architectures]
+    foreign = next((one for one in given if one.space != space), None)
+    if foreign is not None:
+        raise ArchitectureError(f"'{foreign}' is of the space {foreign.space}, not of {space}.")
+    return Selection.given(given)
+
+
 def _read(target: str | Path | Architecture, space: str) -> Architecture:
     if isinstance(target, Architecture):
         return target
@@ -68,4 +169,4 @@ def _read(target: str | Path | Architecture, space: str) -> Architecture:
     return Architecture.from_string(text, space)
 
 
-__all__ = ["score"]
+__all__ = ["EXECUTORS", "score", "score_many"]

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from nascence.cli import compare, datasets, export, methods, report, runs, score, scores, search, spaces, train
+from nascence.cli import (
+    compare,
+    correlate,
+    datasets,
+    export,
+    methods,
+    report,
+    runs,
+    score,
+    scores,
+    search,
+    spaces,
+    train,
+)
 from nascence.cli.output import emit
 from nascence.errors import NascenceError
 from nascence.runs import Interrupted
@@ -23,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export, report, score, compare):
+for module in (search, train, export, report, score, correlate, compare):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):

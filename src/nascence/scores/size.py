@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, final
 
 from nascence.costs import CostModel
 from nascence.scores.base import Probe, Score
+from nascence.spaces import Space
 
 
 def _cost(probe: Probe, name: str) -> float:
     shape = (probe.task.in_channels, *probe.task.image_size)
-    model = CostModel(probe.space, probe.space.networks["evaluation"], shape, probe.task.num_classes)
-    return model.cost(name, probe.architecture)
+    return _model(probe.space, shape, probe.task.num_classes).cost(name, probe.architecture)
+
+
+@lru_cache(maxsize=4)
+def _model(space: Space, shape: tuple[int, int, int], num_classes: int) -> CostModel:
+    """Its prices are worth keeping: they hold for every architecture."""
+    return CostModel(space, space.networks["evaluation"], shape, num_classes)
 
 
 @final

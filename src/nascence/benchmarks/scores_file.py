@@ -1,0 +1,134 @@
+"""Files of scores: one row an architecture, one column a score, and in the metadata all that the numbers depend on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nascence.errors import DataError, RunError
+
+FORMAT = 1
+"""Of the file; one of another format is refused."""
+_METADATA = b"nascence.scores"
+KEY = "architecture"
+STD = "_std"
+"""The ending of the column with a score's standard deviation over draws."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ScoreTable:
+    """``columns``: by name the values [N] of the N ``architectures`` (their canonical texts).
+
+    ``settings``: ``format``, ``space``, ``scores`` (name to settings and direction), ``data``, ``seed``, ``draws``,
+    ``architectures`` (which were asked for) and ``versions``.
+    """
+
+    settings: Mapping[str, Any]
+    architectures: list[str]
+    columns: dict[str, NDArray[np.float64]]
+
+    @property
+    def space(self) -> str:
+        return str(self.settings["space"])
+
+    @property
+    def scores(self) -> list[str]:
+        """The scores' names, without the columns of deviations."""
+        return list(self.settings["scores"])
+
+    def larger_is_better(self, score: str) -> bool:
+        return bool(self.settings["scores"][score]["larger_is_better"])
+
+    def write(self, path: Path) -> None:
+        """Write the parquet file; at every moment ``path`` is whole or absent. Raises :class:`RunError`."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        columns = {KEY: pa.array(self.architectures, pa.string())}
+        columns |= {name: pa.array(values, pa.float64()) for name, values in self.columns.items()}
+        metadata = {_METADATA: json.dumps(self.settings), b"space": self.space}
+        unfinished = path.with_name(f".{path.name}.tmp")
+        try:
+            parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), unfinished)
+            with open(unfinished, "rb+") as file:
+                _sync(file.fileno())
+            unfinished.replace(path)
+        except (OSError, pa.ArrowException) as error:
+            unfinished.unlink(missing_ok=True)
+            raise RunError(f"Cannot write {path}: {str(error).splitlines()[0]}") from None
+
+
+def _sync(descriptor: int) -> None:
+    import os
+
+    os.fsync(descriptor)
+
+
+def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
+    """The file that ``nascence score --out`` wrote. Raises :class:`DataError` when it is missing, damaged, none of
+    ours, of another format or, where ``space`` is given, of another space."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = Path(path)
+    if not path.is_file():
+        unfinished = path.with_name(path.name + ".part")
+        hint = " (it is unfinished: continue with --resume)" if unfinished.is_file() else ""
+        raise DataError(f"There is no scores file at {path}{hint}; 'nascence score --out {path}' makes one.")
+    try:
+        table = parquet.read_table(path)
+        text = (table.schema.metadata or {}).get(_METADATA)
+        settings = None if text is None else json.loads(text)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"Cannot read the scores file {path}: {str(error).splitlines()[0]}") from None
+    if not isinstance(settings, dict) or KEY not in table.column_names:
+        raise DataError(f"{path} was not written by 'nascence score'; expected a scores file.")
+    check_format(path, settings)
+    if space is not None and settings["space"] != space:
+        raise DataError(f"{path} holds scores of the space {settings['space']}, not of {space}.")
+    names = [name for name in table.column_names if name != KEY]
+    columns = {name: np.array(table.column(name).to_numpy(), dtype=np.float64) for name in names}
+    return ScoreTable(settings, table.column(KEY).to_pylist(), columns)
+
+
+def check_format(path: Path, settings: Mapping[str, Any]) -> None:
+    """Raises :class:`DataError` when a file of scores, or its journal, is of another version's format."""
+    if settings.get("format") != FORMAT:
+        raise DataError(
+            f"{path} is a scores file of format {settings.get('format')}, which this version of Nascence does not "
+            f"know (it knows format {FORMAT}); score again into another file."
+        )
+
+
+def differences(kept: Mapping[str, Any], asked: Mapping[str, Any], place: str = "") -> list[str]:
+    """What differs between the settings of a file and those asked for, such as ``seed 0, not 1``.
+
+    Of data or architectures with another name, the name alone.
+    """
+    found = []
+    for name in dict.fromkeys([*kept, *asked]):
+        here = f"{place}{name}"
+        old, new = kept.get(name), asked.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{here}.")
+        elif name not in asked:
+            found.append(f"{here} not asked for")
+        elif name not in kept:
+            found.append(f"{here} not there")
+        elif old != new:
+            found.append(f"{here} {old}, not {new}")
+            if here in _NAMING:
+                break
+    return found
+
+
+_NAMING = ("data.name", "architectures.selection")
+
+__all__ = ["FORMAT", "KEY", "STD", "ScoreTable", "check_format", "differences", "read_scores"]

@@ -1,0 +1,142 @@
+"""The workers of :mod:`nascence.runs.workers` as Ray actors, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from nascence.errors import MissingExtraError, RunError
+from nascence.runs.workers import HANDED_OUT, Executor, Item, Pending, Prepare, Result, check_workers, single_thread
+
+CONNECT_SECONDS = 3.0
+JOIN_SECONDS = 45.0
+
+
+@final
+@dataclass(frozen=True)
+class RayActors(Executor):
+    """``workers`` actors of one CPU and one compute thread each.
+
+    ``address`` is ``HOST:PORT`` or ``ray://HOST:PORT`` of a running cluster, or ``auto`` for the one of this machine;
+    None starts a cluster here, and ends it with the work. Raises :class:`MissingExtraError` without Ray and
+    :class:`RunError` when nothing answers at the address.
+    """
+
+    workers: int
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        check_workers(self.workers)
+        try:
+            import ray  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("Ray", "ray") from None
+        if self.address is not None:
+            check_reachable(self.address)
+
+    def map(self, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        ray = self._connect()
+        try:
+            yield from _map(ray, self.workers, prepare, items)
+        finally:
+            ray.shutdown()
+
+    def _connect(self) -> Any:
+        import ray
+
+        quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "configure_logging": False}
+        if self.address is None:
+            ray.init(address="local", num_cpus=self.workers, include_dashboard=False, **quiet)
+            return ray
+        try:
+            ray.init(address=self.address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise _unreachable(self.address, str(error)) from None
+        return ray
+
+
+def check_reachable(address: str) -> None:
+    """Raises :class:`RunError` within seconds when no Ray cluster answers at ``HOST:PORT`` or ``ray://HOST:PORT``."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise RunError(f"'{address}' is no address of a Ray cluster; expected HOST:PORT, ray://HOST:PORT or auto.")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, str(error)) from None
+    # Something listens. Whether it is Ray is asked in a process of its own: Ray ends the process that asks in vain.
+    probe = [sys.executable, "-c", "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)", address]
+    try:
+        subprocess.run(probe, check=True, capture_output=True, timeout=JOIN_SECONDS)
+    except (subprocess.SubprocessError, OSError):
+        raise _unreachable(address, "what listens there does not answer as Ray") from None
+
+
+def _unreachable(address: str, why: str) -> RunError:
+    reason = why.strip().splitlines()[0].rstrip(".") if why.strip() else "no answer"
+    return RunError(f"No Ray cluster can be reached at {address} ({reason}); start one with: ray start --head")
+
+
+def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError)
+    remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
+    shared = ray.put(prepare)
+    pending = Pending(deque(range(len(items))))
+    calls: dict[Any, tuple[Any, int]] = {}
+    held: dict[Any, deque[int]] = {}
+    useful: set[Any] = set()
+
+    def start() -> None:
+        actor = remote.remote(shared)
+        held[actor] = deque()
+        hand_out(actor)
+
+    def hand_out(actor: Any) -> None:
+        while pending.waiting and len(held[actor]) < HANDED_OUT:
+            at = pending.waiting.popleft()
+            held[actor].append(at)
+            calls[actor.work.remote(items[at])] = (actor, at)
+
+    for _ in range(min(workers, len(items))):
+        start()
+    while calls:
+        finished, _ = ray.wait(list(calls))
+        for call in finished:
+            if call not in calls:
+                continue  # of an actor that was found dead in this round
+            actor, at = calls.pop(call)
+            try:
+                result = ray.get(call)
+            except lost as error:
+                given_back = list(held.pop(actor))
+                for other in [other for other, (owner, _) in calls.items() if owner == actor]:
+                    del calls[other]
+                pending.give_back(given_back, items, actor in useful, str(error).strip().splitlines()[-1])
+                start()
+                continue
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause if isinstance(error.cause, Exception) else error from None
+            useful.add(actor)
+            pending.early_deaths = 0
+            held[actor].remove(at)
+            hand_out(actor)
+            yield at, result
+
+
+class _Actor:
+    def __init__(self, prepare: Prepare[Any, Any]) -> None:
+        single_thread()
+        self._work = prepare()
+
+    def work(self, item: Any) -> Any:
+        return self._work(item)
+
+
+__all__ = ["RayActors", "check_reachable"]
