@@ -54,22 +54,40 @@ class Probe:
         normalisation, in training mode; otherwise a mode of :mod:`nascence.scores.batch_norm`."""
 
         def build() -> nn.Module:
-            network = self.space.build(
-                self.architecture,
-                network=size,
-                in_channels=self.task.in_channels if in_channels is None else in_channels,
-                num_classes=self.task.num_classes,
-                initialisation=initialisation,
-                seed=derive_seed(self.seed, "score", "weights", self.draw),
-            )
+            network = self.build(size, initialisation=initialisation, in_channels=in_channels)
             return network if batch_norm is None else replace_batch_norm(network, batch_norm)
 
         return self.shared(("network", size, initialisation, batch_norm, in_channels), build)
 
-    def images(self, count: int) -> tuple[Tensor, Tensor]:
-        """Augmented training images [count, C, H, W] and their labels [count]."""
-        random = generator(self.seed, "score", "images", self.draw)
-        return self.shared(("images", count), lambda: self.task.batch(count, random, augment=True))
+    def build(
+        self, size: NetworkConfig | str, *, initialisation: str = "default", in_channels: int | None = None
+    ) -> nn.Module:
+        """The weights of :meth:`network`, in a module of the caller's own, to change at will."""
+        return self.space.build(
+            self.architecture,
+            network=size,
+            in_channels=self.task.in_channels if in_channels is None else in_channels,
+            num_classes=self.task.num_classes,
+            initialisation=initialisation,
+            seed=derive_seed(self.seed, "score", "weights", self.draw),
+        )
+
+    def images(self, count: int, batch: int = 0) -> tuple[Tensor, Tensor]:
+        """Augmented training images [count, C, H, W] and their labels [count]; ``batch`` numbers independent draws."""
+        place = (batch,) if batch else ()
+        random = generator(self.seed, "score", "images", self.draw, *place)
+        return self.shared(("images", count, batch), lambda: self.task.batch(count, random, augment=True))
+
+    def noise(self, count: int, image_size: int | None = None, batch: int = 0) -> tuple[Tensor, Tensor]:
+        """Standard normal inputs [count, C, H, W] and uniformly random labels [count]; ``image_size`` None: the task's."""
+        height, width = self.task.image_size if image_size is None else (image_size, image_size)
+
+        def draw() -> tuple[Tensor, Tensor]:
+            random = generator(self.seed, "score", "noise", self.draw, batch)
+            x_BCHW = torch.randn(count, self.task.in_channels, height, width, generator=random)
+            return x_BCHW, torch.randint(self.task.num_classes, (count,), generator=random)
+
+        return self.shared(("noise", count, height, width, batch), draw)
 
     def patches(self, count: int, size: int, batches: int) -> Tensor:
         """One-channel patches [batches * count, 1, size, size] of training images."""
@@ -102,6 +120,12 @@ class Score(ABC):
     @abstractmethod
     def __call__(self, probe: Probe) -> float:
         """The score at the probe's draw."""
+
+    @final
+    def finite(self, value: float | Tensor) -> float:
+        """``value``, or ``worst`` where it is not finite."""
+        value = float(value)
+        return value if math.isfinite(value) else self.worst
 
 
 def evaluate(

@@ -63,6 +63,7 @@ class DARTS(CellSpace):
         "search": NetworkConfig(channels=16, depth=8, affine=False),
         "score": NetworkConfig(channels=1, depth=2, stem_channels=1),
         "proxy": NetworkConfig(channels=4, depth=5),
+        "ranking": NetworkConfig(channels=4, depth=3),
         "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
     }
 

@@ -37,6 +37,7 @@ class NASBench201(CellSpace):
         "search": NetworkConfig(channels=16, depth=5, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=3, depth=3),
         "proxy": NetworkConfig(channels=8, depth=2),
+        "ranking": NetworkConfig(channels=8, depth=1),
         "regions": NetworkConfig(channels=1, depth=1, stages=1, stem_channels=0),
     }
 

@@ -37,6 +37,7 @@ class ToySpace(CellSpace):
         "evaluation": NetworkConfig(channels=8, depth=2),
         "search": NetworkConfig(channels=4, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=4),
+        "ranking": NetworkConfig(channels=4, depth=2),
     }
 
     def format(self, architecture: Architecture) -> str:

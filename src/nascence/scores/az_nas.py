@@ -1,0 +1,119 @@
+"""The parts of AZ-NAS (Lee & Ham, CVPR 2024) that need a network; the fourth is ``flops``.
+
+All read the features after the stem and after every block, of one forward on standard normal inputs. The published score
+is their non-linear rank sum: ``az-nas`` in :mod:`nascence.scores.aggregation`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.scores.base import Probe, Score
+from nascence.scores.passes import Inputs, TrainingPass, needs_features, training_pass
+from nascence.seeding import generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AZNASPart(Score):
+    network: str = "ranking"
+    images: int = 64
+    initialisation: str = "kaiming-fan-in"
+    inputs: Inputs = "noise"
+
+    @final
+    def __call__(self, probe: Probe) -> float:
+        run = training_pass(probe, self.network, self.initialisation, self.images, inputs=self.inputs)
+        features = needs_features(self.name, probe, run)
+        return self.worst if run.constant else self.finite(self.of(probe, run, features))
+
+    @abstractmethod
+    def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
+        """The part's value, from the features [B, C, H, W] after the stem and every block."""
+
+    @final
+    def entropies(self, probe: Probe, features: list[Tensor]) -> list[float]:
+        """E_l of :func:`spectrum_entropy` for every feature map, shared between the parts."""
+        key = ("entropies", self.network, self.initialisation, self.images, self.inputs)
+        return probe.shared(key, lambda: [spectrum_entropy(x.detach()) for x in features])
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Expressivity(_AZNASPart):
+    """sum_l E_l: in how many directions the features spread."""
+
+    name: ClassVar[str] = "az-expressivity"
+    description: ClassVar[str] = "AZ-NAS: sum over blocks of the entropy of the features' spectrum"
+    source: ClassVar[str] = "arXiv 2403.19232"
+    larger_is_better: ClassVar[bool] = True
+
+    def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
+        return sum(self.entropies(probe, features))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Progressivity(_AZNASPart):
+    """min_l (E_l - E_(l-1)): the least gain in expressivity from one block to the next."""
+
+    name: ClassVar[str] = "az-progressivity"
+    description: ClassVar[str] = "AZ-NAS: the least gain in expressivity from one block to the next"
+    source: ClassVar[str] = "arXiv 2403.19232"
+    larger_is_better: ClassVar[bool] = True
+
+    def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
+        entropies = self.entropies(probe, features)
+        return min(after - before for before, after in zip(entropies, entropies[1:], strict=False))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Trainability(_AZNASPart):
+    """mean_l (2 - s - 1/s), s the largest singular value of block l's mean map from output to input gradients.
+
+    The gradients at the output are random signs. Minus infinity where a block is the identity, or nothing goes through.
+    """
+
+    name: ClassVar[str] = "az-trainability"
+    description: ClassVar[str] = "AZ-NAS: how well every block keeps the scale of gradients"
+    source: ClassVar[str] = "arXiv 2403.19232"
+    larger_is_better: ClassVar[bool] = True
+
+    def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
+        random = generator(probe.seed, "score", "signs", probe.draw)
+        values = []
+        for before, after in zip(features, features[1:], strict=False):
+            out = torch.randint(2, after.shape, generator=random).to(after.dtype).mul_(2).sub_(1)
+            (into,) = torch.autograd.grad(after, before, out, retain_graph=True, allow_unused=True)
+            if into is None or (into.shape == out.shape and torch.equal(into, out)):
+                return -math.inf
+            values.append(_trainability(into, out))
+        return sum(values) / len(values)
+
+
+def spectrum_entropy(features_BCHW: Tensor) -> float:
+    """Entropy of the normalised eigenvalues of the channels' covariance [C, C] over images and positions, in nats."""
+    x_CN = features_BCHW.transpose(0, 1).flatten(1)
+    x_CN = x_CN - x_CN.mean(1, keepdim=True)
+    values = torch.linalg.eigvalsh((x_CN @ x_CN.mT).double()).clamp(min=0)
+    share = values / values.sum()
+    return float(torch.special.entr(share).sum())
+
+
+def _trainability(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
+    stride = into_BCHW.shape[2] // out_BCHW.shape[2]
+    if stride > 1:  # the pixels that one output pixel stands for become channels
+        into_BCHW = nn.functional.pixel_unshuffle(into_BCHW, stride)
+    into_CN, out_CN = (x.transpose(0, 1).flatten(1) for x in (into_BCHW, out_BCHW))
+    mean = (into_CN @ out_CN.mT).double() / out_CN.shape[1]
+    sigma = float(torch.linalg.svdvals(mean)[0])
+    return 2 - sigma - 1 / sigma if sigma > 0 else -math.inf
+
+
+__all__ = ["Expressivity", "Progressivity", "Trainability", "spectrum_entropy"]

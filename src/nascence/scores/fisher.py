@@ -1,0 +1,41 @@
+"""Fisher information of channels (Theis et al. 2018, Turner et al., ICLR 2020; summed: Abdelfattah et al., ICLR 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from torch import Tensor
+
+from nascence.scores.passes import TrainingPass, TrainingPassScore
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Fisher(TrainingPassScore):
+    """sum over layers and channels of mean_n (sum over positions of a * d L / d a)^2 / 2, a the layer's output.
+
+    ``per_weight``: each channel counts once for every weight that makes it (times its fan-in), as in the published
+    code, which copies the channel's value to its weights before it adds them up.
+    """
+
+    name: ClassVar[str] = "fisher"
+    description: ClassVar[str] = "Fisher information of the layers' output channels"
+    source: ClassVar[str] = "arXiv 1801.05787, arXiv 2101.08134"
+    larger_is_better: ClassVar[bool] = True
+
+    per_weight: bool = True
+
+    def of(self, run: TrainingPass) -> float | Tensor:
+        total = run.logits.new_zeros(())
+        for use, gradient in zip(run.layers, run.output_gradients, strict=True):
+            if gradient is not None:
+                per_channel = (use.output.detach() * gradient).flatten(2).sum(2) if gradient.dim() == 4 else (
+                    use.output.detach() * gradient
+                )
+                fan_in = use.module.weight[0].numel() if self.per_weight else 1
+                total = total + fan_in * per_channel.square().mean(0).sum() / 2
+        return total
+
+
+__all__ = ["Fisher"]

@@ -1,0 +1,66 @@
+"""InTrain (CVPR 2026), a reconstruction from its formula: there is no public code.
+
+Capacity times health: how many directions every layer's features fill, and how evenly the gradients are spread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nascence.scores.base import Probe, Score
+from nascence.scores.passes import training_pass
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class InTrain(Score):
+    """I = gamma (1 + o) / log(L + 1).
+
+    gamma = sum over the L convolutions of log PR of their output's channel covariance, PR = (sum v)^2 / sum v^2 over its
+    eigenvalues v. o = sum over parameter tensors of min(1, std(g) / max |g|), g the gradient of the cross-entropy.
+    Standard normal inputs, random labels. The reconstruction's own choices: which layers count (convolutions whose
+    output varies), the population's standard deviation, and the inputs' size (the task's; the paper has 64 pixels).
+    """
+
+    name: ClassVar[str] = "intrain"
+    description: ClassVar[str] = "features' participation ratio times evenness of gradients (a reconstruction)"
+    source: ClassVar[str] = "InTrain, CVPR 2026; reconstructed from its formula"
+    larger_is_better: ClassVar[bool] = True
+
+    network: str = "ranking"
+    images: int = 64
+    image_size: int | None = None
+    initialisation: str = "kaiming-fan-in"
+
+    def __call__(self, probe: Probe) -> float:
+        run = training_pass(
+            probe, self.network, self.initialisation, self.images, inputs="noise", image_size=self.image_size
+        )
+        if run.constant:
+            return self.worst
+        ratios = [participation_ratio(use.output.detach()) for use in run.layers if use.output.dim() == 4]
+        logs = [math.log(ratio) for ratio in ratios if not math.isnan(ratio)]
+        health = sum(float(_evenness(gradient)) for gradient in run.gradients.values())
+        return self.finite(sum(logs) * (1 + health) / math.log(len(logs) + 1)) if logs else self.worst
+
+
+def participation_ratio(features_BCHW: Tensor) -> float:
+    """(sum v)^2 / sum v^2 = trace(C)^2 / ||C||_F^2 of the channel covariance C; NaN where nothing varies."""
+    x_CN = features_BCHW.transpose(0, 1).flatten(1)
+    x_CN = x_CN - x_CN.mean(1, keepdim=True)
+    covariance = (x_CN @ x_CN.mT).double()
+    return float(covariance.trace().square() / covariance.square().sum())
+
+
+def _evenness(gradient: Tensor) -> Tensor:
+    largest = gradient.abs().max()
+    even = gradient.std(correction=0) / largest
+    return torch.where(largest > 0, even.clamp(max=1), torch.zeros_like(largest))
+
+
+__all__ = ["InTrain", "participation_ratio"]

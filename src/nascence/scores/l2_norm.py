@@ -1,0 +1,33 @@
+"""The norm of the initial weights: a baseline without data (Abdelfattah et al., ICLR 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import nn
+
+from nascence.scores.base import Probe, Score
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class L2Norm(Score):
+    """sum over convolutions and linear layers of || W ||_2. It looks at no path: only at what there is."""
+
+    name: ClassVar[str] = "l2-norm"
+    description: ClassVar[str] = "sum over layers of the norm of the initial weights"
+    source: ClassVar[str] = "arXiv 2101.08134"
+    larger_is_better: ClassVar[bool] = True
+
+    network: str = "ranking"
+    initialisation: str = "kaiming-fan-in"
+
+    def __call__(self, probe: Probe) -> float:
+        network = probe.network(self.network, initialisation=self.initialisation)
+        with torch.no_grad():
+            return self.finite(sum(m.weight.norm() for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)))
+
+
+__all__ = ["L2Norm"]

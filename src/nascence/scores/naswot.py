@@ -1,0 +1,56 @@
+"""Neural architecture search without training (Mellor et al., ICML 2021): how differently images activate the ReLUs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nascence.scores.passes import TrainingPass, TrainingPassScore
+
+_EXACT = 2**23
+"""Sums of so many +-1 are exact in float32."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NASWOT(TrainingPassScore):
+    """log det K, K[n, m] = the number of ReLU inputs that are positive for both images n and m, or for neither.
+
+    With s = +-1 the sign, K = (F + S S^T) / 2 over all F ReLU inputs. The paper's batch is 128 images.
+    """
+
+    name: ClassVar[str] = "naswot"
+    description: ClassVar[str] = "log-determinant of the kernel of common ReLU activations"
+    source: ClassVar[str] = "arXiv 2006.04647"
+    larger_is_better: ClassVar[bool] = True
+
+    def of(self, run: TrainingPass) -> float | Tensor:
+        return log_determinant(agreement_kernel([(x.detach(), uses) for x, uses in run.relus]))
+
+
+def agreement_kernel(relu_inputs: list[tuple[Tensor, int]]) -> Tensor:
+    """K [N, N] in float64; each input [N, ...] counts as often as there are ReLUs that read it."""
+    count = len(relu_inputs[0][0])
+    total, products = 0, torch.zeros(count, count, dtype=torch.float64)
+    for inputs, uses in relu_inputs:
+        signs = (inputs > 0).flatten(1).float().mul_(2).sub_(1)
+        total += uses * signs.shape[1]
+        for part in signs.split(_EXACT, dim=1):
+            products += uses * (part @ part.mT).double()
+    return (total + products) / 2
+
+
+def log_determinant(kernel: Tensor) -> Tensor:
+    """log det of a positive semi-definite matrix [N, N]; minus infinity where it is singular."""
+    factor, failed = torch.linalg.cholesky_ex(kernel)
+    pivots = factor.diagonal().square()
+    smallest = len(kernel) * torch.finfo(kernel.dtype).eps * kernel.diagonal().max()
+    if failed or not (pivots > smallest).all():
+        return kernel.new_tensor(-torch.inf)
+    return pivots.log().sum()
+
+
+__all__ = ["NASWOT", "agreement_kernel", "log_determinant"]

@@ -1,0 +1,199 @@
+"""What scores share: one forward in training mode with all that its layers saw, and its backward passes on demand.
+
+Scores that agree on the network's size, its initialisation and the inputs share one :class:`TrainingPass` through
+:meth:`Probe.shared`; it is freed with the probe.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.errors import SettingError
+from nascence.scores.base import Probe, Score
+
+Inputs = Literal["images", "noise"]
+
+
+@contextmanager
+def watching(modules: Iterable[nn.Module], record: Callable[[nn.Module, Tensor, Tensor], None]) -> Iterator[None]:
+    """Inside, ``record(module, first input, output)`` follows every forward of one of the modules."""
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+        if isinstance(output, Tensor):
+            record(module, inputs[0], output)
+
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class ReLUInputs:
+    """The different inputs of a network's ReLUs, each with the number of ReLUs that read it."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Tensor, int]] = {}  # keeps the inputs alive, so that no address is used again
+
+    def add(self, inputs: Tensor) -> None:
+        _, uses = self._seen.get(id(inputs), (inputs, 0))
+        self._seen[id(inputs)] = inputs, uses + 1
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        return iter(self._seen.values())
+
+
+@dataclass(frozen=True)
+class LayerUse:
+    """One use of a convolution or linear layer: its output, in the graph."""
+
+    module: nn.Conv2d | nn.Linear
+    output: Tensor
+
+
+@final
+class TrainingPass:
+    """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as are asked.
+
+    ``layers``: the uses of convolutions and linear layers in order. ``relus``: see :class:`ReLUInputs`. ``features``:
+    the outputs of the stem and of every block (see :func:`blocks_of`); empty where the network names none.
+    """
+
+    def __init__(self, network: nn.Module, x_BCHW: Tensor, labels_B: Tensor) -> None:
+        self.network = network
+        self.inputs = x_BCHW.detach().requires_grad_()
+        self.labels = labels_B
+        self.layers: list[LayerUse] = []
+        self.relus = ReLUInputs()
+        self.features: list[Tensor] = []
+        blocks = set(blocks_of(network))
+
+        def record(module: nn.Module, inputs: Tensor, output: Tensor) -> None:
+            if module in blocks and output.dim() == 4:
+                self.features.append(output)
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                self.layers.append(LayerUse(module, output))
+            elif isinstance(module, nn.ReLU):
+                self.relus.add(inputs)
+
+        watched = [m for m in network.modules() if m in blocks or isinstance(m, nn.Conv2d | nn.Linear | nn.ReLU)]
+        with watching(watched, record):
+            self.logits = network.train()(self.inputs)
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether all images get the same logits: nothing of the input arrives."""
+        return is_constant(self.logits)
+
+    @cached_property
+    def _gradients(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None]]:
+        parameters, outputs = list(self.network.parameters()), [use.output for use in self.layers]
+        loss = nn.functional.cross_entropy(self.logits, self.labels)
+        found = torch.autograd.grad(loss, [*parameters, *outputs], retain_graph=True, allow_unused=True)
+        of_parameters = {p: g for p, g in zip(parameters, found, strict=False) if g is not None}
+        return of_parameters, list(found[len(parameters) :])
+
+    @property
+    def gradients(self) -> dict[nn.Parameter, Tensor]:
+        """d L / d parameter, L the mean cross-entropy, for every parameter that takes part."""
+        return self._gradients[0]
+
+    @property
+    def output_gradients(self) -> list[Tensor | None]:
+        """d L / d output of every use in ``layers``; None where it does not take part."""
+        return self._gradients[1]
+
+    @cached_property
+    def weights(self) -> list[nn.Parameter]:
+        """The kernels of convolutions and matrices of linear layers that take part in L."""
+        modules = dict.fromkeys(use.module for use in self.layers)
+        return [module.weight for module in modules if module.weight in self.gradients]
+
+
+def is_constant(logits_BK: Tensor) -> bool:
+    """Whether all rows are the same, up to rounding."""
+    spread = (logits_BK - logits_BK[:1]).abs().max()
+    return bool(spread <= 1e-6 * logits_BK.abs().max())
+
+
+def blocks_of(network: nn.Module) -> list[nn.Module]:
+    """The stem and the blocks or cells of a network, after each of which features are read; none where unnamed."""
+    if isinstance(network, nn.Sequential):
+        return list(network)
+    inner = getattr(network, "blocks", None) or getattr(network, "cells", None)
+    if not isinstance(inner, nn.ModuleList | nn.Sequential):
+        return []
+    stem = getattr(network, "stem", None)
+    return [*([stem] if isinstance(stem, nn.Module) else []), *inner]
+
+
+def training_pass(
+    probe: Probe,
+    network: str,
+    initialisation: str,
+    count: int,
+    *,
+    inputs: Inputs = "images",
+    image_size: int | None = None,
+    batch: int = 0,
+) -> TrainingPass:
+    """The probe's pass with these settings; ``batch`` numbers independent batches through the same weights."""
+
+    def run() -> TrainingPass:
+        x_BCHW, labels_B = probe.images(count, batch) if inputs == "images" else probe.noise(count, image_size, batch)
+        return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, labels_B)
+
+    return probe.shared(("pass", network, initialisation, count, inputs, image_size, batch), run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPassScore(Score):
+    """A score of one forward and backward on training images.
+
+    ``network`` names a size in the space's ``networks``; the papers' is ``evaluation``. ``images``: the batch.
+    """
+
+    network: str = "ranking"
+    images: int = 64
+    initialisation: str = "kaiming-fan-in"
+
+    @final
+    def __call__(self, probe: Probe) -> float:
+        run = training_pass(probe, self.network, self.initialisation, self.images)
+        return self.worst if run.constant else self.finite(self.of(run))
+
+    @abstractmethod
+    def of(self, run: TrainingPass) -> float | Tensor:
+        """The score of a pass whose logits are not constant."""
+
+
+def needs_features(name: str, probe: Probe, run: TrainingPass) -> list[Tensor]:
+    """The pass's features. Raises :class:`SettingError` where the space's networks name no blocks."""
+    if len(run.features) < 2:
+        raise SettingError(
+            f"{name} reads features after every block; the networks of {probe.space.name} have no `blocks` or `cells`."
+        )
+    return run.features
+
+
+__all__ = [
+    "Inputs",
+    "LayerUse",
+    "ReLUInputs",
+    "TrainingPass",
+    "TrainingPassScore",
+    "blocks_of",
+    "is_constant",
+    "needs_features",
+    "training_pass",
+    "watching",
+]

@@ -1,0 +1,33 @@
+"""The number of trainable layers: the trivial baseline that ranks NAS-Bench-201 better than most scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+
+from nascence.scores.base import Probe, Score
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TrainableLayers(Score):
+    """The number of parameter tensors of the ``evaluation`` network (Tybl & Neumann, CVPR 2025, count so)."""
+
+    name: ClassVar[str] = "trainable-layers"
+    description: ClassVar[str] = "number of parameter tensors of the evaluation network"
+    source: ClassVar[str] = "baseline; arXiv 2502.04975"
+    larger_is_better: ClassVar[bool] = True
+    random: ClassVar[bool] = False
+
+    def __call__(self, probe: Probe) -> float:
+        space, task = probe.space, probe.task
+        with torch.device("meta"):
+            network = space.assemble(
+                probe.architecture, space.networks["evaluation"], task.in_channels, task.num_classes
+            )
+        return float(len(list(network.parameters())))
+
+
+__all__ = ["TrainableLayers"]

@@ -1,0 +1,58 @@
+"""ZiCo (Li et al., ICLR 2023): mean over standard deviation of the gradients across batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nascence.errors import SettingError
+from nascence.scores.base import Probe, Score
+from nascence.scores.passes import training_pass
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ZiCo(Score):
+    """sum over layers of log( sum over weights of mean_b |g_b| / std_b(g_b) ), g_b the gradient on batch b.
+
+    The standard deviation is that of the signed gradient, as in the published code (the paper has that of |g|).
+    Weights without deviation are left out, and so is a layer that has no other.
+    """
+
+    name: ClassVar[str] = "zico"
+    description: ClassVar[str] = "mean over standard deviation of the gradients across batches"
+    source: ClassVar[str] = "arXiv 2301.11300"
+    larger_is_better: ClassVar[bool] = True
+
+    network: str = "ranking"
+    images: int = 64
+    initialisation: str = "kaiming-fan-in"
+    batches: int = 2
+
+    def __post_init__(self) -> None:
+        if self.batches < 2:
+            raise SettingError(f"zico compares gradients across batches: it needs at least 2, not {self.batches}.")
+
+    def __call__(self, probe: Probe) -> float:
+        runs = [
+            training_pass(probe, self.network, self.initialisation, self.images, batch=batch)
+            for batch in range(self.batches)
+        ]
+        if any(run.constant for run in runs):
+            return self.worst
+        return self.finite(
+            sum(_of_layer(torch.stack([run.gradients[weight] for run in runs])) for weight in runs[0].weights)
+        )
+
+
+def _of_layer(gradients: Tensor) -> float:
+    """log of the sum of mean |g| / std(g) over the weights of gradients [batches, ...]."""
+    deviation = gradients.std(0, correction=0)
+    ratio = (gradients.abs().mean(0) / deviation)[deviation > 0].double().sum()
+    return float(ratio.log()) if ratio > 0 else 0.0
+
+
+__all__ = ["ZiCo"]
