@@ -52,6 +52,7 @@ class Expressivity(_AZNASPart):
     description: ClassVar[str] = "AZ-NAS: sum over blocks of the entropy of the features' spectrum"
     source: ClassVar[str] = "arXiv 2403.19232"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
         return sum(self.entropies(probe, features))
@@ -66,6 +67,7 @@ class Progressivity(_AZNASPart):
     description: ClassVar[str] = "AZ-NAS: the least gain in expressivity from one block to the next"
     source: ClassVar[str] = "arXiv 2403.19232"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
         entropies = self.entropies(probe, features)
@@ -84,6 +86,7 @@ class Trainability(_AZNASPart):
     description: ClassVar[str] = "AZ-NAS: how well every block keeps the scale of gradients"
     source: ClassVar[str] = "arXiv 2403.19232"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
         random = generator(probe.seed, "score", "signs", probe.draw)

@@ -15,6 +15,7 @@ from nascence.architecture import Architecture
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig, Space
+from nascence.supernets.fused import use_box_averages
 from nascence.tasks import ImageClassification
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class Probe:
         self, size: NetworkConfig | str, *, initialisation: str = "default", in_channels: int | None = None
     ) -> nn.Module:
         """The weights of :meth:`network`, in a module of the caller's own, to change at will."""
-        return self.space.build(
+        network = self.space.build(
             self.architecture,
             network=size,
             in_channels=self.task.in_channels if in_channels is None else in_channels,
@@ -71,6 +72,7 @@ class Probe:
             initialisation=initialisation,
             seed=derive_seed(self.seed, "score", "weights", self.draw),
         )
+        return use_box_averages(network)
 
     def images(self, count: int, batch: int = 0) -> tuple[Tensor, Tensor]:
         """Augmented training images [count, C, H, W] and their labels [count]; ``batch`` numbers independent draws."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -23,6 +24,7 @@ class Fisher(TrainingPassScore):
     description: ClassVar[str] = "Fisher information of the layers' output channels"
     source: ClassVar[str] = "arXiv 1801.05787, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     per_weight: bool = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -19,6 +20,7 @@ class GradNorm(TrainingPassScore):
     description: ClassVar[str] = "sum over layers of the norm of the loss gradient"
     source: ClassVar[str] = "arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
         return sum(run.gradients[weight].norm() for weight in run.weights)

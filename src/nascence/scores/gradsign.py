@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -27,6 +28,7 @@ class GradSign(Score):
     description: ClassVar[str] = "agreement in sign of the gradients of single images"
     source: ClassVar[str] = "arXiv 2110.08616"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     images: int = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -24,6 +25,7 @@ class GraSP(TrainingPassScore):
     description: ClassVar[str] = "minus sum over weights of w (H g): what the weights do to the gradient's norm"
     source: ClassVar[str] = "arXiv 2002.07376, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
         loss = nn.functional.cross_entropy(run.logits, run.labels)

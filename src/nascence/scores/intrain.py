@@ -31,6 +31,7 @@ class InTrain(Score):
     description: ClassVar[str] = "features' participation ratio times evenness of gradients (a reconstruction)"
     source: ClassVar[str] = "InTrain, CVPR 2026; reconstructed from its formula"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     images: int = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -24,6 +25,7 @@ class JacobCov(TrainingPassScore):
     description: ClassVar[str] = "how little the images' input gradients are correlated"
     source: ClassVar[str] = "arXiv 2006.04647v1, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
         (jacobian,) = torch.autograd.grad(run.logits.sum(), run.inputs, retain_graph=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -20,6 +21,7 @@ class L2Norm(Score):
     description: ClassVar[str] = "sum over layers of the norm of the initial weights"
     source: ClassVar[str] = "arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     initialisation: str = "kaiming-fan-in"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -26,6 +27,7 @@ class MeCo(Score):
     description: ClassVar[str] = "sum of the smallest eigenvalues of the feature maps' channel correlations"
     source: ClassVar[str] = "NeurIPS 2023, MeCo"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     image_size: int = 64

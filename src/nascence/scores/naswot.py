@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -26,6 +27,7 @@ class NASWOT(TrainingPassScore):
     description: ClassVar[str] = "log-determinant of the kernel of common ReLU activations"
     source: ClassVar[str] = "arXiv 2006.04647"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
         return log_determinant(agreement_kernel([(x.detach(), uses) for x, uses in run.relus]))

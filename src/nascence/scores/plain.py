@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -19,6 +20,7 @@ class Plain(TrainingPassScore):
     description: ClassVar[str] = "sum over weights of w dL/dw, with its sign"
     source: ClassVar[str] = "arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
         return sum((weight.detach() * run.gradients[weight]).sum() for weight in run.weights)

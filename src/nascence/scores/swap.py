@@ -31,6 +31,7 @@ class SWAP(Score):
     description: ClassVar[str] = "number of different sample-wise activation patterns of neurons"
     source: ClassVar[str] = "arXiv 2403.04161"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     images: int = 16

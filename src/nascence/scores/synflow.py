@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -23,6 +24,7 @@ class SynFlow(Score):
     description: ClassVar[str] = "flow of an image of ones through the absolute weights, without normalisation"
     source: ClassVar[str] = "arXiv 2006.05467, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     initialisation: str = "kaiming-fan-in"

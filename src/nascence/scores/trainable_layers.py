@@ -19,6 +19,7 @@ class TrainableLayers(Score):
     description: ClassVar[str] = "number of parameter tensors of the evaluation network"
     source: ClassVar[str] = "baseline; arXiv 2502.04975"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:

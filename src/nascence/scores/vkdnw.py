@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -49,6 +50,7 @@ class VKDNWEntropy(_VKDNW):
     description: ClassVar[str] = "VKDNW: entropy of the Fisher information's spectrum"
     source: ClassVar[str] = "arXiv 2502.04975"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def __call__(self, probe: Probe) -> float:
         return self.finite(self.entropy(probe))
@@ -63,6 +65,7 @@ class VKDNW(_VKDNW):
     description: ClassVar[str] = "VKDNW_single: number of parameter tensors plus the entropy of the Fisher spectrum"
     source: ClassVar[str] = "arXiv 2502.04975"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     def __call__(self, probe: Probe) -> float:
         tensors = len(list(probe.network(self.network, initialisation=self.initialisation).parameters()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, final
 
@@ -26,6 +27,7 @@ class Zen(Score):
     description: ClassVar[str] = "sensitivity of the features to the input, corrected for batch normalisation"
     source: ClassVar[str] = "arXiv 2102.01063"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     images: int = 16

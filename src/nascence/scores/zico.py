@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -26,6 +27,7 @@ class ZiCo(Score):
     description: ClassVar[str] = "mean over standard deviation of the gradients across batches"
     source: ClassVar[str] = "arXiv 2301.11300"
     larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
 
     network: str = "ranking"
     images: int = 64

@@ -207,6 +207,15 @@ def _is_stateless(template: nn.Module) -> bool:
     return not template.state_dict() and not any(isinstance(m, nn.BatchNorm2d) for m in template.modules())
 
 
+def use_box_averages(network: nn.Module) -> nn.Module:
+    """Replace every average pooling that :class:`BoxAverage` can stand for, in place. Returns the network."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.AvgPool2d) and _is_box_average(child):
+                setattr(parent, name, BoxAverage())
+    return network
+
+
 def _is_box_average(template: nn.Module) -> bool:
     layers = list(template) if isinstance(template, nn.Sequential) else [template]
     pool = layers[0] if layers else None
@@ -223,4 +232,13 @@ def select_copies(value: Tensor, copies: int, active: Active) -> Tensor:
     return value.unflatten(0, (copies, -1))[list(active)].flatten(0, 1)
 
 
-__all__ = ["Active", "FusedBatchNorm2d", "FusedConv2d", "FusedFactorizedReduce", "FusedReLU", "fuse", "select_copies"]
+__all__ = [
+    "Active",
+    "FusedBatchNorm2d",
+    "FusedConv2d",
+    "FusedFactorizedReduce",
+    "FusedReLU",
+    "fuse",
+    "select_copies",
+    "use_box_averages",
+]
