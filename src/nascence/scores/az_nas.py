@@ -1,7 +1,7 @@
 """The parts of AZ-NAS (Lee & Ham, CVPR 2024) that need a network; the fourth is ``flops``.
 
-All read the features after the stem and after every block, of one forward on standard normal inputs. The published score
-is their non-linear rank sum: ``az-nas`` in :mod:`nascence.scores.aggregation`.
+All read the features after the stem and after every block, of one forward on standard normal inputs. The published
+score is their non-linear rank sum: ``az-nas`` in :mod:`nascence.scores.aggregation`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, final
 
 import torch
@@ -71,7 +72,7 @@ class Progressivity(_AZNASPart):
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
         entropies = self.entropies(probe, features)
-        return min(after - before for before, after in zip(entropies, entropies[1:], strict=False))
+        return min(after - before for before, after in pairwise(entropies))
 
 
 @final
@@ -91,7 +92,7 @@ class Trainability(_AZNASPart):
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float:
         random = generator(probe.seed, "score", "signs", probe.draw)
         values = []
-        for before, after in zip(features, features[1:], strict=False):
+        for before, after in pairwise(features):
             out = torch.randint(2, after.shape, generator=random).to(after.dtype).mul_(2).sub_(1)
             (into,) = torch.autograd.grad(after, before, out, retain_graph=True, allow_unused=True)
             if into is None or (into.shape == out.shape and torch.equal(into, out)):

@@ -81,7 +81,7 @@ class Probe:
         return self.shared(("images", count, batch), lambda: self.task.batch(count, random, augment=True))
 
     def noise(self, count: int, image_size: int | None = None, batch: int = 0) -> tuple[Tensor, Tensor]:
-        """Standard normal inputs [count, C, H, W] and uniformly random labels [count]; ``image_size`` None: the task's."""
+        """Standard normal inputs [count, C, H, W] and random labels [count]; ``image_size`` None: the task's."""
         height, width = self.task.image_size if image_size is None else (image_size, image_size)
 
         def draw() -> tuple[Tensor, Tensor]:

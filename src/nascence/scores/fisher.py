@@ -1,4 +1,4 @@
-"""Fisher information of channels (Theis et al. 2018, Turner et al., ICLR 2020; summed: Abdelfattah et al., ICLR 2021)."""
+"""Fisher information of channels (Theis et al. 2018; summed over a network: Abdelfattah et al., ICLR 2021)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class Fisher(TrainingPassScore):
         total = run.logits.new_zeros(())
         for use, gradient in zip(run.layers, run.output_gradients, strict=True):
             if gradient is not None:
-                per_channel = (use.output.detach() * gradient).flatten(2).sum(2) if gradient.dim() == 4 else (
-                    use.output.detach() * gradient
+                per_channel = (
+                    (use.output.detach() * gradient).flatten(2).sum(2)
+                    if gradient.dim() == 4
+                    else (use.output.detach() * gradient)
                 )
                 fan_in = use.module.weight[0].numel() if self.per_weight else 1
                 total = total + fan_in * per_channel.square().mean(0).sum() / 2

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, final
+from typing import Any, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ class LayerUse:
 
 @final
 class TrainingPass:
-    """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as are asked.
+    """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as asked.
 
     ``layers``: the uses of convolutions and linear layers in order. ``relus``: see :class:`ReLUInputs`. ``features``:
     the outputs of the stem and of every block (see :func:`blocks_of`); empty where the network names none.
@@ -116,7 +116,8 @@ class TrainingPass:
     def weights(self) -> list[nn.Parameter]:
         """The kernels of convolutions and matrices of linear layers that take part in L."""
         modules = dict.fromkeys(use.module for use in self.layers)
-        return [module.weight for module in modules if module.weight in self.gradients]
+        weights = [cast(nn.Parameter, module.weight) for module in modules]
+        return [weight for weight in weights if weight in self.gradients]
 
 
 def is_constant(logits_BK: Tensor) -> bool:

@@ -42,8 +42,8 @@ class VKDNWEntropy(_VKDNW):
     """Entropy of the nine deciles, normalised, of the eigenvalues of the Fisher matrix: at most log 9.
 
     F = mean_n J_n^T (diag(p) - p p^T) J_n over the first entry of every parameter tensor, J_n the derivatives of image
-    n's logits, p its softmax with 5 % of the uniform distribution mixed in. Standard normal inputs; evaluation mode with
-    fresh statistics, which is to say no normalisation.
+    n's logits, p its softmax with 5 % of the uniform distribution mixed in. Standard normal inputs; evaluation mode
+    with fresh statistics, which is to say no normalisation.
     """
 
     name: ClassVar[str] = "vkdnw-entropy"
@@ -59,7 +59,7 @@ class VKDNWEntropy(_VKDNW):
 @final
 @dataclass(frozen=True, kw_only=True)
 class VKDNW(_VKDNW):
-    """VKDNW_single: the number of parameter tensors plus the entropy of :class:`VKDNWEntropy`, which breaks its ties."""
+    """VKDNW_single: the number of parameter tensors, its ties broken by adding the entropy of :class:`VKDNWEntropy`."""
 
     name: ClassVar[str] = "vkdnw"
     description: ClassVar[str] = "VKDNW_single: number of parameter tensors plus the entropy of the Fisher spectrum"
@@ -106,10 +106,12 @@ def _first_entries(module: nn.Module, inputs: Tensor, gradient: Tensor) -> list[
     if isinstance(module, nn.Linear):
         read = inputs[:, 0]
     elif isinstance(module, nn.BatchNorm2d):
-        assert module.running_mean is not None and module.running_var is not None, "fresh statistics"
+        assert module.running_mean is not None, "fresh statistics"
+        assert module.running_var is not None
         read = (inputs[:, 0] - module.running_mean[0]) * torch.rsqrt(module.running_var[0] + module.eps)
     else:
-        assert isinstance(module, nn.Conv2d) and isinstance(module.padding, tuple)
+        assert isinstance(module, nn.Conv2d)
+        assert isinstance(module.padding, tuple)
         (down, right), (top, left) = module.stride, module.padding
         padded = nn.functional.pad(inputs[:, 0], (left, left, top, top))
         read = padded[:, ::down, ::right][:, : at_output.shape[1], : at_output.shape[2]]

@@ -53,9 +53,9 @@ class Space(ABC):
     """A set of independent choices and the rule that turns a full set of answers into a network.
 
     Subclasses set ``name``, ``choices`` and ``networks`` (named sizes: at least ``evaluation``, the network that is
-    trained in the end, ``score``, the small one that tangent-kernel scores look at, and ``ranking``, the one that the other
-    training-free scores look at). A score that reads features block by block finds them by the names that its networks'
-    modules have: ``stem`` and then ``blocks`` or ``cells`` (a plain ``nn.Sequential`` needs none).
+    trained in the end, ``score``, the small one that tangent-kernel scores look at, and ``ranking``, the one that the
+    other training-free scores look at). A score that reads features block by block finds them by the names that its
+    networks' modules have: ``stem`` and then ``blocks`` or ``cells`` (a plain ``nn.Sequential`` needs none).
     """
 
     name: ClassVar[str]

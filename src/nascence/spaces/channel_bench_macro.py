@@ -37,7 +37,11 @@ class ChannelBenchMacroMobileNet(ChainSpace):
     name = "channel-bench-macro-mobilenet"
     first_digit = 1
     choices = tuple(Choice(layer, _WIDTHS) for layer in _LAYERS)
-    networks = {"evaluation": NetworkConfig(channels=128), "score": NetworkConfig(channels=16), "ranking": NetworkConfig(channels=16)}
+    networks = {
+        "evaluation": NetworkConfig(channels=128),
+        "score": NetworkConfig(channels=16),
+        "ranking": NetworkConfig(channels=16),
+    }
 
     def chain(self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int) -> Chain:
         if network.channels % 4:

@@ -36,7 +36,11 @@ class NASBenchMacro(ChainSpace):
     name = "nas-bench-macro"
     first_digit = 0
     choices = tuple(Choice(f"stage{stage + 1}/{at + 1}", (_IDENTITY, *_BLOCKS)) for stage, at in _positions())
-    networks = {"evaluation": NetworkConfig(channels=32), "score": NetworkConfig(channels=8), "ranking": NetworkConfig(channels=8)}
+    networks = {
+        "evaluation": NetworkConfig(channels=32),
+        "score": NetworkConfig(channels=8),
+        "ranking": NetworkConfig(channels=8),
+    }
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Within each stage, identities first: after the first position they compute nothing, wherever they are."""
