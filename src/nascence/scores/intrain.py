@@ -9,11 +9,13 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import torch
 from torch import Tensor
 
 from nascence.scores.base import Probe, Score
 from nascence.scores.passes import training_pass
+
+_ROUNDING = 1e-5
+"""Of the largest gradient; one below is zero but for rounding (of a shift that the next normalisation removes)."""
 
 
 @final
@@ -24,7 +26,8 @@ class InTrain(Score):
     gamma = sum over the L convolutions of log PR of their output's channel covariance, PR = (sum v)^2 / sum v^2 over
     its eigenvalues v. o = sum over parameter tensors of min(1, std(g) / max |g|), g the gradient of the cross-entropy.
     Standard normal inputs, random labels. The reconstruction's own choices: which layers count (convolutions whose
-    output varies), the population's standard deviation, and the inputs' size (the task's; the paper has 64 pixels).
+    output varies), the population's standard deviation, gradients that are zero but for rounding left out, and the
+    inputs' size (the task's; the paper has 64 pixels).
     """
 
     name: ClassVar[str] = "intrain"
@@ -46,7 +49,12 @@ class InTrain(Score):
             return self.worst
         ratios = [participation_ratio(use.output.detach()) for use in run.layers if use.output.dim() == 4]
         logs = [math.log(ratio) for ratio in ratios if not math.isnan(ratio)]
-        health = sum(float(_evenness(gradient)) for gradient in run.gradients.values())
+        largest = [float(gradient.abs().max()) for gradient in run.gradients.values()]
+        health = sum(
+            min(1.0, float(gradient.std(correction=0)) / peak)
+            for gradient, peak in zip(run.gradients.values(), largest, strict=True)
+            if peak > _ROUNDING * max(largest)
+        )
         return self.finite(sum(logs) * (1 + health) / math.log(len(logs) + 1)) if logs else self.worst
 
 
@@ -56,12 +64,6 @@ def participation_ratio(features_BCHW: Tensor) -> float:
     x_CN = x_CN - x_CN.mean(1, keepdim=True)
     covariance = (x_CN @ x_CN.mT).double()
     return float(covariance.trace().square() / covariance.square().sum())
-
-
-def _evenness(gradient: Tensor) -> Tensor:
-    largest = gradient.abs().max()
-    even = gradient.std(correction=0) / largest
-    return torch.where(largest > 0, even.clamp(max=1), torch.zeros_like(largest))
 
 
 __all__ = ["InTrain", "participation_ratio"]

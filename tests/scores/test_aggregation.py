@@ -1,0 +1,71 @@
+import math
+
+import numpy as np
+import pytest
+
+from nascence.errors import SettingError, UnknownNameError
+from nascence.scores import SCORES
+from nascence.scores.aggregation import AGGREGATES, Part, RankSum, ranks
+
+
+def test_ranks_share_ties_and_put_what_is_not_finite_last():
+    values = [3.0, math.nan, 1.0, 3.0, math.inf, 2.0, -math.inf]
+    assert ranks(values).tolist() == [6.5, 2, 4, 6.5, 2, 5, 2]
+    assert ranks(values, larger_is_better=False).tolist() == [4.5, 2, 7, 4.5, 2, 6, 2]
+
+
+def test_rank_sum_by_hand():
+    columns = {"a": [1.0, 2.0, 3.0], "b": [5.0, 9.0, 7.0], "c": [0, 0, 0]}
+    both = RankSum("both", (Part("a"), Part("b", larger_is_better=False)), np.log, "", "")
+    # ranks of a: 1 2 3; of b downwards: 3 1 2
+    assert both(columns) == pytest.approx([math.log(3 / 9), math.log(2 / 9), math.log(6 / 9)])
+
+
+@pytest.mark.parametrize("name", AGGREGATES.names())
+def test_aggregates_name_scores_in_their_direction(name):
+    aggregate = AGGREGATES.get(name)
+    assert aggregate.name == name
+    for part in aggregate.parts:
+        assert SCORES.get(part.score).larger_is_better is part.larger_is_better
+    random = np.random.default_rng(0)
+    columns = {part.score: random.normal(size=30) for part in aggregate.parts}
+    best = dict(columns)
+    for part in aggregate.parts:
+        best[part.score] = columns[part.score].copy()
+        best[part.score][11] = 99 if part.larger_is_better else -99
+    found = aggregate(best)
+    assert np.argmax(found) == 11
+    # only the order matters
+    cubed = {score: column**3 for score, column in best.items()}
+    assert aggregate(cubed) == pytest.approx(found)
+
+
+def test_az_nas_is_the_sum_of_logarithms():
+    columns = {
+        "flops": [10, 20, 30, 40],
+        "az-expressivity": [4, 3, 2, 1],
+        "az-progressivity": [1, 3, 2, 4],
+        "az-trainability": [-math.inf, -1, -2, -math.inf],
+    }
+    expected = []
+    for r in [(1, 4, 1, 1.5), (2, 3, 3, 4), (3, 2, 2, 3), (4, 1, 4, 1.5)]:
+        expected.append(sum(math.log(rank / 4) for rank in r))
+    assert AGGREGATES.get("az-nas")(columns) == pytest.approx(expected)
+
+
+def test_te_nas_adds_ranks():
+    value = AGGREGATES.get("te-nas-ranks")({"ntk-condition": [5, math.inf, 7], "linear-regions": [10, 30, 20]})
+    assert value == pytest.approx([4 / 3, 4 / 3, 4 / 3])
+
+
+def test_mistakes():
+    az = AGGREGATES.get("az-nas")
+    with pytest.raises(SettingError, match="az-nas needs a column 'az-expressivity'; there are flops"):
+        az({"flops": [1.0]})
+    uneven = {part.score: [1.0] * (1 + (part.score == "flops")) for part in az.parts}
+    with pytest.raises(SettingError, match="differ in length"):
+        az(uneven)
+    with pytest.raises(SettingError, match="one value or more"):
+        ranks([])
+    with pytest.raises(UnknownNameError, match="Unknown aggregate"):
+        AGGREGATES.get("az")
