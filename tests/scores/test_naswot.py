@@ -31,7 +31,7 @@ def test_kernel_by_hand():
     one = torch.tensor([[1.0, -1.0, 0.0], [2.0, 3.0, -4.0]])
     two = torch.tensor([[5.0], [-5.0]])
     # agreements: inputs 1 and 3 of `one`; none of `two`, which counts twice
-    assert agreement_kernel([(one, 1), (two, 2)]).tolist() == [[5.0, 2.0], [2.0, 5.0]]
+    assert agreement_kernel([(one > 0, 1), (two > 0, 2)]).tolist() == [[5.0, 2.0], [2.0, 5.0]]
     assert float(log_determinant(torch.tensor([[5.0, 2.0], [2.0, 5.0]], dtype=torch.float64))) == pytest.approx(
         math.log(21)
     )
@@ -39,4 +39,4 @@ def test_kernel_by_hand():
 
 def test_two_images_of_equal_code_are_singular():
     same = torch.tensor([[1.0, -1.0], [2.0, -3.0], [-1.0, 1.0]])
-    assert float(log_determinant(agreement_kernel([(same, 1)]))) == -math.inf
+    assert float(log_determinant(agreement_kernel([(same > 0, 1)]))) == -math.inf

@@ -1,6 +1,7 @@
 """Training-free scores, one file each."""
 
 from nascence.registry import Registry
+from nascence.scores.aggregation import AGGREGATES
 from nascence.scores.base import Probe, Score, evaluate
 
 SCORES = Registry(
@@ -35,4 +36,4 @@ SCORES = Registry(
     },
 )
 
-__all__ = ["SCORES", "Probe", "Score", "evaluate"]
+__all__ = ["AGGREGATES", "SCORES", "Probe", "Score", "evaluate"]

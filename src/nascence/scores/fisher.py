@@ -30,15 +30,10 @@ class Fisher(TrainingPassScore):
 
     def of(self, run: TrainingPass) -> float | Tensor:
         total = run.logits.new_zeros(())
-        for use, gradient in zip(run.layers, run.output_gradients, strict=True):
-            if gradient is not None:
-                per_channel = (
-                    (use.output.detach() * gradient).flatten(2).sum(2)
-                    if gradient.dim() == 4
-                    else (use.output.detach() * gradient)
-                )
+        for use, product_BC in zip(run.layers, run.output_products, strict=True):
+            if product_BC is not None:
                 fan_in = use.module.weight[0].numel() if self.per_weight else 1
-                total = total + fan_in * per_channel.square().mean(0).sum() / 2
+                total = total + fan_in * product_BC.square().mean(0).sum() / 2
         return total
 
 

@@ -30,15 +30,15 @@ class NASWOT(TrainingPassScore):
     worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
-        return log_determinant(agreement_kernel([(x.detach(), uses) for x, uses in run.relus]))
+        return log_determinant(agreement_kernel(run.active))
 
 
-def agreement_kernel(relu_inputs: list[tuple[Tensor, int]]) -> Tensor:
-    """K [N, N] in float64; each input [N, ...] counts as often as there are ReLUs that read it."""
-    count = len(relu_inputs[0][0])
+def agreement_kernel(active: list[tuple[Tensor, int]]) -> Tensor:
+    """K [N, N] in float64 of Boolean codes [N, ...], each with the number of ReLUs that it belongs to."""
+    count = len(active[0][0])
     total, products = 0, torch.zeros(count, count, dtype=torch.float64)
-    for inputs, uses in relu_inputs:
-        signs = (inputs > 0).flatten(1).float().mul_(2).sub_(1)
+    for codes, uses in active:
+        signs = codes.flatten(1).float().mul_(2).sub_(1)
         total += uses * signs.shape[1]
         for part in signs.split(_EXACT, dim=1):
             products += uses * (part @ part.mT).double()

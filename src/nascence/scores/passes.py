@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, cast, final
 
 import torch
@@ -48,8 +48,9 @@ class ReLUInputs:
         _, uses = self._seen.get(id(inputs), (inputs, 0))
         self._seen[id(inputs)] = inputs, uses + 1
 
-    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
-        return iter(self._seen.values())
+    def active(self) -> list[tuple[Tensor, int]]:
+        """Whether each number of each different input is positive: Boolean, in the input's shape; and the ReLUs."""
+        return [(inputs.detach() > 0, uses) for inputs, uses in self._seen.values()]
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class LayerUse:
 class TrainingPass:
     """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as asked.
 
-    ``layers``: the uses of convolutions and linear layers in order. ``relus``: see :class:`ReLUInputs`. ``features``:
-    the outputs of the stem and of every block (see :func:`blocks_of`); empty where the network names none.
+    ``layers``: the uses of convolutions and linear layers in order. ``active``: which inputs of ReLUs are positive, see
+    :class:`ReLUInputs`. ``features``: the outputs of the stem and of every block (see :func:`blocks_of`); empty where
+    the network names none.
     """
 
     def __init__(self, network: nn.Module, x_BCHW: Tensor, labels_B: Tensor) -> None:
@@ -73,9 +75,9 @@ class TrainingPass:
         self.inputs = x_BCHW.detach().requires_grad_()
         self.labels = labels_B
         self.layers: list[LayerUse] = []
-        self.relus = ReLUInputs()
         self.features: list[Tensor] = []
         blocks = set(blocks_of(network))
+        relus = ReLUInputs()
 
         def record(module: nn.Module, inputs: Tensor, output: Tensor) -> None:
             if module in blocks and output.dim() == 4:
@@ -83,11 +85,12 @@ class TrainingPass:
             if isinstance(module, nn.Conv2d | nn.Linear):
                 self.layers.append(LayerUse(module, output))
             elif isinstance(module, nn.ReLU):
-                self.relus.add(inputs)
+                relus.add(inputs)
 
         watched = [m for m in network.modules() if m in blocks or isinstance(m, nn.Conv2d | nn.Linear | nn.ReLU)]
         with watching(watched, record):
             self.logits = network.train()(self.inputs)
+        self.active = relus.active()
 
     @cached_property
     def constant(self) -> bool:
@@ -95,22 +98,32 @@ class TrainingPass:
         return is_constant(self.logits)
 
     @cached_property
-    def _gradients(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None]]:
-        parameters, outputs = list(self.network.parameters()), [use.output for use in self.layers]
+    def _backward(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None]]:
+        sums: list[Tensor | None] = [None] * len(self.layers)
+
+        def keep(at: int, gradient: Tensor) -> None:
+            product = self.layers[at].output.detach() * gradient
+            sums[at] = product.flatten(2).sum(2) if product.dim() == 4 else product
+
+        handles = [use.output.register_hook(partial(keep, at)) for at, use in enumerate(self.layers)]
+        parameters = list(self.network.parameters())
         loss = nn.functional.cross_entropy(self.logits, self.labels)
-        found = torch.autograd.grad(loss, [*parameters, *outputs], retain_graph=True, allow_unused=True)
-        of_parameters = {p: g for p, g in zip(parameters, found, strict=False) if g is not None}
-        return of_parameters, list(found[len(parameters) :])
+        try:
+            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return {p: g for p, g in zip(parameters, found, strict=True) if g is not None}, sums
 
     @property
     def gradients(self) -> dict[nn.Parameter, Tensor]:
         """d L / d parameter, L the mean cross-entropy, for every parameter that takes part."""
-        return self._gradients[0]
+        return self._backward[0]
 
     @property
-    def output_gradients(self) -> list[Tensor | None]:
-        """d L / d output of every use in ``layers``; None where it does not take part."""
-        return self._gradients[1]
+    def output_products(self) -> list[Tensor | None]:
+        """Of every use in ``layers``, the sum over positions of output * d L / d output [B, C]; None without a part."""
+        return self._backward[1]
 
     @cached_property
     def weights(self) -> list[nn.Parameter]:
@@ -145,15 +158,14 @@ def training_pass(
     *,
     inputs: Inputs = "images",
     image_size: int | None = None,
-    batch: int = 0,
 ) -> TrainingPass:
-    """The probe's pass with these settings; ``batch`` numbers independent batches through the same weights."""
+    """The probe's pass with these settings; ``image_size`` is that of noise."""
 
     def run() -> TrainingPass:
-        x_BCHW, labels_B = probe.images(count, batch) if inputs == "images" else probe.noise(count, image_size, batch)
+        x_BCHW, labels_B = probe.images(count) if inputs == "images" else probe.noise(count, image_size)
         return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, labels_B)
 
-    return probe.shared(("pass", network, initialisation, count, inputs, image_size, batch), run)
+    return probe.shared(("pass", network, initialisation, count, inputs, image_size), run)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ class SWAP(Score):
         watched = [module for module in network.modules() if isinstance(module, nn.ReLU)]
         with torch.no_grad(), watching(watched, lambda module, inputs, output: relus.add(inputs)):
             logits = network.train()(x_BCHW)
-        active = [(x > 0).flatten(1) for x, _ in relus if x.dim() == 4]
+        active = [codes.flatten(1) for codes, _ in relus.active() if codes.dim() == 4]
         if is_constant(logits) or not active:
             return self.worst
         return float(count_patterns(torch.cat(active, dim=1))) * self._size_factor(probe)

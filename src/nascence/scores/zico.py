@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nascence.errors import SettingError
 from nascence.scores.base import Probe, Score
-from nascence.scores.passes import training_pass
+from nascence.scores.passes import TrainingPass, training_pass
 
 
 @final
@@ -39,14 +39,14 @@ class ZiCo(Score):
             raise SettingError(f"zico compares gradients across batches: it needs at least 2, not {self.batches}.")
 
     def __call__(self, probe: Probe) -> float:
-        runs = [
-            training_pass(probe, self.network, self.initialisation, self.images, batch=batch)
-            for batch in range(self.batches)
-        ]
-        if any(run.constant for run in runs):
+        first = training_pass(probe, self.network, self.initialisation, self.images)
+        if first.constant:
             return self.worst
+        batches = [first.gradients]
+        for batch in range(1, self.batches):  # only the gradients stay: the pass is no other score's
+            batches.append(TrainingPass(first.network, *probe.images(self.images, batch)).gradients)
         return self.finite(
-            sum(_of_layer(torch.stack([run.gradients[weight] for run in runs])) for weight in runs[0].weights)
+            sum(_of_layer(torch.stack([gradients[weight] for gradients in batches])) for weight in first.weights)
         )
 
 

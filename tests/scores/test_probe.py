@@ -1,0 +1,56 @@
+"""What a probe hands out: networks, images and noise of one draw."""
+
+import math
+
+import pytest
+import torch
+
+from nascence.scores import SCORES, Probe
+from nascence.scores.snip import SNIP
+from nascence.supernets.fused import BoxAverage, use_box_averages
+
+
+def test_build_gives_the_networks_weights_in_a_new_module(probe):
+    shared = probe.network("ranking", initialisation="kaiming-fan-in")
+    assert probe.network("ranking", initialisation="kaiming-fan-in") is shared
+    own = probe.build("ranking", initialisation="kaiming-fan-in")
+    assert own is not shared
+    for one, other in zip(own.parameters(), shared.parameters(), strict=True):
+        assert one is not other
+        assert torch.equal(one, other)
+
+
+def test_average_pooling_becomes_box_sums_of_the_same_numbers(probe):
+    obvious = probe.space.build(probe.architecture, network="ranking", num_classes=4, seed=3).double().eval()
+    quick = use_box_averages(probe.space.build(probe.architecture, network="ranking", num_classes=4, seed=3))
+    quick = quick.double().eval()
+    x = probe.noise(3)[0].double()
+    assert torch.allclose(obvious(x), quick(x), rtol=1e-9)
+    replaced = [module for module in quick.modules() if isinstance(module, BoxAverage)]
+    assert len(replaced) == 3
+    kept = [module for module in quick.modules() if isinstance(module, torch.nn.AvgPool2d)]
+    assert len(kept) == 2, "the 2 x 2 pooling of the reductions is another operation"
+
+
+def test_draws_do_not_depend_on_the_architecture(probe):
+    other = Probe(probe.space, probe.space.from_index(7), probe.task, probe.seed)
+    for kind in ("images", "noise"):
+        for mine, theirs in zip(getattr(probe, kind)(5), getattr(other, kind)(5), strict=True):
+            assert torch.equal(mine, theirs)
+        assert not torch.equal(getattr(probe, kind)(5)[0], getattr(probe, kind)(5, batch=1)[0])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_the_worst(value):
+    assert SNIP().finite(value) == -math.inf
+    assert SNIP().finite(torch.tensor(2.0)) == 2
+
+
+@pytest.mark.parametrize("name", SCORES.names())
+def test_a_score_is_known_by_its_own_name(name):
+    kind = SCORES.get(name)
+    assert kind.name == name
+    assert kind() == kind()
+    assert kind.worst <= 1 if kind.larger_is_better else kind.worst == math.inf
+    assert kind.description
+    assert kind.source
