@@ -13,12 +13,12 @@ from nascence.spaces import get_space
 @pytest.fixture
 def features(probe, reference):
     """After the stem and every block, in float64, with the graph."""
-    network = reference(probe)
+    network = reference(probe, "ranking-deep")
     x = probe.noise(4)[0].double()
     maps = [network.stem(x)]
     for block in network.blocks:
         maps.append(block(maps[-1]))
-    assert len(maps) == 6
+    assert len(maps) == 18
     return maps
 
 

@@ -8,7 +8,7 @@ from nascence.scores.intrain import InTrain, participation_ratio
 
 
 def test_is_the_formula_of_the_dossier(probe, reference):
-    network = reference(probe)
+    network = reference(probe, "ranking-deep")
     images, labels = probe.noise(5)
     maps = []
     for module in network.modules():

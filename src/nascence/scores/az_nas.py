@@ -1,7 +1,8 @@
 """The parts of AZ-NAS (Lee & Ham, CVPR 2024) that need a network; the fourth is ``flops``.
 
 All read the features after the stem and after every block, of one forward on standard normal inputs. The published
-score is their non-linear rank sum: ``az-nas`` in :mod:`nascence.scores.aggregation`.
+score is their non-linear rank sum: ``az-nas`` in :mod:`nascence.scores.aggregation`. The paper's network is
+``evaluation``, its batch 64: a deep network matters to these parts, a large batch hardly.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from nascence.seeding import generator
 
 @dataclass(frozen=True, kw_only=True)
 class _AZNASPart(Score):
-    network: str = "ranking"
-    images: int = 64
+    network: str = "ranking-deep"
+    images: int = 16
     initialisation: str = "kaiming-fan-in"
     inputs: Inputs = "noise"
 

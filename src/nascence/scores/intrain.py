@@ -36,8 +36,8 @@ class InTrain(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 64
+    network: str = "ranking-deep"
+    images: int = 16
     image_size: int | None = None
     initialisation: str = "kaiming-fan-in"
 

@@ -54,8 +54,9 @@ class Space(ABC):
 
     Subclasses set ``name``, ``choices`` and ``networks`` (named sizes: at least ``evaluation``, the network that is
     trained in the end, ``score``, the small one that tangent-kernel scores look at, and ``ranking``, the one that the
-    other training-free scores look at). A score that reads features block by block finds them by the names that its
-    networks' modules have: ``stem`` and then ``blocks`` or ``cells`` (a plain ``nn.Sequential`` needs none).
+    other training-free scores look at, or ``ranking-deep`` where they compare block with block). A score that reads
+    features block by block finds them by the names that its networks' modules have: ``stem`` and then ``blocks`` or
+    ``cells`` (a plain ``nn.Sequential`` needs none).
     """
 
     name: ClassVar[str]

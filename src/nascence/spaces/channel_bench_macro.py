@@ -41,6 +41,7 @@ class ChannelBenchMacroMobileNet(ChainSpace):
         "evaluation": NetworkConfig(channels=128),
         "score": NetworkConfig(channels=16),
         "ranking": NetworkConfig(channels=16),
+        "ranking-deep": NetworkConfig(channels=16),
     }
 
     def chain(self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int) -> Chain:

@@ -38,6 +38,7 @@ class NASBench201(CellSpace):
         "score": NetworkConfig(channels=3, depth=3),
         "proxy": NetworkConfig(channels=8, depth=2),
         "ranking": NetworkConfig(channels=8, depth=1),
+        "ranking-deep": NetworkConfig(channels=8, depth=5),
         "regions": NetworkConfig(channels=1, depth=1, stages=1, stem_channels=0),
     }
 

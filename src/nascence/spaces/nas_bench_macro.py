@@ -40,6 +40,7 @@ class NASBenchMacro(ChainSpace):
         "evaluation": NetworkConfig(channels=32),
         "score": NetworkConfig(channels=8),
         "ranking": NetworkConfig(channels=8),
+        "ranking-deep": NetworkConfig(channels=8),
     }
 
     def canonical(self, architecture: Architecture) -> Architecture:

@@ -38,6 +38,7 @@ class ToySpace(CellSpace):
         "search": NetworkConfig(channels=4, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=4),
         "ranking": NetworkConfig(channels=4, depth=2),
+        "ranking-deep": NetworkConfig(channels=4, depth=4),
     }
 
     def format(self, architecture: Architecture) -> str:
