@@ -56,7 +56,7 @@ def loss_gradients(reference):
     """(network, gradients by layer name) of the mean cross-entropy on a batch, by an ordinary backward."""
 
     def compute(probe, count, initialisation="kaiming-fan-in", batch=0):
-        network = reference(probe, initialisation=initialisation)
+        network = reference(probe, "ranking-deep", initialisation)
         images, labels = probe.images(count, batch)
         torch.nn.functional.cross_entropy(network(images.double()), labels).backward()
         layers = {

@@ -6,7 +6,7 @@ from nascence.scores.fisher import Fisher
 
 @pytest.mark.parametrize("per_weight", [True, False])
 def test_is_the_mean_square_of_activation_times_gradient(probe, reference, per_weight):
-    network = reference(probe)
+    network = reference(probe, "ranking-deep")
     images, labels = probe.images(6)
     seen = []
 

@@ -29,6 +29,9 @@ class NASWOT(TrainingPassScore):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
+    network: str = "ranking"
+    images: int = 64
+
     def of(self, run: TrainingPass) -> float | Tensor:
         return log_determinant(agreement_kernel(run.active))
 

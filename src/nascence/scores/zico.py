@@ -29,8 +29,8 @@ class ZiCo(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 64
+    network: str = "ranking-deep"
+    images: int = 16
     initialisation: str = "kaiming-fan-in"
     batches: int = 2
 
