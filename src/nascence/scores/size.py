@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, final
 
 from nascence.costs import CostModel
 from nascence.scores.base import Probe, Score
+from nascence.spaces import Space
+
+
+@lru_cache(maxsize=8)
+def _model(space: Space, input_shape: tuple[int, int, int], num_classes: int) -> CostModel:
+    return CostModel(space, space.networks["evaluation"], input_shape, num_classes)
 
 
 def _cost(probe: Probe, name: str) -> float:
     shape = (probe.task.in_channels, *probe.task.image_size)
-    model = CostModel(probe.space, probe.space.networks["evaluation"], shape, probe.task.num_classes)
-    return model.cost(name, probe.architecture)
+    return _model(probe.space, shape, probe.task.num_classes).cost(name, probe.architecture)
 
 
 @final

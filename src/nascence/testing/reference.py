@@ -152,7 +152,8 @@ def count_regions(network: nn.Module, batches: Sequence[Tensor], weights: Mixing
             bits.clear()
             _call(network, x_BCHW, weights)
             rows += torch.cat(bits, dim=1).unbind()
-    return sum(not any(torch.equal(row, earlier) for earlier in rows[:at]) for at, row in enumerate(rows))
+    table = torch.stack(rows)
+    return sum(not bool((table[:at] == row).all(1).any()) for at, row in enumerate(table))
 
 
 def kernel_trace(
