@@ -12,7 +12,7 @@ TINY = {
     "nasi": {"steps": 3, "images": 4, "channels": 2, "depth": 2},
     "random": {},
 }
-MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition"}
+MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}
 NETWORKS = {"nas-bench-201": NetworkConfig(channels=4), "darts": NetworkConfig(channels=2, depth=2)}
 
 

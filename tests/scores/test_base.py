@@ -100,7 +100,7 @@ def test_all_skip_is_not_degenerate(space, digits):
 def test_kappa_of_equal_images_is_infinite(space, digits):
     score = SCORES.get("ntk-condition")(images=8)
     probe = Probe(space, space.sample(generator(0)), digits)
-    images, labels = probe.images(8)
+    images, _ = probe.images(8)
     images[:] = images[0]
     assert score(probe) == score.worst == math.inf
 

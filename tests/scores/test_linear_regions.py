@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -157,17 +159,8 @@ class TestScore:
         space = get_space("nas-bench-201")
         score = LinearRegions(patches=100, batches=2)
         probe = Probe(space, space.from_index(4321), digits, seed=3)
-        network = space.build(
-            probe.architecture, network="regions", in_channels=1, initialisation=score.initialisation, seed=0
-        )
-        network.load_state_dict(
-            {
-                name: value
-                for name, value in probe.network(
-                    "regions", initialisation=score.initialisation, in_channels=1
-                ).state_dict().items()
-            }
-        )
+        own = probe.network("regions", initialisation=score.initialisation, in_channels=1)
+        network = copy.deepcopy(own)
         expected = reference.count_regions(network.double(), probe.patches(100, 3, 2).double().chunk(2))
         assert score(probe) == pytest.approx(expected, rel=0.03)
         assert 1 < score(probe) <= 200

@@ -229,7 +229,9 @@ class TestConditionNumber:
     def test_a_network_without_a_path_is_infinite(self, mode, images):
         space = get_space("nas-bench-201")
         network = space.build(space.architecture(["none"] * 6), network="score")
-        assert float(condition_number(kernel(replace_batch_norm(network, mode), images(6, 3, 8, 8).float()))) == math.inf
+        assert (
+            float(condition_number(kernel(replace_batch_norm(network, mode), images(6, 3, 8, 8).float()))) == math.inf
+        )
         for name in SPACES:
             supernet = Supernet(get_space(name), get_space(name).networks["score"])
             shape = (len(get_space(name).shape.edges), len(get_space(name).operations))

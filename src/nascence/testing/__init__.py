@@ -11,4 +11,12 @@ from nascence.testing.conformance import (
 )
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
 
-__all__ = ["AdditiveObjective", "CellSpaceConformance", "MethodConformance", "ScoreConformance", "SpaceConformance", "ToySpace", "toy_space"]
+__all__ = [
+    "AdditiveObjective",
+    "CellSpaceConformance",
+    "MethodConformance",
+    "ScoreConformance",
+    "SpaceConformance",
+    "ToySpace",
+    "toy_space",
+]

@@ -44,14 +44,22 @@ class _ObviousEdge(nn.Module):
 class ObviousSupernet(nn.Module):
     """A supernet with one module per operation, edge and cell, called like :class:`nascence.supernets.Supernet`."""
 
-    def __init__(self, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10) -> None:
+    def __init__(
+        self, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10
+    ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             self.network = space.stack(lambda edge: _ObviousEdge(space, edge), network, in_channels, num_classes)
 
     @classmethod
     def like(
-        cls, supernet: Supernet, space: CellSpace, network: NetworkConfig, *, in_channels: int = 3, num_classes: int = 10
+        cls,
+        supernet: Supernet,
+        space: CellSpace,
+        network: NetworkConfig,
+        *,
+        in_channels: int = 3,
+        num_classes: int = 10,
     ) -> ObviousSupernet:
         """With the weights, the statistics, the precision and the mode (training or not) of a fused supernet."""
         obvious = cls(space, network, in_channels=in_channels, num_classes=num_classes)
@@ -67,7 +75,7 @@ class ObviousSupernet(nn.Module):
 
 
 def per_edge(supernet: Supernet, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Values by the names of a fused supernet's tensors (its state, gradients), by those of :class:`ObviousSupernet`."""
+    """Values by the names of a fused supernet's tensors (state, gradients), by those of :class:`ObviousSupernet`."""
     found: dict[str, Tensor] = {}
     for name, value in values.items():
         inside = re.fullmatch(r"(.*)\.sources\.(\d+)\.(\d+)\.(.*)", name)
