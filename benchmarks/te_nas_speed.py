@@ -14,6 +14,7 @@ import argparse
 import resource
 import time
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -106,9 +107,7 @@ def record(strategy: SupernetPruning) -> dict[int, tuple[MixingWeights, dict[str
         return values
 
     for index, indicator in enumerate(originals):
-        strategy.indicators[index] = replace(
-            indicator, measure=lambda weights, at_round, draw, index=index: listen(index, weights, at_round, draw)
-        )
+        strategy.indicators[index] = replace(indicator, measure=partial(listen, index))
     return asked
 
 

@@ -28,6 +28,7 @@ class TestMethods(MethodConformance):
     def chosen(self, name, space_name, digits):
         more = MANY_CANDIDATES if (name, space_name) == ("te-nas", "darts") else {}
         self.method = METHODS.get(name)(**{**TINY[name], **more})
+        self.dear_steps = 1 if more else 0
         self.space, self.network, self.task = get_space(space_name), NETWORKS[space_name], digits
 
 

@@ -385,6 +385,8 @@ class MethodConformance:
     task: ImageClassification
     network: NetworkConfig = NetworkConfig(channels=4, depth=2)
     """The size of the network that the budget is about."""
+    dear_steps: int = 0
+    """So many first steps take too long to be done twice."""
 
     def checker(self, budget: Budget | None = None) -> BudgetChecker:
         shape = (self.task.in_channels, *self.task.image_size)
@@ -418,7 +420,7 @@ class MethodConformance:
         assert whole.steps_done == whole.total_steps == len(events)
         architecture = whole.derive()
         assert self.space.architecture(architecture.answers) == architecture
-        for done, event in enumerate(events):
+        for done, event in list(enumerate(events))[self.dear_steps :]:
             resumed = self.strategy()
             resumed.load_state_dict(states[done])
             assert resumed.steps_done == done
@@ -428,7 +430,8 @@ class MethodConformance:
         finished.load_state_dict(states[-1])
         assert finished.done
         assert finished.derive() == architecture
-        assert _json(self.strategy(seed=1).advance()) != events[0], "another seed, another step"
+        if not self.dear_steps:
+            assert _json(self.strategy(seed=1).advance()) != events[0], "another seed, another step"
 
     def test_ends_within_a_budget(self) -> None:
         low, high = self.checker().model.range("params")
