@@ -8,7 +8,7 @@ import torch
 from nascence.scores import Probe
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import get_space
-from nascence.tasks import ImageClassification
+from nascence.tasks import ImageClassification, load_task
 from nascence.tasks.image_classification import ImageSet
 
 CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
@@ -68,3 +68,18 @@ def loss_gradients(reference):
         return network, layers
 
     return compute
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load_task("digits")
+
+
+@pytest.fixture
+def images():
+    """A function from a shape (and a seed) to float64 images."""
+
+    def draw(*shape, seed=0):
+        return torch.randn(*shape, generator=generator(seed, "images"), dtype=torch.float64)
+
+    return draw

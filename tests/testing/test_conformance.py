@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from nascence.architecture import Architecture
+from nascence.scores import Score
 from nascence.spaces import SPACES, Choice, NetworkConfig, Space
 from nascence.spaces import get_space as cached_get_space
-from nascence.testing import CellSpaceConformance, SpaceConformance
+from nascence.testing import CellSpaceConformance, ScoreConformance, SpaceConformance
 from nascence.testing.conformance import _assert_uniform
 
 
@@ -125,3 +126,57 @@ def test_uniformity_is_judged():
 
 def test_cell_checks_extend_the_others():
     assert set(CHECKS) < {name for name in dir(CellSpaceConformance) if name.startswith("test_")}
+
+
+class _Broken(Score):
+    name = "params"
+    description = "for tests"
+    source = "none"
+    larger_is_better = True
+    worst = 0.0
+    random = True
+
+    def __call__(self, probe):
+        return self.rule(probe)
+
+    @staticmethod
+    def rule(probe):
+        return float(str(probe.architecture).count("conv") + (probe.seed + probe.draw) / 8)
+
+
+class _NotANumber(_Broken):
+    rule = staticmethod(lambda probe: float("inf"))
+
+
+class _SaysRandomIsNot(_Broken):
+    rule = staticmethod(lambda probe: 1.0 + str(probe.architecture).count("conv"))
+
+
+class _DrawsGlobally(_Broken):
+    rule = staticmethod(lambda probe: 1 + float(torch.rand(())))
+
+
+class _Constant(_Broken):
+    rule = staticmethod(lambda probe: 1.0 + probe.draw + probe.seed)
+
+
+@pytest.mark.parametrize(
+    ("score", "check"),
+    [
+        (_NotANumber, "test_values_are_finite_or_the_worst"),
+        (_SaysRandomIsNot, "test_values_depend_on_seed_and_draw_alone"),
+        (_DrawsGlobally, "test_values_depend_on_seed_and_draw_alone"),
+        (_Constant, "test_different_architectures_differ"),
+        (_Broken, "test_degenerate_networks_get_the_worst"),
+        (_Broken, "test_says_what_it_is"),
+    ],
+)
+def test_a_broken_score_fails(score, check):
+    conformance = ScoreConformance()
+    conformance.score, conformance.space, conformance.task = score(), cached_get_space("nas-bench-201"), None
+    conformance.degenerate = [conformance.space.architecture(["nor_conv_3x3"] * 6)]
+    with pytest.raises(AssertionError):
+        getattr(conformance, check)()
+    conformance.score = _Broken()
+    if check not in ("test_degenerate_networks_get_the_worst", "test_says_what_it_is"):
+        getattr(conformance, check)()

@@ -129,8 +129,8 @@ class BudgetChecker:
         """The architecture within the budget of the largest sum of scores.
 
         ``scores``: per kind of cell [edges, operations], summed over kept edges, and per choice's name [options], both
-        added where both are there. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among equals, the
-        cheapest, then the first in the order of the options. Raises :class:`BudgetError` when nothing fits.
+        added where both are there. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among
+        equals, the cheapest, then the first in the order of the options. Raises :class:`BudgetError` when nothing fits.
         """
         found = self.model.select(limits=self.budget.limits, scores=scores, remaining=remaining)
         if found is None:

@@ -104,6 +104,11 @@ class Probe:
         return self.shared(("patches", count, size, batches), draw)
 
 
+def is_constant(logits_BK: Tensor) -> bool:
+    """Whether all images have the same logits, as in a network without a path from its input."""
+    return bool((logits_BK - logits_BK[0]).abs().max() <= 1e-6 * logits_BK.abs().max())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Score(ABC):
     """A number computed for an architecture without training; settings are fields.
@@ -149,4 +154,4 @@ def evaluate(
     return values
 
 
-__all__ = ["Probe", "Score", "evaluate"]
+__all__ = ["Probe", "Score", "evaluate", "is_constant"]

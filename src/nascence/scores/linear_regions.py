@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Probe, Score, is_constant
 from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
 from nascence.supernets.fused import FusedReLU
@@ -86,4 +86,6 @@ class LinearRegions(Score):
             raise SettingError(f"linear-regions needs a one-channel network without stem; {probe.space.name} has none.")
         network = probe.network("regions", initialisation=self.initialisation, batch_norm="frozen", in_channels=1)
         patches = probe.patches(self.patches, self.patch_size, self.batches)
-        return float(count_regions(network, network, patches, batches=self.batches)[0])
+        (count,) = count_regions(network, network, patches, batches=self.batches)
+        with torch.no_grad():  # activations on a branch that leads nowhere divide nothing
+            return self.worst if is_constant(network(patches)) else float(count)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.batch_norm import ScoringBatchNorm
+from nascence.scores.batch_norm import ScoringBatchNorm, calibrate
 from nascence.supernets.fused import FusedConv2d
 
 Forward = Callable[[Tensor], Tensor]
@@ -31,6 +31,7 @@ def class_summed_kernel(
     norms = [module for module in network.modules() if isinstance(module, ScoringBatchNorm)]
     for norm in norms:
         norm.groups = groups
+    calibrate(network, forward, x_BCHW)
     if any(norm.mode == "train" for norm in norms):
         jacobian = _jacobian_by_cotangents(network, forward, x_BCHW, groups, chunk)
     else:

@@ -12,7 +12,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Probe, Score, is_constant
 
 
 def squared_gradient_norm(
@@ -46,6 +46,6 @@ class NTKTrace(Score):
         network = probe.network("score", initialisation=self.initialisation)
         x_BCHW, labels_B = probe.images(self.images)
         logits_BK = network(x_BCHW)
-        if (logits_BK - logits_BK[0]).abs().max() <= 1e-6 * logits_BK.abs().max():
-            return self.worst  # the same output for all images: only the bias of the classifier has a gradient
+        if is_constant(logits_BK):
+            return self.worst  # only the bias of the classifier has a gradient
         return float(squared_gradient_norm(network, logits_BK, labels_B))

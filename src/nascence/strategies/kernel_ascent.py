@@ -29,6 +29,8 @@ class KernelAscent(Strategy):
     ``nu``: a constant, or None for the running mean of the s seen so far (before the present one), with ``nu_start`` as
     one earlier observation if it is given; the paper's rule for its adaptive variant is in an appendix that we could
     not read, so this is a reconstruction. One step is one gradient.
+
+    Raises :class:`SettingError` when ``steps`` is below 1, :class:`BudgetError` when nothing is within the budget.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class KernelAscent(Strategy):
         self.total_steps = steps
         self.mu, self.nu, self.nu_start = mu, nu, nu_start
         self.budget = budget
+        budget.best(decisions.scores(decisions.zeros()))  # a budget that nothing meets is refused before the search
         self.sum = self.decisions.zeros()
         self.largest_norm = 0.0
         self.traces: list[float] = []

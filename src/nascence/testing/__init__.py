@@ -3,7 +3,20 @@
 Nothing of the product imports this package; it needs the development extra (hypothesis).
 """
 
-from nascence.testing.conformance import CellSpaceConformance, SpaceConformance
+from nascence.testing.conformance import (
+    CellSpaceConformance,
+    MethodConformance,
+    ScoreConformance,
+    SpaceConformance,
+)
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
 
-__all__ = ["AdditiveObjective", "CellSpaceConformance", "SpaceConformance", "ToySpace", "toy_space"]
+__all__ = [
+    "AdditiveObjective",
+    "CellSpaceConformance",
+    "MethodConformance",
+    "ScoreConformance",
+    "SpaceConformance",
+    "ToySpace",
+    "toy_space",
+]

@@ -1,4 +1,4 @@
-"""Checks that every space must pass. A test class inherits them::
+"""Checks that every space, score and method must pass. A test class inherits them::
 
     class TestMySpace(SpaceConformance):
         space = MySpace()
@@ -9,24 +9,33 @@ an architecture's text and JSON go by it.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
+from nascence.configuration import describe, from_json, to_json
+from nascence.costs import Budget
+from nascence.costs.budget import BudgetChecker
 from nascence.errors import ArchitectureError, NascenceError, UnknownNameError
+from nascence.methods import METHODS, Method, Problem
+from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, Space, get_space
 from nascence.spaces.base import ENUMERATION_LIMIT
+from nascence.strategies import Strategy
+from nascence.tasks import ImageClassification
 
 _FEW = 20_000
 
@@ -310,3 +319,145 @@ def _untouched_random_state() -> Iterator[None]:
     assert torch.equal(torch.get_rng_state(), before[0]), "PyTorch's global generator was used"
     assert random.getstate() == before[1], "Python's global generator was used"
     assert repr(np.random.get_state()) == before[2], "NumPy's global generator was used"
+
+
+class ScoreConformance:
+    """The same for scores: set :attr:`score`, :attr:`space` and :attr:`task` (small settings keep it quick).
+
+    ``degenerate``: architectures whose output does not depend on the image; a random score must give them its worst.
+    """
+
+    score: Score
+    space: Space
+    task: ImageClassification
+    degenerate: Sequence[Architecture] = ()
+
+    def values(self, seed: int = 0, draws: int = 1, number: int = 3) -> list[list[float]]:
+        """Per architecture the value at each draw."""
+        sampled = [self.space.sample(generator(at, "conformance")) for at in range(number)]
+        return [
+            evaluate([self.score], self.space, architecture, self.task, seed=seed, draws=draws)[self.score.name]
+            for architecture in sampled
+        ]
+
+    def test_says_what_it_is(self) -> None:
+        for name in ("name", "description", "source"):
+            assert getattr(self.score, name).strip(), name
+        assert isinstance(self.score.larger_is_better, bool)
+        assert not math.isnan(self.score.worst)
+        assert SCORES.get(self.score.name) is type(self.score), "known by its name"
+
+    def test_values_are_finite_or_the_worst(self) -> None:
+        values = [value for row in self.values(draws=2) for value in row]
+        assert all(type(value) is float for value in values)
+        assert all(math.isfinite(value) or value == self.score.worst for value in values)
+        assert any(math.isfinite(value) for value in values)
+        for value in values:
+            better = value >= self.score.worst if self.score.larger_is_better else value <= self.score.worst
+            assert better, "nothing is worse than the worst"
+
+    def test_values_depend_on_seed_and_draw_alone(self) -> None:
+        with _untouched_random_state():
+            first = self.values(draws=2)
+        assert first == self.values(draws=2)
+        assert [row[:1] for row in first] == self.values(draws=1), "whatever the number of draws"
+        if self.score.random:
+            assert any(row[0] != row[1] for row in first), "another draw gives another value"
+            assert first != self.values(seed=1, draws=2), "another seed gives another value"
+        else:
+            assert all(row[0] == row[1] for row in first)
+            assert first == self.values(seed=1, draws=2)
+
+    def test_different_architectures_differ(self) -> None:
+        assert len({row[0] for row in self.values()}) > 1
+
+    def test_degenerate_networks_get_the_worst(self) -> None:
+        for architecture in self.degenerate if self.score.random else ():
+            values = evaluate([self.score], self.space, architecture, self.task, draws=2)[self.score.name]
+            assert values == [self.score.worst] * 2, str(architecture)
+
+
+class MethodConformance:
+    """The same for methods: set :attr:`method` (settings that take a second), :attr:`space` and :attr:`task`."""
+
+    method: Method
+    space: Space
+    task: ImageClassification
+    network: NetworkConfig = NetworkConfig(channels=4, depth=2)
+    """The size of the network that the budget is about."""
+    dear_steps: int = 0
+    """So many first steps take too long to be done twice."""
+
+    def checker(self, budget: Budget | None = None) -> BudgetChecker:
+        shape = (self.task.in_channels, *self.task.image_size)
+        return (budget or Budget()).bind(
+            self.space, self.network, input_shape=shape, num_classes=self.task.num_classes, threads=1
+        )
+
+    def strategy(self, seed: int = 0, budget: Budget | None = None) -> Strategy:
+        return self.method.strategy(Problem(self.space, self.task, self.network, self.checker(budget), seed))
+
+    def test_says_what_it_is(self) -> None:
+        for name in ("name", "title", "paper"):
+            assert getattr(self.method, name).strip(), name
+        assert METHODS.get(self.method.name) is type(self.method), "known by its name"
+
+    def test_settings_are_documented_and_survive_json(self) -> None:
+        undocumented = [entry["name"] for entry in describe(type(self.method)) if not entry["doc"]]
+        assert not undocumented, f"settings without a word in the docstring: {undocumented}"
+        assert from_json(type(self.method), _json(to_json(self.method))) == self.method
+
+    def test_a_search_is_exact(self) -> None:
+        """It ends in a valid architecture and leaves global randomness alone; a fresh object that is given the state
+        after any step does the same next step and has the same state after it; another seed does another step."""
+        whole = self.strategy()
+        assert whole.steps_done == 0
+        states, events = [_through_a_file(whole.state_dict())], []
+        with _untouched_random_state():
+            while not whole.done:
+                events.append(_json(whole.advance()))
+                states.append(_through_a_file(whole.state_dict()))
+        assert whole.steps_done == whole.total_steps == len(events)
+        architecture = whole.derive()
+        assert self.space.architecture(architecture.answers) == architecture
+        for done, event in list(enumerate(events))[self.dear_steps :]:
+            resumed = self.strategy()
+            resumed.load_state_dict(states[done])
+            assert resumed.steps_done == done
+            assert _json(resumed.advance()) == event, f"the step after {done}"
+            assert _equal(resumed.state_dict(), states[done + 1]), f"the state after {done + 1}"
+        finished = self.strategy()
+        finished.load_state_dict(states[-1])
+        assert finished.done
+        assert finished.derive() == architecture
+        if not self.dear_steps:
+            assert _json(self.strategy(seed=1).advance()) != events[0], "another seed, another step"
+
+    def test_ends_within_a_budget(self) -> None:
+        low, high = self.checker().model.range("params")
+        budget = Budget(max_params=low + 0.1 * (high - low))
+        strategy = self.strategy(budget=budget)
+        while not strategy.done:
+            strategy.advance()
+        assert self.checker(budget).allows(strategy.derive())
+
+
+def _equal(one: Any, two: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(_equal(one[key], two[key]) for key in one)
+    return bool(one == two)
+
+
+def _json(value: Any) -> Any:
+    """``value`` written to JSON and read again; what is not finite is kept apart, NaN equals itself."""
+    return json.loads(json.dumps(value), parse_constant=str)
+
+
+def _through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    loaded: dict[str, Any] = torch.load(buffer, weights_only=True)
+    return loaded

@@ -75,7 +75,7 @@ class ObviousSupernet(nn.Module):
 
 
 def per_edge(supernet: Supernet, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Values by the names of a fused supernet's tensors (its state, gradients), by those of :class:`ObviousSupernet`."""
+    """Values by the names of a fused supernet's tensors (state, gradients), by those of :class:`ObviousSupernet`."""
     found: dict[str, Tensor] = {}
     for name, value in values.items():
         inside = re.fullmatch(r"(.*)\.sources\.(\d+)\.(\d+)\.(.*)", name)
@@ -103,37 +103,21 @@ def with_batch_norm(network: nn.Module, x_BCHW: Tensor, mode: str, weights: Mixi
     network = copy.deepcopy(network).train()
     if mode == "train":
         return network
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-
-    def freeze(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0]
-        assert isinstance(module, nn.BatchNorm2d)
-        assert module.running_mean is not None
-        assert module.running_var is not None
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
-        if mode == "eval":
-            n = x.numel() // x.shape[1]
-            mean, var = 0.1 * mean, 0.9 + 0.1 * var * n / (n - 1)
-        module.running_mean.copy_(mean)
-        module.running_var.copy_(var)
-        module.eval()
-
-    for norm in norms:
-        norm.track_running_stats = True
-        norm.running_mean = torch.zeros(norm.num_features, dtype=x_BCHW.dtype)
-        norm.running_var = torch.ones(norm.num_features, dtype=x_BCHW.dtype)
-    # Frozen layers give the same output as in training mode; in eval mode the statistics of a layer are to be those of
-    # a pass in which all layers before it still normalise by their batch, so they are set all at once, at the end.
-    seen: list[tuple[nn.BatchNorm2d, Tensor]] = []
+    seen: dict[nn.BatchNorm2d, Tensor] = {}
     handles = [
-        norm.register_forward_pre_hook(lambda module, inputs: seen.append((module, inputs[0]))) for norm in norms
+        module.register_forward_pre_hook(lambda norm, inputs: seen.update({cast(nn.BatchNorm2d, norm): inputs[0]}))
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm2d)
     ]
     with torch.no_grad():
         _call(network, x_BCHW, weights)
-        for handle in handles:
-            handle.remove()
-        for module, x in seen:
-            freeze(module, (x,))
+    for handle in handles:
+        handle.remove()
+    for norm, x in seen.items():
+        mean, var, count = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0), x.numel() // x.shape[1]
+        norm.track_running_stats = True
+        norm.running_mean = mean if mode == "frozen" else 0.1 * mean
+        norm.running_var = var if mode == "frozen" else 0.9 + 0.1 * var * count / (count - 1)
     return network.eval()
 
 
@@ -176,7 +160,8 @@ def count_regions(network: nn.Module, batches: Sequence[Tensor], weights: Mixing
             bits.clear()
             _call(network, x_BCHW, weights)
             rows += torch.cat(bits, dim=1).unbind()
-    return sum(not any(torch.equal(row, earlier) for earlier in rows[:at]) for at, row in enumerate(rows))
+    table = torch.stack(rows)
+    return sum(not bool((table[:at] == row).all(1).any()) for at, row in enumerate(table))
 
 
 def kernel_trace(

@@ -1,0 +1,36 @@
+"""Every registered method, on digits, with settings that take a moment."""
+
+import pytest
+
+from nascence.methods import METHODS
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import load_task
+from nascence.testing import MethodConformance
+
+TINY = {
+    "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_batches": 1},
+    "nasi": {"steps": 3, "images": 4, "channels": 2, "depth": 2},
+    "random": {},
+}
+MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}
+NETWORKS = {"nas-bench-201": NetworkConfig(channels=4), "darts": NetworkConfig(channels=2, depth=2)}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_task("digits")
+
+
+@pytest.mark.parametrize("space_name", NETWORKS)
+@pytest.mark.parametrize("name", TINY)
+class TestMethods(MethodConformance):
+    @pytest.fixture(autouse=True)
+    def chosen(self, name, space_name, digits):
+        more = MANY_CANDIDATES if (name, space_name) == ("te-nas", "darts") else {}
+        self.method = METHODS.get(name)(**{**TINY[name], **more})
+        self.dear_steps = 1 if more else 0
+        self.space, self.network, self.task = get_space(space_name), NETWORKS[space_name], digits
+
+
+def test_every_method_is_tried():
+    assert set(TINY) == set(METHODS.names())
