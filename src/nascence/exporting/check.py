@@ -148,6 +148,8 @@ class Normalised(nn.Module):
     def __init__(self, network: nn.Module, mean: Sequence[float] | None, std: Sequence[float] | None) -> None:
         super().__init__()
         self.network = network
+        self.mean: Tensor
+        self.std: Tensor
         self.normalised = mean is not None and std is not None
         self.register_buffer("mean", torch.tensor(mean or (0.0,)).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(std or (1.0,)).view(-1, 1, 1))

@@ -160,7 +160,7 @@ class _Writer:
             values = [*mine[0].args, *mine]
             chained = all(list(node.args) == values[i : i + width] and not node.kwargs for i, node in enumerate(mine))
             if width and chained and all(set(node.users) <= set(mine) for node in mine[:-1]):
-                yield _Loop(path, tuple(mine[0].args), tuple(mine))  # type: ignore[arg-type]
+                yield _Loop(path, tuple(mine[0].args), tuple(mine))
 
     def _text(self, value: Any, top: bool = False, above: int = 0) -> str:
         if isinstance(value, fx.Node):
@@ -186,7 +186,7 @@ class _Writer:
         if node.op == "call_method":
             return f"{self._text(args[0], above=_ATOM)}.{target}{self._call(args[1:], node.kwargs)}", _ATOM
         if node.op == "call_function" and target in _BINARY:
-            sign = _BINARY[target]  # type: ignore[index]
+            sign = _BINARY[target]
             at = _PRECEDENCE[sign]
             return f"{self._text(args[0], above=at)} {sign} {self._text(args[1], above=at + 1)}", at
         if node.op == "call_function" and target is operator.getitem:

@@ -1,8 +1,8 @@
 """ONNX: one file for any runtime, compared with the original before it takes its place.
 
-Input ``images``: float32 [batch, C, H, W], the batch free, values in [0, 1] (that is ``uint8 / 255``). The normalisation
-of the training is a part of the graph, so that whoever uses the file cannot forget or mistake it. Output ``logits``:
-float32 [batch, K], before any softmax. The metadata of the file holds the class names and the rest as text.
+Input ``images``: float32 [batch, C, H, W], the batch free, values in [0, 1] (that is ``uint8 / 255``). The
+normalisation of the training is a part of the graph, so that whoever uses the file cannot forget or mistake it.
+Output ``logits``: float32 [batch, K], before any softmax. The metadata hold the class names and the rest as text.
 """
 
 from __future__ import annotations

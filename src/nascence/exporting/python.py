@@ -164,7 +164,8 @@ def _joined(parts: Sequence[str]) -> str:
 def _import(path: Path) -> ModuleType:
     """The file as a module of its own, without leaving compiled files or a name in ``sys.modules``."""
     spec = importlib.util.spec_from_file_location("exported_network", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

@@ -55,7 +55,7 @@ class _Reference:
 
 @dataclass
 class _Parameters:
-    """What differs between the instances of a group: a column of values, one per instance, and the names it is used for."""
+    """What differs between the instances of a group: columns of one value per instance, and what each is used for."""
 
     columns: list[tuple[list[Any], list[str]]] = field(default_factory=list)
 
@@ -321,7 +321,7 @@ def _arguments(call: _Call, names: Sequence[str]) -> list[_Line]:
             required = arg.default is _REQUIRED
             if not required and not isinstance(arg.value, _Reference) and arg.value == arg.default:
                 continue
-            bare = _counts_channels(arg.name) and required or (required and call.function.startswith("nn."))
+            bare = required and (_counts_channels(arg.name) or call.function.startswith("nn."))
             shown.append(_show(arg.value, names, "" if bare else f"{arg.name}="))
         return shown
     lines = []

@@ -1,0 +1,79 @@
+"""Random architectures of the same space and size, to see a found one against."""
+
+from __future__ import annotations
+
+import time
+from statistics import fmean
+from typing import Any
+
+from nascence.architecture import Architecture
+from nascence.configuration import from_json
+from nascence.costs import CostModel
+from nascence.errors import DataError
+from nascence.reporting.contents import Contents
+from nascence.scores import SCORES, evaluate
+from nascence.seeding import generator
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import ImageClassification, load_task
+
+SCORED = ("ntk-condition", "linear-regions")
+
+
+def random_cloud(run: Contents, count: int = 200, score_seconds: float = 15.0, draws: int = 2) -> dict[str, Any] | None:
+    """``{"seed", "draws", "found", "points"}``; a point is ``{"architecture", "params", "flops", "scores"}``.
+
+    All ``count`` architectures, drawn from the run's seed, get params and FLOPs. Scores (means over ``draws`` draws,
+    the same for all) are computed for the found one and then for as many as ``score_seconds`` allow. None where the run
+    does not say its network and input. ``note`` says why scores are missing.
+    """
+    space, seed = get_space(run.architecture.space), int(run.record.get("seed") or 0)
+    if run.input_shape is None or "network" not in run.record or not run.class_names:
+        return None
+    network = from_json(NetworkConfig, run.record["network"])
+    model = CostModel(space, network, run.input_shape, len(run.class_names))
+    drawn = [space.sample(generator(seed, "report", "cloud", at)) for at in range(count)]
+    points = [_sizes(model, architecture) for architecture in (run.architecture, *dict.fromkeys(drawn))]
+    note = _score(run, points, [run.architecture, *dict.fromkeys(drawn)], score_seconds, draws, seed)
+    cloud = {"seed": seed, "draws": draws, "found": points[0], "points": points[1:]}
+    return {**cloud, "note": note} if note else cloud
+
+
+def _sizes(model: CostModel, architecture: Architecture) -> dict[str, Any]:
+    sizes = {"params": model.params(architecture), "flops": model.flops(architecture)}
+    return {"architecture": str(architecture), **sizes, "scores": {}}
+
+
+def _score(
+    run: Contents,
+    points: list[dict[str, Any]],
+    architectures: list[Architecture],
+    seconds: float,
+    draws: int,
+    seed: int,
+) -> str | None:
+    """Fills in scores while there is time; returns why there are none, or None."""
+    if seconds <= 0:
+        return "Scores were not computed."
+    try:
+        task = _task(run)
+    except DataError as error:
+        return f"Scores were not computed, since the data are not at hand: {error}"
+    space, computers, began = (
+        get_space(run.architecture.space),
+        [SCORES.get(name)() for name in SCORED],
+        time.monotonic(),
+    )
+    for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
+        values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
+        point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
+        spent = time.monotonic() - began
+        if spent * (done + 1) / done > seconds:
+            break
+    return None
+
+
+def _task(run: Contents) -> ImageClassification:
+    return load_task(run.config["data"], run.config.get("data_dir"), image_size=run.config.get("image_size"))
+
+
+__all__ = ["SCORED", "random_cloud"]

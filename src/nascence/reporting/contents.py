@@ -1,0 +1,80 @@
+"""What a run directory holds, as far as it is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nascence.architecture import Architecture
+from nascence.errors import RunError
+from nascence.runs import SEARCH, TRAINING, RunDirectory
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A run with a found architecture; whatever comes after may be missing (None or empty)."""
+
+    path: Path
+    config: Mapping[str, Any]
+    record: Mapping[str, Any]
+    architecture: Architecture
+    events: Sequence[Event]
+    training: Sequence[Event]
+    metrics: Mapping[str, Any] | None
+    exports: Mapping[str, Any]
+    cloud: Mapping[str, Any] | None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Contents:
+        """Raises :class:`RunError` where ``path`` is no run or its search is not finished, and
+        :class:`nascence.errors.ArchitectureError` where its architecture is corrupt or foreign."""
+        run = RunDirectory.open(path)
+        if not run.has("architecture.json"):
+            raise RunError(f"The search in {run.path} is not finished; continue it with: {run.resume_command}")
+        return cls(
+            path=run.path,
+            config=run.config,
+            record=_object(run, "architecture.json") or {},
+            architecture=Architecture.load(run.path / "architecture.json"),
+            events=run.events(SEARCH),
+            training=run.events(TRAINING),
+            metrics=_object(run, "metrics.json"),
+            exports=_object(run, "exports.json") or {},
+            cloud=_object(run, "random_cloud.json"),
+        )
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes, as the data had them."""
+        task = self.config.get("task") or {}
+        for source in (self.metrics or {}, self.record, task):
+            if source.get("class_names"):
+                return [str(name) for name in source["class_names"]]
+        return []
+
+    @property
+    def input_shape(self) -> tuple[int, int, int] | None:
+        """(channels, height, width), where the run says."""
+        shape = self.record.get("input_shape") or (self.config.get("task") or {}).get("input_shape")
+        return None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2]))
+
+    def canonical_json(self) -> str:
+        """The configuration, for reading."""
+        return json.dumps(self.config, indent=2, ensure_ascii=False)
+
+
+def _object(run: RunDirectory, name: str) -> Mapping[str, Any] | None:
+    if not run.has(name):
+        return None
+    value = run.read_json(name)
+    if not isinstance(value, dict):
+        raise RunError(f"{run.path / name} is damaged: expected a JSON object.")
+    return value
+
+
+__all__ = ["Contents", "Event"]

@@ -1,0 +1,75 @@
+"""One self-contained page about a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from nascence import __version__
+from nascence.reporting import sections
+from nascence.reporting.cloud import random_cloud
+from nascence.reporting.contents import Contents
+from nascence.reporting.markup import element, escape
+from nascence.runs import files
+
+
+def write_report(
+    run: str | Path,
+    out: str | Path | None = None,
+    *,
+    cloud: Mapping[str, Any] | None = None,
+    cloud_size: int = 200,
+    score_seconds: float = 15.0,
+) -> Path:
+    """Write ``report.html`` into the run directory, or to ``out``, and return where it is.
+
+    The page loads nothing from anywhere. It shows what the run holds: search, training, exports. The cloud of random
+    architectures is ``cloud`` (as :func:`nascence.reporting.random_cloud` makes it), else the run's
+    ``random_cloud.json``, else it is computed, with scores as far as ``score_seconds`` reach, and kept there;
+    ``cloud_size`` 0 leaves it out. Raises :class:`nascence.errors.RunError` and
+    :class:`nascence.errors.ArchitectureError`.
+    """
+    contents = Contents.read(run)
+    shown = cloud if cloud is not None else contents.cloud
+    if shown is None and cloud_size > 0:
+        shown = random_cloud(contents, cloud_size, score_seconds)
+        if shown is not None:
+            with files.explained(contents.path):
+                files.write_json(contents.path / "random_cloud.json", shown)
+    path = Path(out) if out is not None else contents.path / "report.html"
+    with files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(path, page(contents, shown).encode())
+    return path
+
+
+def page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
+    """The whole page as text."""
+    style = package_files("nascence.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
+    title = f"{run.path.resolve().name}: found by {run.record.get('method') or 'hand'}"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", escape(title)),
+        element("style", "\n", style),
+    )
+    parts = (
+        sections.header(run),
+        sections.network(run),
+        sections.search(run),
+        sections.cloud(run, cloud),
+        sections.training(run),
+        sections.confusion(run),
+        sections.exports(run),
+        sections.benchmark(run),
+        sections.reproduction(run),
+    )
+    footer = element("footer", escape(f"Written by Nascence {__version__}. This page loads nothing from the network."))
+    body = element("body", "\n", element("main", "\n", "\n".join(part for part in parts if part), "\n", footer))
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+__all__ = ["page", "write_report"]
