@@ -15,6 +15,9 @@ def command(data_dir: options.DataDir = None, json: options.Json = False) -> Non
         emit({"data_dir": str(find_data_dir(data_dir)), "datasets": found})
         return
     console = human(json)
-    rows = [[entry["name"], entry["kind"], "yes" if entry["available"] else "no", entry["path"]] for entry in found]
-    table(console, ("data set", "kind", "there", "path"), rows)
+    rows = [
+        [entry["name"], entry["kind"], "yes" if entry["available"] else "no", entry["path"], entry["note"]]
+        for entry in found
+    ]
+    table(console, ("data set", "kind", "there", "path", ""), rows)
     console.print(f"Named data are looked for in {find_data_dir(data_dir)}; --data also takes a path.", markup=False)

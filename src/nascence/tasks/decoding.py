@@ -74,6 +74,19 @@ def resize(images: np.ndarray, image_size: int | None) -> np.ndarray:
     return np.stack([np.asarray(square).reshape(image_size, image_size, -1) for square in squares])
 
 
+def header_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image file from its header, upright or not; None when it cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def _square(image: Image.Image, size: int) -> Image.Image:
     from PIL import Image, ImageOps
 
