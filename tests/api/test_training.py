@@ -130,7 +130,10 @@ def test_settings_and_presets_are_recorded(run: RunDirectory) -> None:
     assert result.metrics["training"] == entry
 
 
-DARTS_CELL = "|sep_conv_3x3~0|skip_connect~1|+|max_pool_3x3~0|dil_conv_3x3~2|+|skip_connect~0|sep_conv_3x3~1|+|skip_connect~2|skip_connect~3|"
+DARTS_CELL = (
+    "|sep_conv_3x3~0|skip_connect~1|+|max_pool_3x3~0|dil_conv_3x3~2|+|skip_connect~0|sep_conv_3x3~1|"
+    "+|skip_connect~2|skip_connect~3|"
+)
 
 
 def test_the_darts_preset_trains_with_an_auxiliary_head_and_leaves_it_out_of_the_model(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_the_darts_preset_trains_with_an_auxiliary_head_and_leaves_it_out_of_the
 
 def test_an_auxiliary_head_where_there_is_none(run: RunDirectory) -> None:
     for asked in ({"preset": "darts"}, {"settings": ["auxiliary_weight=0.4"]}):
-        with pytest.raises(SettingError, match="no auxiliary head.*auxiliary_weight=0"):
+        with pytest.raises(SettingError, match=r"no auxiliary head.*auxiliary_weight=0"):
             nascence.train(run.path, **asked, **FAST)
     settings = ["auxiliary_weight=0", "cutout=2"]
     assert nascence.train(run.path, preset="darts", settings=settings, **FAST).metrics["epochs"] == 1

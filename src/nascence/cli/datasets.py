@@ -7,7 +7,7 @@ from nascence.cli.output import emit, human, table
 
 
 def command(data_dir: options.DataDir = None, json: options.Json = False) -> None:
-    """List the data sets that --data takes by name; a path works as well."""
+    """List the data sets that --data takes by name."""
     from nascence.tasks import describe_datasets, find_data_dir
 
     found = describe_datasets(data_dir)

@@ -18,7 +18,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained page about a run: the cell, the search, the training."""
+    """Write one self-contained page about a run."""
     from nascence.reporting import write_report
     from nascence.runs import RunDirectory
 

@@ -66,7 +66,7 @@ def is_named(data: str, data_dir: Path) -> bool:
 
 
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
-    """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or found in the data folder.
+    """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or in the data folder.
 
     Nothing is decoded: a folder counts when it has images below two class folders, or parquet files with the columns.
     ``note`` says what more has to be typed, such as ``--image-size`` where the first images of the classes differ in
