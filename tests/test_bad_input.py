@@ -1,17 +1,15 @@
-"""What users get wrong, through the command line in processes of their own: one sentence, exit code 2, nothing
+"""What users get wrong, through the command line in a process of its own: one sentence, exit code 2, nothing
 overwritten; and the oddities of real data that are accepted."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
 import resource
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,6 @@ from PIL import Image
 
 import nascence
 
-sys.path.insert(0, str(Path(__file__).parent))  # for processes.py
-
-from processes import Program
-
 TOY = "search --method toy --channels 2 --depth 1"
 SOURCE = str(Path(nascence.__file__).parents[1])
 
@@ -37,6 +31,7 @@ class Told:
     code: int
     out: str
     err: str
+    changed: bool
 
 
 def picture(value: int, size: tuple[int, int] = (8, 8), mode: str = "RGB") -> Image.Image:
@@ -65,7 +60,7 @@ def encoded(value: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A working directory with good and bad data, a finished and trained run, and damaged copies of it."""
+    """A working directory with good and bad data."""
     root = tmp_path_factory.mktemp("place")
     patch = pytest.MonkeyPatch()
     patch.chdir(root)
@@ -108,22 +103,42 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
+# Runs many command lines in one process, and says of each what it printed and whether any file changed.
+BATCH = """
+import contextlib, hashlib, io, json, shlex, sys
+from pathlib import Path
+from nascence.cli import main
+from nascence.methods import METHODS
+
+def everything():
+    found = sorted(path for path in Path().rglob("*") if path.name != ".lock")
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in found}
+
+METHODS.register("toy", "nascence.testing.toy_method:ToyMethod")
+told, before = [], everything()
+for line in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(shlex.split(line))
+    now = everything()
+    told.append([code, out.getvalue(), err.getvalue(), now != before])
+    before = now
+print(json.dumps(told))
+"""
+
+
+def say(*lines: str, **options: Any) -> list[Told]:
+    """What the command line answers to each of ``lines``."""
+    command = [sys.executable, "-c", BATCH]
+    done = subprocess.run(command, input=json.dumps(lines), capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return [Told(*told) for told in json.loads(done.stdout)]
+
+
 @pytest.fixture(scope="module")
-def nascence_process(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]:
-    folder = tmp_path_factory.mktemp("output")
-
-    def run(line: str) -> Told:
-        program = Program(None, shlex.split(line), folder)
-        return Told(program.wait(), program.output, program.errors)
-
-    return run
-
-
-@pytest.fixture(scope="module", autouse=True)
-def runs(place: Path, nascence_process: Callable[[str], Told]) -> None:
-    assert nascence_process(f"{TOY} --out found").code == 0
-    assert nascence_process(f"{TOY} --out trained").code == 0
-    assert nascence_process("train trained --epochs 1").code == 0
+def answers(place: Path) -> dict[str, Told]:
+    """Every case's answer, given in a place with two runs and damaged copies of them."""
+    made = say(f"{TOY} --out found", f"{TOY} --out trained", "train trained --epochs 1")
+    assert [told.code for told in made] == [0, 0, 0]
     record = json.loads(Path("found/architecture.json").read_text())
     for name, text in {
         "broken.json": '{"space": "nas-bench-201", "archi',
@@ -140,12 +155,8 @@ def runs(place: Path, nascence_process: Callable[[str], Told]) -> None:
         Path(name, "config.json").write_text(json.dumps(changed))
     Path("damaged").mkdir()
     Path("damaged/config.json").write_text("{")
-
-
-def everything() -> dict[str, str]:
-    """Every file below the working directory with its content's hash, and every folder."""
-    found = sorted(path for path in Path().rglob("*") if path.name != ".lock")
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "folder" for p in found}
+    lines = [line for line, _ in CASES] + WITH_JSON
+    return dict(zip(lines, say(*lines), strict=True))
 
 
 NAMES = [
@@ -249,75 +260,63 @@ REST = [
     ("compare --methods toy --out pets", "something else"),
 ]
 CASES = [*NAMES, *((f"{TOY} --data '{data}' --out new", message) for data, message in DATA), *REST]
+WITH_JSON = [f"{CASES[at][0]} --json" for at in (0, 10, 30, 50, 70)]
 
 
 @pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
-def test_one_sentence_exit_code_2_and_nothing_overwritten(
-    nascence_process: Callable[[str], Told], line: str, message: str
-) -> None:
-    before = everything()
-    told = nascence_process(line)
-    said = [sentence for sentence in told.err.splitlines() if not sentence.endswith(" steps")]  # progress had begun
+def test_one_sentence_exit_code_2_and_nothing_overwritten(answers: dict[str, Told], line: str, message: str) -> None:
+    told = answers[line]
     assert told.code == 2, told
+    said = [sentence for sentence in told.err.splitlines() if not sentence.endswith(" steps")]  # progress had begun
     assert len(said) == 1, told
     assert message in said[0], told
     assert told.out == ""
-    assert "Traceback" not in told.err
-    assert everything() == before
+    assert not told.changed
 
 
-@pytest.mark.parametrize(
-    "line", [NAMES[0][0], f"{TOY} --data ./nothing --out new", REST[5][0], "serch", "train broken.json"]
-)
-def test_with_json_the_sentence_is_the_one_object_on_stdout(nascence_process: Callable[[str], Told], line: str) -> None:
-    told = nascence_process(f"{line} --json")
+@pytest.mark.parametrize("line", WITH_JSON)
+def test_with_json_the_sentence_is_the_one_object_on_stdout(answers: dict[str, Told], line: str) -> None:
+    told = answers[line]
     assert told.code == 2
     assert json.loads(told.out) == {"error": told.err.strip(), "exit_code": 2}
+    assert not told.changed
 
 
-def test_no_space_left_is_one_sentence_and_the_run_goes_on(
-    place: Path, nascence_process: Callable[[str], Told]
-) -> None:
+def test_no_space_left_is_one_sentence_and_the_run_goes_on(place: Path) -> None:
     """A limit on the size of files stands for the full device: the event file may not grow beyond it."""
-    program = (
-        "import sys\nfrom nascence.methods import METHODS\nfrom nascence.cli import main\n"
-        "METHODS.register('toy', 'nascence.testing.toy_method:ToyMethod')\nsys.exit(main())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *shlex.split(f"{TOY} --set steps=200 --out full")],
+    (told,) = say(
+        f"{TOY} --set steps=200 --out full",
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000)),
-        capture_output=True,
-        text=True,
     )
-    assert done.returncode == 2
-    assert "nascence runs resume full" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert nascence_process("runs resume full").code == 0
-    assert nascence_process(f"{TOY} --set steps=200 --out whole").code == 0
+    assert told.code == 2
+    assert "nascence runs resume full" in told.err.splitlines()[-1]
+    again = say("runs resume full", f"{TOY} --set steps=200 --out whole")
+    assert [told.code for told in again] == [0, 0]
     found, whole = (json.loads(Path(run, "architecture.json").read_text()) for run in ("full", "whole"))
     assert found["architecture"] == whole["architecture"]
 
 
-def config_of(run: str) -> Mapping[str, Any]:
-    return json.loads(Path(run, "config.json").read_text())["task"]
+MODES = [("L",), ("RGBA",), ("P",), ("1",), ("L", "RGBA", "P", "RGB", "LA", "1")]
 
 
-@pytest.mark.parametrize("modes", [("L",), ("RGBA",), ("P",), ("1",), ("L", "RGBA", "P", "RGB", "LA", "1")])
-def test_odd_kinds_of_images_are_converted(nascence_process: Callable[[str], Told], modes: tuple[str, ...]) -> None:
-    name = "-".join(modes)
-    classes(Path(f"data {name}"), modes)
-    assert nascence_process(f"{TOY} --data 'data {name}' --out 'run {name}'").code == 0
-    task = config_of(f"run {name}")
-    assert task["class_names"] == ["cat", "dog"]
-    assert task["input_shape"] == [3 if set(modes) & {"RGBA", "RGB"} else 1, 8, 8]
-
-
-def test_labels_of_any_kind_are_mapped_and_the_mapping_kept(nascence_process: Callable[[str], Told]) -> None:
+def test_odd_kinds_of_images_and_labels_are_accepted(place: Path) -> None:
+    """Grey, transparent and palette images are converted; labels are mapped to 0..K-1, and the mapping is kept."""
     pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
     np.savez("numbers.npz", images=pixels, labels=np.array([7, -3] * 10))
     np.savez("words.npz", images=pixels, labels=np.array(["rye", "oat"] * 10))
-    for data, labels in (("numbers.npz", [-3, 7]), ("words.npz", ["oat", "rye"]), ("good.parquet", ["a", "b"])):
-        run = f"run-{data}"
-        assert nascence_process(f"{TOY} --data {data} --out {run}").code == 0
-        assert config_of(run)["labels"] == labels
-        assert json.loads(Path(run, "architecture.json").read_text())["class_names"] == list(map(str, labels))
+    expected: dict[str, tuple[list[Any], int]] = {
+        "numbers.npz": ([-3, 7], 3),
+        "words.npz": (["oat", "rye"], 3),
+        "good.parquet": (["a", "b"], 1),
+    }
+    for modes in MODES:
+        name = "-".join(modes)
+        classes(Path(name), modes)
+        expected[name] = (["cat", "dog"], 3 if set(modes) & {"RGBA", "RGB"} else 1)
+    told = say(*(f"{TOY} --data ./{data} --out run-{data}" for data in expected))
+    assert [one.code for one in told] == [0] * len(expected), told
+    for data, (labels, channels) in expected.items():
+        task = json.loads(Path(f"run-{data}", "config.json").read_text())["task"]
+        assert task["labels"] == labels, data
+        assert task["class_names"] == list(map(str, labels)), data
+        assert task["input_shape"] == [channels, 8, 8], data
