@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nascence.errors import ArchitectureError
+from nascence.errors import ArchitectureError, NascenceError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +48,10 @@ class Architecture:
             raise ArchitectureError(f"Cannot read {path}: {error.strerror or error}.") from None
         except ValueError:
             raise ArchitectureError(f"{path} is not valid JSON; expected the architecture.json of a run.") from None
-        return cls.from_dict(value)
+        try:
+            return cls.from_dict(value)
+        except NascenceError as error:
+            raise ArchitectureError(f"{path}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """``{"space", "architecture", "choices"}``, ready for JSON."""

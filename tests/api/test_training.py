@@ -130,6 +130,37 @@ def test_settings_and_presets_are_recorded(run: RunDirectory) -> None:
     assert result.metrics["training"] == entry
 
 
+DARTS_CELL = (
+    "|sep_conv_3x3~0|skip_connect~1|+|max_pool_3x3~0|dil_conv_3x3~2|+|skip_connect~0|sep_conv_3x3~1|"
+    "+|skip_connect~2|skip_connect~3|"
+)
+
+
+def test_the_darts_preset_trains_with_an_auxiliary_head_and_leaves_it_out_of_the_model(tmp_path: Path) -> None:
+    text = f"normal:{DARTS_CELL};reduce:{DARTS_CELL}"
+    size = {"space": "darts", "data": "digits", "channels": 2, "depth": 3, "batch_size": 256, **FAST}
+    result = nascence.train(text, preset="darts", settings=["cutout=2"], out=tmp_path / "t", **size)
+    plain = nascence.train(text, out=tmp_path / "plain", **size)
+    model = result.load_model()
+    weights = torch.load(result.run.path / "model.pt", weights_only=True)
+    assert not any(name.startswith("auxiliary") for name in weights)
+    assert set(weights) == set(model.state_dict()) == set(plain.load_model().state_dict())
+    kept, without = (r.run.read_tensors(TRAINING.checkpoint)["state"]["model"] for r in (result, plain))
+    assert any(name.startswith("auxiliary") for name in kept)
+    assert set(without) == set(weights)
+    task = load_task("digits")
+    assert evaluate(model, task.test, task).accuracy == result.metrics["accuracy"]
+    assert nascence.export(result.run, "python").max_difference < 1e-5
+
+
+def test_an_auxiliary_head_where_there_is_none(run: RunDirectory) -> None:
+    for asked in ({"preset": "darts"}, {"settings": ["auxiliary_weight=0.4"]}):
+        with pytest.raises(SettingError, match=r"no auxiliary head.*auxiliary_weight=0"):
+            nascence.train(run.path, **asked, **FAST)
+    settings = ["auxiliary_weight=0", "cutout=2"]
+    assert nascence.train(run.path, preset="darts", settings=settings, **FAST).metrics["epochs"] == 1
+
+
 def test_an_unfinished_search_is_not_trained(run: RunDirectory) -> None:
     (run.path / "architecture.json").unlink()
     with pytest.raises(RunError, match="nascence runs resume"):

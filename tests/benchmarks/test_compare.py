@@ -8,7 +8,7 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.benchmarks import Comparison, PlainResNet, load_table
-from nascence.costs import CostModel, params
+from nascence.costs import Budget, CostModel, params
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.spaces import NetworkConfig, get_space
 
@@ -92,6 +92,18 @@ def test_a_comparison_without_training(make, tmp_path):
     assert len(set(found["random-architectures"]["architectures"])) == 3
     assert "search_seconds" not in found["random-architectures"]["summaries"]
     assert json.loads((tmp_path / "cmp" / "comparison.json").read_text()) == result
+
+
+def test_what_nobody_searched_for_keeps_within_the_budget(make):
+    model = CostModel(NB201, NETWORK, (3, 8, 8))
+    low, high = model.range("params")
+    limit = low + 0.2 * (high - low)
+    found = rows(make(budget=Budget(max_params=limit), seeds=list(range(8))).run())
+    for name in ("random-architectures", "largest"):
+        assert max(found[name]["values"]["params"]) <= limit, name
+    (largest,) = found["largest"]["values"]["params"]
+    assert largest == max(c for c in map(model.params, NB201.enumerate()) if c <= limit)
+    assert len(set(found["random-architectures"]["architectures"])) > 1
 
 
 def test_the_markdown_table(make, tmp_path):

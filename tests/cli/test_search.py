@@ -38,7 +38,8 @@ def test_json_is_the_only_thing_on_stdout(nascence_command: Any) -> None:
 def test_the_default_place_is_told_and_not_overwritten(nascence_command: Any) -> None:
     done = nascence_command(*TOY)
     place = Path("runs/toy-nas-bench-201-digits-s0")
-    assert f"The run goes to {place}" in done.out
+    assert f"The run goes to {place}\n" in done.err
+    assert f"nascence train {place}" in done.out
     before = (place / "architecture.json").read_bytes(), (place / "config.json").read_bytes()
     again = nascence_command(*TOY, "--set", "steps=9")
     assert again.code == 2

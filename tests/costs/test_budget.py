@@ -87,7 +87,7 @@ def test_limits_are_inclusive():
 
 def test_check_names_the_reachable_range():
     Budget(max_params=73306).bind(NB201, EVALUATION).check()
-    with pytest.raises(BudgetError, match=r"parameters <= 73,305; reachable: parameters from 73,306 to 1.53155e\+06"):
+    with pytest.raises(BudgetError, match=r"parameters <= 73,305; reachable: parameters from 73,306 to 1,531,546"):
         Budget(max_params=73305, max_flops=1e12).bind(NB201, EVALUATION).check()
 
 
@@ -191,7 +191,7 @@ def test_latency_is_predicted_and_limits_together_with_the_others(clock):
     assert checker.costs(found)["latency_ms"] <= 50
     assert clock["measured"] == []
     assert checker.verify(found).median_ms == pytest.approx(1.5 * checker.costs(found)["latency_ms"])
-    with pytest.raises(BudgetError, match=r"latency in ms <= 10; reachable: predicted latency in ms from 15.56"):
+    with pytest.raises(BudgetError, match=r"latency in ms <= 10; reachable: predicted latency in ms from 15.5[67]"):
         Budget(max_latency_ms=10).bind(NB201, EVALUATION).check()
 
 

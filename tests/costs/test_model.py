@@ -7,7 +7,7 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.costs import CostModel, flops, params
-from nascence.errors import SettingError, UnknownNameError
+from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.spaces import Choice, NetworkConfig, Space, get_space
 
 NB201 = get_space("nas-bench-201")
@@ -140,6 +140,35 @@ def test_range_of_darts_holds_on_random_architectures(name):
     for largest, end in ((False, low), (True, high)):
         module = DARTS.build(darts.extreme(name, largest=largest), network=network)
         assert (params(module) if name == "params" else flops(module, (3, 32, 32))) == end
+
+
+def test_the_largest_within_limits_equals_enumeration(nb201):
+    everything = list(NB201.enumerate())
+    for share in (0.0, 0.3, 0.8):
+        low, high = nb201.range("flops")
+        limits = {"flops": low + share * (high - low)}
+        allowed = [nb201.params(a) for a in everything if nb201.flops(a) <= limits["flops"]]
+        found = nb201.extreme("params", largest=True, limits=limits)
+        assert nb201.flops(found) <= limits["flops"]
+        assert nb201.params(found) == max(allowed)
+        assert nb201.params(nb201.extreme("params", largest=False, limits=limits)) == min(allowed)
+    with pytest.raises(BudgetError, match="within the limits"):
+        nb201.extreme("params", largest=True, limits={"params": 1.0})
+
+
+def test_widths_that_meet_far_apart_are_priced_exactly():
+    """In Channel-Bench-Macro the stem's width meets those of blocks 1 to 3, and block 3's that of the last layer."""
+    space = get_space("channel-bench-macro-mobilenet")
+    network = NetworkConfig(channels=8)
+    model = CostModel(space, network, (3, 16, 16), 7)
+    for architecture in [*draws(space, 30), space.parse("4111141"), space.parse("1444414"), space.parse("4114114")]:
+        module = space.build(architecture, network=network, num_classes=7)
+        assert model.params(architecture) == params(module)
+        assert model.flops(architecture) == flops(module, (3, 16, 16))
+    assert model.extreme("params", largest=True) == space.parse("4" * 7)
+    limit = sum(model.range("params")) / 2
+    best = model.extreme("params", largest=True, limits={"params": limit})
+    assert model.params(best) == max(c for c in map(model.params, space.enumerate()) if c <= limit)
 
 
 def test_table_adds_up_and_its_expectation_is_the_mean(nb201):

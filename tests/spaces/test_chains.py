@@ -35,7 +35,7 @@ def test_other_text_is_quoted_with_what_was_expected(space, text):
 @pytest.mark.parametrize("setting", [{"depth": 5}, {"stages": 2}, {"stem_channels": 0}, {"auxiliary": True}])
 def test_what_cannot_be_set_is_refused(space, setting):
     architecture = space.sample(generator(0))
-    with pytest.raises(SettingError, match=f"{space.name} has a fixed depth and stem"):
+    with pytest.raises(SettingError, match=f"Networks of {space.name} have .*; leave {next(iter(setting))} at"):
         space.build(architecture, network=NetworkConfig(channels=8, **setting))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.errors import ArchitectureError
+from nascence.errors import ArchitectureError, SettingError
 from nascence.operations import FactorizedReduce, build_operation
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
@@ -211,3 +211,8 @@ def test_stem_width_is_three_times_the_cells_unless_given():
     without = SPACE.build(V2, network="regions", in_channels=3)
     assert isinstance(without.stem, nn.Identity)
     assert without.eval()(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+
+
+def test_stages_cannot_be_set():
+    with pytest.raises(SettingError, match="fixed number of stages; leave stages at 3"):
+        SPACE.build(V2, network=NetworkConfig(channels=4, depth=3, stages=2))

@@ -210,3 +210,11 @@ def test_depth_counts_cells_per_stage(depth, stages):
 def test_foreign_text_is_quoted(text):
     with pytest.raises(ArchitectureError, match="nas-bench-201"):
         SPACE.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"), [({"auxiliary": True}, "no auxiliary head"), ({"stem_channels": 5}, "stem")]
+)
+def test_what_cannot_be_set_is_refused(setting, message):
+    with pytest.raises(SettingError, match=message):
+        SPACE.build(SPACE.from_index(0), network=NetworkConfig(channels=4, **setting))

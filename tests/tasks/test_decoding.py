@@ -114,5 +114,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_more_than_the_memory_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding.os, "sysconf", lambda name: 10)
-    with pytest.raises(DataError, match="more than half of this machine's memory; add --image-size"):
+    with pytest.raises(DataError, match=r"more than half of this machine's memory; .*--image-size"):
         decode(saved(ramp()))
+
+
+def test_an_image_size_beyond_the_memory_is_refused() -> None:
+    for attempt in (
+        lambda: decode(saved(ramp()), image_size=10**6),
+        lambda: resize(np.zeros((1, 4, 4, 3), np.uint8), 10**6),
+    ):
+        with pytest.raises(DataError, match="more than half of this machine's memory"):
+            attempt()

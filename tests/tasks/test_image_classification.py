@@ -67,12 +67,19 @@ def test_batches_come_from_the_named_split() -> None:
     assert x.round().unique().tolist() == [200]
 
 
-@pytest.mark.parametrize("size", [31, 0])
-def test_too_large_a_batch_is_refused(size: int) -> None:
-    with pytest.raises(DataError, match="'toy' has 30; choose a smaller batch"):
-        task_of().batch(size, generator(0))
-    with pytest.raises(DataError, match="choose a smaller batch"):
-        next(task_of().epoch(generator(0), size))
+@pytest.mark.parametrize(
+    ("size", "message"), [(31, "'toy' has 30; choose a smaller batch"), (0, "at least 1 image, not 0")]
+)
+def test_batches_that_cannot_be_are_refused(size: int, message: str) -> None:
+    attempts = (
+        lambda: task_of().batch(size, generator(0)),
+        lambda: next(task_of().epoch(generator(0), size)),
+        lambda: task_of().check_batch(size),
+    )
+    for attempt in attempts:
+        with pytest.raises(DataError, match=message):
+            attempt()
+    task_of().check_batch(30)
 
 
 def test_augmentation_pads_with_black_not_with_the_mean() -> None:

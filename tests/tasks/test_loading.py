@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nascence.errors import DataError, NascenceError, UnknownNameError
-from nascence.tasks import DATASETS, describe_datasets, find_data_dir, load_task
+from nascence.tasks import DATASETS, describe_datasets, find_data_dir, is_named, load_task
 from nascence.tasks.cache import cache_folder
 
 
@@ -83,10 +84,34 @@ def test_describe_lists_what_is_built_in_and_what_is_found(
     assert list(found) == ["digits", "cifar10", "arrays", "pets"]
     assert found["digits"]["available"] is True
     assert found["cifar10"]["available"] is False
-    assert found["pets"] == {"name": "pets", "kind": "class folders", "path": str(class_folders), "available": True}
+    pets = {"name": "pets", "kind": "class folders", "path": str(class_folders), "available": True, "note": ""}
+    assert found["pets"] == pets
+    assert "--download" in found["cifar10"]["note"]
     assert found["arrays"]["kind"] == "npz"
     shutil.rmtree(folder / "pets")
     assert "pets" not in {entry["name"] for entry in describe_datasets(folder)}
+
+
+def test_describe_says_when_images_need_one_size(class_folders: Path, encode: Any) -> None:
+    for file in (class_folders / "dog").iterdir():
+        file.write_bytes(encode(size=(9, 6)))
+    (entry,) = (entry for entry in describe_datasets(class_folders.parent) if entry["name"] == "pets")
+    assert "--image-size" in entry["note"]
+    with pytest.raises(DataError, match="--image-size"):
+        load_task("pets", class_folders.parent)
+    assert load_task("pets", class_folders.parent, image_size=6).num_classes == 2
+    for file in (class_folders / "dog").iterdir():
+        file.write_bytes(b"no image")
+    assert [entry["note"] for entry in describe_datasets(class_folders.parent) if entry["name"] == "pets"] == [""]
+
+
+def test_names(class_folders: Path) -> None:
+    folder = class_folders.parent
+    assert is_named("digits", Path("/nowhere"))
+    assert is_named("pets", folder)
+    assert not is_named("pets", Path("/nowhere"))
+    assert not is_named("./pets", folder)
+    assert not is_named(str(class_folders), folder)
 
 
 def test_describe_without_a_data_folder() -> None:

@@ -80,13 +80,14 @@ def compare(
         return Comparison(
             methods=list(methods),
             seeds=numbers,
-            model=CostModel(get_space(space), network, shape, classes),
+            model=CostModel(get_space(space), network, shape, classes, threads=threads),
             search=_Search(options),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),
             table=table,
             columns=(list(columns) or evaluation_columns(table)) if table is not None else (),
             workers=workers,
+            budget=budget,
             settings={**asdict(options), "epochs": epochs},
         ).run()
 

@@ -14,7 +14,7 @@ import torch
 from nascence.errors import RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, Space
-from nascence.tasks import ImageClassification, describe_datasets, find_data_dir, load_task
+from nascence.tasks import ImageClassification, find_data_dir, is_named, load_task
 
 SMALL_IMAGES = 16
 FEW_IMAGES = 5_000
@@ -24,9 +24,8 @@ SMALL_CHANNELS = 16
 def data_source(data: str, data_dir: str | Path | None, image_size: int | None) -> dict[str, Any]:
     """``data``, ``data_dir``, ``image_size`` for a run's configuration, so that they mean the same from any folder."""
     folder = find_data_dir(data_dir).resolve()
-    named = data in {entry["name"] for entry in describe_datasets(folder)}
     path = Path(data).expanduser()
-    absolute = str(path.resolve()) if not named and path.exists() else data
+    absolute = str(path.resolve()) if not is_named(data, folder) and path.exists() else data
     return {"data": absolute, "data_dir": str(folder), "image_size": image_size}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget
-from nascence.errors import SettingError
+from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
-from nascence.runs import SEARCH, RunDirectory, check_free, execute, show_progress
+from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, show_progress
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification
 
@@ -98,8 +99,15 @@ def search(
         }
         prepared = _Prepared(config, task)
         run = RunDirectory.create(path, config, overwrite)
-        with run.locked():
-            return prepared.finish(run, progress)
+        if progress and out is None:
+            print(f"The run goes to {path}", file=sys.stderr, flush=True)
+        try:
+            with run.locked():
+                return prepared.finish(run, progress)
+        except (DataError, SettingError):
+            if not run.events():  # a search that cannot even begin leaves nothing behind
+                delete_run(path)
+            raise
 
 
 def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
@@ -136,9 +144,12 @@ class _Prepared:
         title = f"{self.config['method']} on {self.space.name}"
         seconds = execute(self.strategy, run, SEARCH, progress=show_progress(title) if progress else None)
         began = time.monotonic()
-        architecture = self.strategy.derive()
+        repaired = self.checker.repair(self.strategy.derive())  # a latency within the budget is one that was measured
+        architecture = repaired.architecture
         seconds += time.monotonic() - began
         record = {**self._describe(architecture), "search_seconds": round(seconds, 3)}
+        if repaired.measured is not None:
+            record["latency_ms"] = repaired.measured.median_ms
         run.write_json("architecture.json", record)
         return SearchResult(architecture, run, record)
 

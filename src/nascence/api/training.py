@@ -190,9 +190,14 @@ class _Prepared:
         self.config, self.architecture, self.task = config, architecture, task
         entry = config[TRAINING.name]
         settings = from_json(TrainingConfig, entry["settings"])
-        # a published recipe with a loss for an auxiliary classifier means a network that has one
-        auxiliary = bool(PRESETS.get(entry["preset"], {}).get("auxiliary_weight"))
-        model = _build(config, architecture, auxiliary=auxiliary, seed=derive_seed(entry["seed"], "initial weights"))
+        weight = settings.auxiliary_weight
+        seed = derive_seed(entry["seed"], "initial weights")
+        try:
+            model = _build(config, architecture, auxiliary=weight > 0, seed=seed)
+        except SettingError as error:
+            if not weight:
+                raise
+            raise SettingError(f"{error} Type: --set auxiliary_weight=0") from None
         self.training = Training(model, task, settings, seed=entry["seed"])
 
     def state(self) -> dict[str, Any]:

@@ -24,10 +24,11 @@ from nascence.architecture import Architecture
 from nascence.benchmarks.reference_networks import plain_resnet
 from nascence.benchmarks.statistics import Summary
 from nascence.benchmarks.tables import Table
-from nascence.costs import CostModel, flops, params
+from nascence.costs import Budget, BudgetChecker, CostModel, flops, params
 from nascence.errors import RunError, SettingError, UnknownNameError
-from nascence.seeding import generator
+from nascence.seeding import derive_seed
 from nascence.spaces import Space
+from nascence.strategies.sampling import RandomSampling
 
 Search = Callable[[str, int, Path], None]
 Train = Callable[[Architecture | nn.Module, int, Path], Mapping[str, float]]
@@ -47,8 +48,8 @@ class Comparison:
     everything is finished. ``settings`` is whatever else results depend on, as JSON values: a folder made with other
     settings is refused.
 
-    Always beside the methods: one random architecture a seed, and the architecture with the most parameters; with
-    training also a plain ResNet of the median number of parameters that the methods found.
+    Always beside the methods: one random architecture a seed, and the architecture with the most parameters, both
+    within ``budget``; with training also a plain ResNet of the median number of parameters that the methods found.
     """
 
     methods: Sequence[str]
@@ -60,6 +61,7 @@ class Comparison:
     table: Table | None = None
     columns: Sequence[str] = ()
     workers: int = 1
+    budget: Budget = field(default_factory=Budget)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
@@ -72,9 +74,9 @@ class Comparison:
         self._claim()
         space = self.model.space
         tasks = [_Task(name, seed) for name in self.methods for seed in self.seeds]
-        tasks += [_Task(RANDOM, seed, str(space.sample(generator(seed, "compare", RANDOM)))) for seed in self.seeds]
+        tasks += [_Task(RANDOM, seed, str(self._random(seed))) for seed in self.seeds]
         # An untrained architecture is the same whatever the seed: one entry is enough.
-        largest = str(self.model.extreme("params", largest=True))
+        largest = str(self.model.extreme("params", largest=True, limits=self.budget.limits))
         tasks += [_Task(LARGEST, seed, largest) for seed in (self.seeds if self.train else self.seeds[:1])]
         self._compute(tasks)
         if self.train is not None:
@@ -132,6 +134,13 @@ class Comparison:
             raise RunError(f"Cannot write {self.out}: {error.strerror or error}.") from None
         except json.JSONDecodeError:
             raise RunError(f"{path} is not valid JSON; choose another folder for the comparison.") from None
+
+    def _random(self, seed: int) -> Architecture:
+        """One architecture, uniformly among those within the budget."""
+        checker = BudgetChecker(self.budget, self.model)
+        sampling = RandomSampling(self.model.space, checker, derive_seed(seed, "compare", RANDOM))
+        sampling.advance()
+        return sampling.derive()
 
     def _compute(self, tasks: Iterable[_Task]) -> None:
         missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]

@@ -33,8 +33,9 @@ def command(
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
-    """Compare methods over seeds with random architectures, the largest one and, with --epochs, a plain ResNet.
+    """Compare methods over seeds, beside what nobody searched for.
 
+    That is random architectures and the largest one, both within the budget, and, with --epochs, a plain ResNet.
     Stopped at any moment, the same command continues.
     """
     from nascence.api.comparing import compare

@@ -18,7 +18,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Write the trained network of a run to a file, and compare the file's outputs with the network's."""
+    """Write a trained network to a file, and check the file."""
     from nascence.api import export
 
     check = export(run, format, out, overwrite=overwrite)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nascence.cli import options
 from nascence.cli.output import emit, human, table
 
@@ -23,7 +25,12 @@ def command(json: options.Json = False) -> None:
         console.print(f"{entry['name']}: {entry['title']}", markup=False, style="bold")
         console.print(f"  {entry['paper']}", markup=False)
         if entry["settings"]:
-            rows = [[s["name"], s["type"], s.get("default"), s["doc"]] for s in entry["settings"]]
+            rows = [[s["name"], s["type"], _default(s), s["doc"]] for s in entry["settings"]]
             table(
                 console, ("  setting", "type", "default", "meaning"), [["  " + str(row[0]), *row[1:]] for row in rows]
             )
+
+
+def _default(setting: dict[str, Any]) -> object:
+    """As it would be typed; nothing where a value is required."""
+    return ("none" if setting["default"] is None else setting["default"]) if "default" in setting else None

@@ -18,8 +18,7 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Write one self-contained page about a run: the cell, the search, the training."""
-    from nascence.reporting import write_report
+    """Write one self-contained page about a run."""
     from nascence.runs import RunDirectory
 
     opened = RunDirectory.open(run)
@@ -27,6 +26,8 @@ def command(
         raise RunError(f"The search in {run} is not finished; continue it with: {opened.resume_command}")
     if out is not None and out.exists() and not overwrite:
         raise RunError(f"{out} exists already; choose another --out, or replace it with --overwrite.")
+    from nascence.reporting import write_report
+
     path = write_report(run, out or run / "report.html")
     human(json).print(f"The report is in {path}", markup=False)
     if json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,10 +60,15 @@ def show_command(run: options.Run, json: options.Json = False) -> None:
         emit({**known, "config": opened.config, **{f"{name}_file": value for name, value in results.items()}})
         return
     console = human(json)
-    facts(console, str(run), [(name.replace("_", " "), value) for name, value in known.items() if name != "run"])
-    hidden = {"task", "settings", *known}
-    facts(console, "Configuration", [(name, value) for name, value in opened.config.items() if name not in hidden])
-    facts(console, "Settings", (opened.config.get("settings") or {}).items())
+    facts(console, str(run), [(_words(name), _text(value)) for name, value in known.items() if name != "run"])
+    parts = [name for name, value in opened.config.items() if isinstance(value, dict) and name != "task"]
+    hidden = {"task", *parts, *known}
+    rows = [(_words(name), _text(value)) for name, value in opened.config.items() if name not in hidden]
+    facts(console, "Configuration", rows)
+    for name in parts:
+        values = [(_words(key), _text(value)) for key, value in opened.config[name].items()]
+        if any(value is not None for _, value in values):
+            facts(console, _words(name).capitalize(), values)
 
 
 @app.command("resume")
@@ -107,3 +112,19 @@ def delete_command(
     human(json).print(f"Deleted {run}.", markup=False)
     if json:
         emit({"deleted": str(run)})
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text(value: Any) -> str | None:
+    """A value of a configuration for people; None where there is nothing to say."""
+    if value is None or value == {}:
+        return None
+    if isinstance(value, dict):
+        shown = (f"{_words(name)} {_text(part)}" for name, part in value.items() if part is not None)
+        return ", ".join(shown)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ from nascence.cli.output import emit, human, table
 
 
 def command(json: options.Json = False) -> None:
-    """List the scores that 'nascence score' computes without training."""
+    """List the scores that are computed without training."""
     from nascence.configuration import describe
     from nascence.scores import SCORES
 

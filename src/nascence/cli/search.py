@@ -37,13 +37,9 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Find an architecture for the data, within a budget. Stopped at any moment, 'nascence runs resume' goes on."""
-    from nascence.api.searching import default_out, search
+    from nascence.api.searching import search
 
-    console = human(json)
     assert data is not None
-    if out is None:
-        out = default_out(method, space, data, seed)
-        console.print(f"The run goes to {out}", markup=False)
     result = search(
         method,
         space,
@@ -62,9 +58,9 @@ def command(
         download=download,
         settings=settings or [],
     )
-    show(console, out, dict(result.record))
+    show(human(json), result.run.path, dict(result.record))
     if json:
-        emit({"run": str(out), **result.record})
+        emit({"run": str(result.run.path), **result.record})
 
 
 def show(console: Any, path: Path, record: dict[str, Any]) -> None:
@@ -77,6 +73,7 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
             ("architecture", record["architecture"]),
             ("parameters", count(record["params"])),
             ("FLOPs", count(record["flops"])),
+            ("latency", f"{record['latency_ms']:.3g} ms, measured on this machine" if "latency_ms" in record else None),
             ("search", duration(record["search_seconds"])),
             *_evaluation(table),
             ("kept in", path),
@@ -94,4 +91,4 @@ def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:
     """What a benchmark's table says of the result; the search never saw it."""
     if not table:
         return []
-    return [(f"{name} (table, evaluation only)", f"{value:.4g}") for name, value in table["values"].items()]
+    return [(f"{name} (table)", f"{value:.4g}, from {table['source']}") for name, value in table["values"].items()]

@@ -14,7 +14,9 @@ from nascence.runs.progress import duration
 
 
 def command(
-    target: Annotated[str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.")],
+    target: Annotated[
+        str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
+    ],
     space: options.MaybeSpace = None,
     data: options.Data = None,
     data_dir: options.DataDir = None,

@@ -105,8 +105,8 @@ class BudgetChecker:
         ranges = {name: self.model.range(name) for name in limits}
         beyond = {name: limit for name, limit in limits.items() if ranges[name][0] > limit} or limits
         together = " together" if len(beyond) > 1 else ""
-        wanted = " and ".join(f"{_name(name)} <= {limit:,.6g}" for name, limit in beyond.items())
-        reach = ", ".join(f"{_name(name)} from {ranges[name][0]:,.6g} to {ranges[name][1]:,.6g}" for name in beyond)
+        wanted = " and ".join(f"{_name(name)} <= {_amount(limit)}" for name, limit in beyond.items())
+        reach = ", ".join(f"{_name(name)} from {' to '.join(map(_amount, ranges[name]))}" for name in beyond)
         raise BudgetError(
             f"No architecture of {self.model.space.name} at this network size has {wanted}{together}; "
             f"reachable: {reach}."
@@ -194,6 +194,11 @@ class BudgetChecker:
             if old != new
         )
         return Repair(found.architecture, measured, changes)
+
+
+def _amount(value: float) -> str:
+    """Counts in full, so that they can be typed as a limit; latencies to four digits."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _name(cost: str) -> str:

@@ -24,9 +24,9 @@ class ChoicePricing:
     """Prices of a space of independent choices.
 
     Tried in this order, and kept only if ``params`` and ``flops`` of random architectures come out exactly: every
-    answer adds its own amount; or neighbouring answers also interact, and the space is small enough for one group of
-    all architectures. When neither holds, :attr:`exact` is False, and there are no prices of these two. Latency is
-    the sum of what each answer adds to the measured reference network.
+    answer adds its own amount; or answers also interact two by two, as the widths on both sides of a convolution do,
+    and the space is small enough for one group of all architectures. When neither holds, :attr:`exact` is False, and
+    there are no prices of these two. Latency is the sum of what each answer adds to the measured reference network.
     """
 
     def __init__(self, networks: Networks) -> None:
@@ -80,17 +80,17 @@ class ChoicePricing:
         return parts
 
     def _pairs(self, name: str, singles: Sequence[Floats], joint: ChoiceGroup) -> Floats:
-        """What neighbouring answers add beyond their own amounts, for every architecture."""
+        """What every two answers together add beyond their own amounts, for every architecture."""
         total = np.zeros(len(joint.answers))
         start = sum(float(part[0]) for part in singles)
-        for at in range(len(self.space.choices) - 1):
-            options = (self.space.choices[at].options, self.space.choices[at + 1].options)
+        for one, two in itertools.combinations(range(len(self.space.choices)), 2):
+            options = (self.space.choices[one].options, self.space.choices[two].options)
             extra = np.zeros((len(options[0]), len(options[1])))
             for i, j in itertools.product(range(1, len(options[0])), range(1, len(options[1]))):
-                cost = self._changed(name, (at, at + 1), (options[0][i], options[1][j]))
-                alone = singles[at][i] - singles[at][0] + singles[at + 1][j] - singles[at + 1][0]
+                cost = self._changed(name, (one, two), (options[0][i], options[1][j]))
+                alone = singles[one][i] - singles[one][0] + singles[two][j] - singles[two][0]
                 extra[i, j] = cost - start - alone
-            total += extra[joint.options[:, at], joint.options[:, at + 1]]
+            total += extra[joint.options[:, one], joint.options[:, two]]
         return total
 
     def _changed(self, name: str, choices: Sequence[int], answers: Sequence[str]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
@@ -18,7 +18,7 @@ from nascence.costs.choices import ChoicePricing
 from nascence.costs.groups import ChoiceGroup, combine
 from nascence.costs.networks import Networks
 from nascence.costs.selection import Group, choose
-from nascence.errors import SettingError, UnknownNameError
+from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.spaces import CellSpace, NetworkConfig, Space
 
 COST_NAMES = ("params", "flops", "latency_ms")
@@ -103,9 +103,14 @@ class CostModel:
         prices = self.prices(name)
         return float(sum(part.min() for part in prices)), float(sum(part.max() for part in prices))
 
-    def extreme(self, name: str, *, largest: bool) -> Architecture:
-        """An architecture at an end of :meth:`range`; among equals that of the first options."""
-        picks = [int(part.argmax() if largest else part.argmin()) for part in self.prices(name)]
+    def extreme(self, name: str, *, largest: bool, limits: Mapping[str, float] | None = None) -> Architecture:
+        """An architecture at an end of :meth:`range`, or at the end of what ``limits`` leave of it; among equals that
+        of the first options. Raises :class:`BudgetError` when nothing is within the limits."""
+        _known(name)
+        values = [part if largest else -part for part in self.prices(name)]
+        picks = self._choose(limits or {}, values)
+        if picks is None:
+            raise BudgetError(f"No architecture of {self.space.name} at this network size is within the limits.")
         return combine(self.space, self.groups, picks)
 
     def select(
@@ -180,6 +185,15 @@ class CostModel:
                 )
             self._prices[name] = self._pricing.prices(name)
         return self._prices[name]
+
+    def _choose(self, limits: Mapping[str, float], values: Sequence[Floats]) -> list[int] | None:
+        """The combination of each group that together have the largest sum of values [N] within the limits."""
+        columns = [self.prices(name) for name in limits]
+        groups = [
+            Group(np.array([column[at] for column in columns]).reshape(len(columns), len(value)).T, value)
+            for at, value in enumerate(values)
+        ]
+        return choose(groups, np.array(list(limits.values()), dtype=np.float64))
 
     @property
     def groups(self) -> list[ChoiceGroup]:

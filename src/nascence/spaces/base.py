@@ -6,14 +6,14 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, final
 
 import torch
 from torch import nn
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError, UnknownNameError
+from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
 from nascence.seeding import generator
 
@@ -34,10 +34,9 @@ class NetworkConfig:
 
     ``channels``: width of the first stage. ``depth``: cells per stage (nas-bench-201) or in all (darts). ``stages``:
     resolutions, each halving the last (nas-bench-201). ``stem_channels``: width of the stem, None for the space's own
-    rule, 0 for no stem at all (the input goes straight into the first cell). Chain spaces have a fixed depth and stem
-    and refuse other values.
-    ``affine``, ``track_running_stats``: of the batch normalisation inside cells. ``auxiliary``: an extra classifier
-    during training (darts).
+    rule, 0 for no stem at all (the input goes straight into the first cell). ``affine``, ``track_running_stats``: of
+    the batch normalisation inside cells. ``auxiliary``: an extra classifier during training (darts). A space raises
+    :class:`SettingError` on what it cannot vary: see :meth:`refuse`.
     """
 
     channels: int
@@ -47,6 +46,22 @@ class NetworkConfig:
     affine: bool = True
     track_running_stats: bool = True
     auxiliary: bool = False
+
+    def refuse(self, space: str, *names: str) -> None:
+        """Raise :class:`SettingError` when one of ``names``, which networks of ``space`` do not have, has been set."""
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise SettingError(
+                    f"Networks of {space} have {_FIXED[field.name]}; leave {field.name} at {field.default}."
+                )
+
+
+_FIXED = {
+    "depth": "a fixed depth",
+    "stages": "a fixed number of stages",
+    "stem_channels": "a fixed stem",
+    "auxiliary": "no auxiliary head",
+}
 
 
 class Space(ABC):

@@ -12,7 +12,7 @@ from typing import ClassVar, final
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError, SettingError
+from nascence.errors import ArchitectureError
 from nascence.operations import ConvBN, NormConfig
 from nascence.spaces.base import NetworkConfig, Space
 
@@ -46,14 +46,7 @@ class ChainSpace(Space):
     def assemble(
         self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
     ) -> nn.Module:
-        fixed = NetworkConfig(
-            channels=network.channels, affine=network.affine, track_running_stats=network.track_running_stats
-        )
-        if network != fixed:
-            raise SettingError(
-                f"{self.name} has a fixed depth and stem and no auxiliary head; of a network size, only channels, "
-                "affine and track_running_stats can be set."
-            )
+        network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
         return self.chain(architecture, network, in_channels, num_classes)
 
 

@@ -144,6 +144,7 @@ class DARTS(CellSpace):
         num_classes: int,
         cell: Callable[..., nn.Module] = Cell,
     ) -> nn.Module:
+        network.refuse(self.name, "stages")
         return _Network(partial(cell, self.shape), fill, network, in_channels, num_classes)
 
 

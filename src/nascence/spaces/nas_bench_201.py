@@ -90,6 +90,11 @@ class NASBench201(CellSpace):
         num_classes: int,
         cell: Callable[..., nn.Module] = Cell,
     ) -> nn.Module:
+        network.refuse(self.name, "auxiliary")
+        if network.stem_channels not in (None, 0, network.channels):
+            raise SettingError(
+                f"The stem of {self.name} is as wide as its first stage; set stem_channels to 0 for none, or leave it."
+            )
         return _Network(partial(cell, self.shape), fill, network, in_channels, num_classes)
 
 

@@ -34,6 +34,8 @@ def decode_images(sources: Sequence[tuple[str, bytes | Path]], image_size: int |
 
 
 def _decode_all(sources: Sequence[tuple[str, bytes | Path]], image_size: int | None) -> np.ndarray:
+    if image_size is not None:
+        _check_memory(len(sources) * image_size**2 * 3, len(sources))
     first = _decode(*sources[0], image_size)
     height, width, _ = first.shape
     _check_memory(len(sources) * height * width * 3, len(sources))
@@ -68,10 +70,24 @@ def resize(images: np.ndarray, image_size: int | None) -> np.ndarray:
 
     if image_size is None or images.shape[1:3] == (image_size, image_size):
         return images
+    _check_memory(len(images) * image_size**2 * images.shape[3], len(images))
     squares = [
         _square(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), image_size) for image in images
     ]
     return np.stack([np.asarray(square).reshape(image_size, image_size, -1) for square in squares])
+
+
+def header_size(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image file from its header, upright or not; None when it cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:
@@ -92,7 +108,7 @@ def _check_memory(needed: int, count: int) -> None:
     if needed > memory / 2:
         raise DataError(
             f"{count} images of this size need {needed / 1e9:.1f} GB decoded, more than half of this machine's memory; "
-            "add --image-size N to make them smaller."
+            "bring them to a smaller size with --image-size N."
         )
 
 

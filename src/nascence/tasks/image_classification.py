@@ -145,9 +145,16 @@ class ImageClassification:
         """The training images in two halves, class by class: weights and architecture of a bilevel search."""
         return self.split_train(0.5, seed)
 
+    def check_batch(self, size: int, split: Split = "train") -> None:
+        """Raises :class:`DataError` when no batch of ``size`` images can be drawn from a split; a method asks this of
+        its settings before a search begins."""
+        self._enough(size, split)
+
     def _enough(self, size: int, split: Split) -> ImageSet:
         images: ImageSet = getattr(self, split)
-        if not 0 < size <= len(images):
+        if size < 1:
+            raise DataError(f"A batch has at least 1 image, not {size}.")
+        if size > len(images):
             raise DataError(
                 f"A batch of {size} needs as many {split} images, but '{self.name}' has {len(images)}; "
                 "choose a smaller batch."

@@ -12,6 +12,7 @@ from nascence.registry import Registry
 from nascence.tasks.arrays import read_npz
 from nascence.tasks.assembling import RawData, assemble
 from nascence.tasks.cache import cache_folder
+from nascence.tasks.decoding import header_size
 from nascence.tasks.folder import is_image_file, read_folder
 from nascence.tasks.image_classification import ImageClassification
 from nascence.tasks.parquet import is_image_table, read_parquet
@@ -59,10 +60,17 @@ def load_task(
     return assemble(raw, test_fraction=test_fraction, seed=seed, flip=flip)
 
 
+def is_named(data: str, data_dir: Path) -> bool:
+    """Whether ``data`` means something by its name: it is built in, or lies in the data folder."""
+    return data in DATASETS.names() or _named_path(data, data_dir) is not None
+
+
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
-    """``{"name", "kind", "path", "available"}`` of every data set by name: built in, or found in the data folder.
+    """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or in the data folder.
 
     Nothing is decoded: a folder counts when it has images below two class folders, or parquet files with the columns.
+    ``note`` says what more has to be typed, such as ``--image-size`` where the first images of the classes differ in
+    size; it is empty for most.
     """
     folder = find_data_dir(data_dir)
     described: list[dict[str, Any]] = []
@@ -70,11 +78,18 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
         path = folder / name if name == "cifar10" else None
         available = path is None or (path / "train.parquet").is_file()
         described.append(
-            {"name": name, "kind": "built in", "path": str(path) if path else None, "available": available}
+            {
+                "name": name,
+                "kind": "built in",
+                "path": str(path) if path else None,
+                "available": available,
+                "note": "" if available else "add --download to fetch it",
+            }
         )
     for name, path in _found(folder).items():
         if name not in DATASETS.names() and _promising(path):
-            described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True})
+            note = "images of several sizes: add --image-size N" if _several_sizes(path) else ""
+            described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True, "note": note})
     return described
 
 
@@ -83,12 +98,9 @@ def _read(data: str, request: Request) -> RawData:
         raw = DATASETS.get(data)(request)
         assert isinstance(raw, RawData)
         return raw
-    path = Path(data).expanduser()
-    if data == path.name:  # a bare name
-        named = (request.data_dir / (data + suffix) for suffix in ("", *_SUFFIXES))
-        path = next((candidate for candidate in named if candidate.exists()), path)
+    path = _named_path(data, request.data_dir) or Path(data).expanduser()
     if not path.exists():
-        if data == path.name and not path.suffix:
+        if data == path.name and not path.suffix:  # a bare name
             raise UnknownNameError("data set", data, {*DATASETS.names(), *_found(request.data_dir)})
         raise DataError(
             f"There is nothing at {path}; expected a folder of class folders, a parquet file or folder, or an .npz."
@@ -103,6 +115,14 @@ def _read(data: str, request: Request) -> RawData:
     if path.is_dir():
         raise DataError(f"{path} has neither class folders nor parquet files in it; expected {path}/CLASS/IMAGE.")
     raise DataError(f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.")
+
+
+def _named_path(data: str, data_dir: Path) -> Path | None:
+    """Where the data set of a bare name lies in the data folder, if it does."""
+    if data != Path(data).expanduser().name:
+        return None
+    candidates = (data_dir / (data + suffix) for suffix in ("", *_SUFFIXES))
+    return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
 def _kind(path: Path) -> str | None:
@@ -122,6 +142,14 @@ def _promising(path: Path) -> bool:
             sum(any(is_image_file(file) for file in entry.rglob("*")) for entry in path.iterdir() if entry.is_dir()) > 1
         )
     return True
+
+
+def _several_sizes(path: Path) -> bool:
+    """Whether the first images of the class folders differ in size, from their headers alone."""
+    if _kind(path) != "class folders":
+        return False
+    firsts = (next(filter(is_image_file, entry.rglob("*")), None) for entry in path.iterdir() if entry.is_dir())
+    return len({header_size(first) for first in firsts if first is not None} - {None}) > 1
 
 
 def _found(folder: Path) -> dict[str, Path]:

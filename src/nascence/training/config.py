@@ -18,7 +18,7 @@ class TrainingConfig:
     on every parameter. ``label_smoothing``: in [0, 1). ``clip_norm``: bound on the L2 norm of all gradients together, 0
     for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts and, where the task
     allows, mirroring. ``drop_path``: chance to drop an edge, growing linearly from 0 over the epochs.
-    ``auxiliary_weight``: of the loss of a network's auxiliary head, where it has one.
+    ``auxiliary_weight``: of the loss of an auxiliary head, which networks of the space darts can have; 0 for none.
     """
 
     epochs: int
@@ -35,7 +35,7 @@ class TrainingConfig:
     cutout: int = 0
     augment: bool = True
     drop_path: float = 0.0
-    auxiliary_weight: float = 0.4
+    auxiliary_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises :class:`SettingError` on a value outside its range."""
