@@ -123,6 +123,8 @@ class Score(ABC):
     worst: ClassVar[float]
     random: ClassVar[bool] = True
     """Whether the value depends on the draw of weights or images."""
+    sees_paths: ClassVar[bool] = True
+    """Whether a network without a path from input to output gets :attr:`worst`; some count only what is there."""
 
     @abstractmethod
     def __call__(self, probe: Probe) -> float:

@@ -22,6 +22,7 @@ class L2Norm(Score):
     source: ClassVar[str] = "arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    sees_paths: ClassVar[bool] = False
 
     network: str = "ranking"
     initialisation: str = "kaiming-fan-in"

@@ -33,6 +33,7 @@ class Params(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
+    sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         return _cost(probe, "params")
@@ -49,6 +50,7 @@ class FLOPs(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
+    sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         return _cost(probe, "flops")

@@ -21,6 +21,7 @@ class TrainableLayers(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
     random: ClassVar[bool] = False
+    sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         space, task = probe.space, probe.task

@@ -372,7 +372,7 @@ class ScoreConformance:
         assert len({row[0] for row in self.values()}) > 1
 
     def test_degenerate_networks_get_the_worst(self) -> None:
-        for architecture in self.degenerate if self.score.random else ():
+        for architecture in self.degenerate if self.score.sees_paths else ():
             values = evaluate([self.score], self.space, architecture, self.task, draws=2)[self.score.name]
             assert values == [self.score.worst] * 2, str(architecture)
 
