@@ -22,8 +22,8 @@ from nascence.strategies import Strategy
 from nascence.strategies.pruning import Indicator, SupernetPruning
 from nascence.supernets import MixingWeights, Supernet
 
-_SIDE_BY_SIDE = 6
-"""How many networks are evaluated in one batch: enough to amortise the launches, few enough to stay in the cache."""
+_SIDE_BY_SIDE = 2
+"""How many networks are evaluated in one batch. More would be no faster, and every thread has a batch of its own."""
 
 
 @final

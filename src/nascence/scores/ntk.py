@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -55,31 +56,36 @@ def _jacobian_by_cotangents(network: nn.Module, forward: Forward, x_BCHW: Tensor
 
 
 def _jacobian_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> Tensor:
-    """[B, P]: one backward pass; each layer's input and output gradient give its per-sample gradients.
+    """[B, P]: one backward pass; each layer's input and output gradient give its per-sample gradients, as soon as the
+    backward pass reaches it, so that no gradient of an activation is kept.
 
     Exact only where no sample's output depends on another sample.
     """
-    uses: list[tuple[nn.Module, Tensor, Tensor]] = []
+    per_module: dict[nn.Module, Tensor] = {}
+
+    def collect(module: nn.Module, inputs: Tensor, gradient: Tensor) -> None:
+        with torch.no_grad():  # a module used several times sums its uses before any product
+            flat = _per_sample_weight_gradient(module, inputs, gradient).flatten(1)
+            per_module[module] = per_module[module] + flat if module in per_module else flat
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        seen = module.normalised if isinstance(module, ScoringBatchNorm) else inputs[0]
-        assert seen is not None
-        uses.append((module, seen, output))
+        seen = inputs[0].detach()
+        if isinstance(module, ScoringBatchNorm):
+            assert module.normalised is not None
+            seen, module.normalised = module.normalised.detach(), None
+        output.register_hook(partial(collect, module, seen))
 
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | ScoringBatchNorm)]
     handles = [m.register_forward_hook(record) for m in layers if m.weight is not None]
+    x_BCHW = x_BCHW.detach().requires_grad_()  # so that the backward pass goes through every layer
     try:
         outputs = forward(x_BCHW).sum()
     finally:
         for handle in handles:
             handle.remove()
-    gradients = torch.autograd.grad(outputs, [output for _, _, output in uses], allow_unused=True)
-    per_module: dict[nn.Module, Tensor] = {}
-    with torch.no_grad():
-        for (module, inputs, _), gradient in zip(uses, gradients, strict=True):
-            if gradient is not None:  # a module used several times sums its uses before any product
-                flat = _per_sample_weight_gradient(module, inputs, gradient).flatten(1)
-                per_module[module] = per_module[module] + flat if module in per_module else flat
+    torch.autograd.grad(outputs, x_BCHW, allow_unused=True)
+    if not per_module:  # the output does not depend on the images
+        return x_BCHW.new_zeros(len(x_BCHW), 1)
     return torch.cat(list(per_module.values()), dim=1)
 
 
