@@ -113,10 +113,13 @@ class _Writer:
         return f"x{self.fresh - 1}"
 
     def _inline(self, node: fx.Node) -> bool:
-        """Whether the value is written where it is used: once, and it is not the sum that makes up a cell's node."""
+        """Whether the value is written where it is used: once, and it is not the whole sum that makes a cell's node."""
+        if len(node.users) != 1:
+            return False
+        (user,) = node.users
         summed = node.target is operator.add or (node.op == "call_method" and node.target == "sum")
-        users = list(node.users)
-        return len(users) == 1 and (not summed or users[0].op == "output") and self._uses(users[0], node) == 1
+        goes_on = user.op == "output" or user.target is operator.add
+        return (not summed or goes_on) and self._uses(user, node) == 1
 
     @staticmethod
     def _uses(user: fx.Node, node: fx.Node) -> int:

@@ -255,7 +255,7 @@ def _margin(values: Sequence[float], log: bool, part: float) -> tuple[float, flo
 
 
 def _tick(value: float) -> str:
-    return quantity(value).replace(" ", "") if abs(value) >= 10_000 else number(value)
+    return quantity(value).replace("\u00a0", "") if abs(value) >= 10_000 else number(value)
 
 
 def _short(name: str, limit: int = 16) -> str:

@@ -31,6 +31,7 @@ def element(tag: str, /, *children: str, **values: object) -> str:
     return f"{opening}/>" if not inside and tag in _VOID else f"{opening}>{inside}</{tag}>"
 
 
+_NO_BREAK = "\u00a0"
 _VOID = {"path", "line", "rect", "circle", "polygon", "polyline", "meta"}
 
 
@@ -86,20 +87,18 @@ def quantity(value: float, unit: str = "") -> str:
     """``1.23 M`` with a decimal prefix."""
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}".strip()
-    return f"{number(value)} {unit}".strip()
+            return f"{value / factor:.3g}{_NO_BREAK}{prefix}{unit}"
+    return f"{number(value)}{_NO_BREAK}{unit}" if unit else number(value)
 
 
 def duration(seconds: float) -> str:
     """``41 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
+    if seconds < 59.5:
+        return f"{seconds:.2g}{_NO_BREAK}s" if seconds < 10 else f"{seconds:.0f}{_NO_BREAK}s"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+    hours, within = divmod(minutes, 60)
+    parts = ((hours, "h"), (within, "min"), (0 if hours else rest, "s"))
+    return " ".join(f"{value}{_NO_BREAK}{unit}" for value, unit in parts if value)
 
 
 def readable(name: str) -> str:

@@ -53,7 +53,7 @@ def _tiles(run: Contents) -> str:
     if "params" in record:
         tiles.append(("Parameters", quantity(record["params"]), "counted"))
     if "flops" in record:
-        tiles.append(("FLOPs per image", quantity(record["flops"]), "counted, 2 × multiply-adds"))
+        tiles.append(("FLOPs", quantity(record["flops"]), "per image, counted, 2 × multiply-adds"))
     fastest = min((entry["milliseconds"] for entry in _latencies(run)), default=None)
     if fastest is not None:
         tiles.append(("Latency", f"{fastest:.2f} ms", "measured, ONNX Runtime, fastest below"))
