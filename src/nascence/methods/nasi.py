@@ -18,6 +18,7 @@ from nascence.strategies import Strategy
 from nascence.strategies.kernel_ascent import KernelAscent
 from nascence.supernets import Supernet
 from nascence.supernets.decisions import Decisions
+from nascence.tasks.augmentation import shrink
 
 
 @final
@@ -105,9 +106,7 @@ class _Trace:
         weights = self.decisions.straight_through(
             logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
         )
-        size = self.settings.image_size
-        if size is not None and size < max(x_BCHW.shape[2:]):
-            x_BCHW = torch.nn.functional.interpolate(x_BCHW, (size, size), mode="area")
+        x_BCHW = shrink(x_BCHW, self.settings.image_size)
         supernet = copy.deepcopy(self.supernet)  # a supernet holds the weights it is called with
         trace = squared_gradient_norm(supernet, supernet(x_BCHW, weights), labels_B, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))

@@ -21,8 +21,9 @@ from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
 from nascence.strategies.pruning import Indicator, SupernetPruning
 from nascence.supernets import MixingWeights, Supernet
+from nascence.tasks.augmentation import shrink
 
-_SIDE_BY_SIDE = 2
+_SIDE_BY_SIDE = 4
 """How many networks are evaluated in one batch. More would be no faster, and every thread has a batch of its own."""
 
 
@@ -32,7 +33,7 @@ class TENAS(Method):
     """Settings of TE-NAS (Chen, Gong & Wang, ICLR 2021, arXiv 2102.11535).
 
     ``repeats``: draws of weights and images that are averaged; the paper takes 3, the time saved here goes into more.
-    ``images``: batch of the tangent kernel. ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the
+    ``images``: batch of the tangent kernel; ``image_size``: larger images are averaged down to it. ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the
     official code's, a backward pass per image. ``initialisation``: ``default`` is what the released code runs with (its
     Kaiming initialisation is never called). ``region_batches``, ``region_patches``, ``patch_size``: batches of
     one-channel patches that regions are counted on. ``prune``: operations dropped per edge and round; None for the
@@ -43,8 +44,9 @@ class TENAS(Method):
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
 
-    repeats: int = 6
+    repeats: int = 12
     images: int = 32
+    image_size: int | None = 16
     batch_norm: BatchNormMode = "frozen"
     initialisation: str = "default"
     region_batches: int = 3
@@ -91,6 +93,7 @@ class _ConditionNumber:
         )
         replace_batch_norm(supernet, settings.batch_norm)
         x_BCHW, _ = task.batch(settings.images, generator(seed, "te-nas", "images", at_round, draw), augment=True)
+        x_BCHW = shrink(x_BCHW, settings.image_size)
 
         def kappas(supernet: Supernet, part: MixingWeights, groups: int) -> Tensor:
             kernel = class_summed_kernel(

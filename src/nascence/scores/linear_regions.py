@@ -79,7 +79,7 @@ class LinearRegions(Score):
     patches: int = 1000
     batches: int = 3
     patch_size: int = 3
-    initialisation: str = "kaiming-fan-in"
+    initialisation: str = "default"
 
     def __call__(self, probe: Probe) -> float:
         if "regions" not in probe.space.networks:

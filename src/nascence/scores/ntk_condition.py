@@ -9,6 +9,7 @@ from typing import ClassVar, final
 from nascence.scores.base import Probe, Score
 from nascence.scores.batch_norm import BatchNormMode
 from nascence.scores.ntk import class_summed_kernel, condition_number
+from nascence.tasks.augmentation import shrink
 
 
 @final
@@ -26,10 +27,11 @@ class NTKCondition(Score):
     worst: ClassVar[float] = math.inf
 
     images: int = 32
+    image_size: int | None = 16
     batch_norm: BatchNormMode = "frozen"
-    initialisation: str = "kaiming-fan-in"
+    initialisation: str = "default"
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network("score", initialisation=self.initialisation, batch_norm=self.batch_norm)
-        x_BCHW, _ = probe.images(self.images)
+        x_BCHW = shrink(probe.images(self.images)[0], self.image_size)
         return float(condition_number(class_summed_kernel(network, network, x_BCHW)))

@@ -37,3 +37,10 @@ def cutout(x_BCHW: Tensor, length: int, generator: torch.Generator) -> Tensor:
         inside.append((at_X >= start_B1) & (at_X < start_B1 + length))
     kept_BHW = ~(inside[0][:, :, None] & inside[1][:, None, :])
     return x_BCHW * kept_BHW[:, None]
+
+
+def shrink(images_BCHW: Tensor, size: int | None) -> Tensor:
+    """Average larger images down to [B, C, size, size]; smaller ones, and all for None, stay as they are."""
+    if size is None or size >= max(images_BCHW.shape[2:]):
+        return images_BCHW
+    return torch.nn.functional.interpolate(images_BCHW, (size, size), mode="area")
