@@ -62,7 +62,8 @@ def main() -> int:
     out.print(table)
     for what, path in (("run", found.run.path), ("ONNX", onnx.path), ("Python", python.path), ("report", report)):
         out.print(f"{what:>7}  {path}", soft_wrap=True)
-    out.print(f"One seed proves little; `nascence compare` gives distributions. {time.monotonic() - began:.0f} s in all.")
+    seconds = time.monotonic() - began
+    out.print(f"One seed proves little; `nascence compare` gives distributions. {seconds:.0f} s in all.")
     return 0
 
 

@@ -58,11 +58,13 @@ class NASI(Method):
         space = problem.space
         if not isinstance(space, CellSpace):
             raise SettingError(f"nasi relaxes a supernet of cells; the space {space.name} has none.")
-        excluded = {name for name in self.exclude.split(",") if name}
+        excluded = {name.strip() for name in self.exclude.split(",") if name.strip()}
         for name in excluded - set(space.operations) - {"none"}:
             raise UnknownNameError("operation", name, space.operations)
         possible = {option for choice in space.choices for option in choice.options}
         allowed = tuple(name for name in space.operations if name in possible and name not in excluded)
+        if not allowed:
+            raise SettingError(f"exclude leaves no operation of {space.name}; keep one of {', '.join(sorted(possible))}.")
         decisions = Decisions(space, allowed)
         return KernelAscent(
             decisions,

@@ -33,11 +33,12 @@ class TENAS(Method):
     """Settings of TE-NAS (Chen, Gong & Wang, ICLR 2021, arXiv 2102.11535).
 
     ``repeats``: draws of weights and images that are averaged; the paper takes 3, the time saved here goes into more.
-    ``images``: batch of the tangent kernel; ``image_size``: larger images are averaged down to it. ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the
-    official code's, a backward pass per image. ``initialisation``: ``default`` is what the released code runs with (its
-    Kaiming initialisation is never called). ``region_batches``, ``region_patches``, ``patch_size``: batches of
-    one-channel patches that regions are counted on. ``prune``: operations dropped per edge and round; None for the
-    paper's number (1 of 4 and 3 of 7). ``indicators``: both, or one of them for the ablation.
+    ``images``: batch of the tangent kernel. ``image_size``: larger images are averaged down to it, none for no change.
+    ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the official code's, a backward pass an image.
+    ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
+    ``region_batches``, ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on.
+    ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
+    both, or one of them for the ablation.
     """
 
     name: ClassVar[str] = "te-nas"
@@ -68,7 +69,7 @@ class TENAS(Method):
             space,
             [indicator for name, indicator in indicators.items() if self.indicators in ("both", name)],
             draws=self.repeats,
-            prune=self.prune or max(1, (operations - 1) // 2),
+            prune=max(1, (operations - 1) // 2) if self.prune is None else self.prune,
             budget=problem.budget,
         )
 
