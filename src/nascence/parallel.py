@@ -1,31 +1,85 @@
-"""Several computations at once in one process, each on one compute thread.
+"""Several computations at once, each in a process of its own and on one compute thread.
 
-Small tensors gain nothing from more threads per operation, and lose a lot when threads outnumber cores. Independent
-computations side by side scale instead: PyTorch's operations run without Python's lock. As every computation is
-single-threaded, results do not depend on the number of threads.
+Small tensors gain nothing from more threads per operation, and lose a lot when threads outnumber cores; and Python
+threads wait for each other between small operations. Independent computations in forked processes scale instead, and
+share the data without copying it. As each is single-threaded, results do not depend on how many run at once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
 import torch
+
+from nascence.errors import NascenceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """``[function(item) for item in items]``, on as many threads as PyTorch was allowed in the calling thread.
+    """``[function(item) for item in items]``, in as many processes as PyTorch is allowed threads.
 
-    ``function`` must not change what another call reads.
+    Results are pickled; ``function`` and the items are inherited. Where processes cannot be forked, or only one is
+    needed, everything runs here, on one thread. Raises what ``function`` raises, and :class:`NascenceError` when a
+    process is killed.
     """
     threads = torch.get_num_threads()
     workers = min(threads, len(items))
-    with ThreadPoolExecutor(max(1, workers), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods() or torch.cuda.is_initialized():
+        torch.set_num_threads(1)
         try:
-            return list(pool.map(function, items))
+            return [function(item) for item in items]
         finally:
-            torch.set_num_threads(threads)  # new threads take over the number that was set last, wherever it was set
+            torch.set_num_threads(threads)
+    context = multiprocessing.get_context("fork")
+    started = []
+    for worker in range(workers):
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(function, items[worker::workers], sender), daemon=True)
+        process.start()
+        sender.close()
+        started.append((process, receiver))
+    results: list[list[Result]] = []
+    try:
+        results = [_receive(receiver) for _, receiver in started]
+    finally:
+        for process, receiver in started:
+            if len(results) < workers:
+                process.kill()
+            process.join()
+            receiver.close()
+    return [results[at % workers][at // workers] for at in range(len(items))]
+
+
+def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Connection) -> None:
+    """What a process does: its share of the items, then it sends the results or the error, and ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's business
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)
+    try:
+        answer: tuple[bool, object] = (True, [function(item) for item in items])
+    except Exception as error:  # noqa: BLE001 - it is raised again by the parent
+        answer = (False, error)
+    with contextlib.suppress(OSError):  # when nobody waits for it any more
+        sender.send_bytes(pickle.dumps(answer))
+    os._exit(0)
+
+
+def _receive(receiver: Connection) -> list[Result]:
+    try:
+        done, value = pickle.loads(receiver.recv_bytes())
+    except EOFError:
+        raise NascenceError(
+            "A worker process was killed, probably for want of memory; try again with fewer --threads."
+        ) from None
+    if not done:
+        raise value
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, final
 
@@ -64,7 +63,7 @@ class NASI(Method):
         possible = {option for choice in space.choices for option in choice.options}
         allowed = tuple(name for name in space.operations if name in possible and name not in excluded)
         if not allowed:
-            raise SettingError(f"exclude leaves no operation of {space.name}; keep one of {', '.join(sorted(possible))}.")
+            raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
         decisions = Decisions(space, allowed)
         return KernelAscent(
             decisions,
@@ -109,7 +108,7 @@ class _Trace:
             logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
         )
         x_BCHW = shrink(x_BCHW, self.settings.image_size)
-        supernet = copy.deepcopy(self.supernet)  # a supernet holds the weights it is called with
-        trace = squared_gradient_norm(supernet, supernet(x_BCHW, weights), labels_B, create_graph=True)
+        logits_BK = self.supernet(x_BCHW, weights)
+        trace = squared_gradient_norm(self.supernet, logits_BK, labels_B, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))
         return trace.detach(), dict(zip(logits, gradients, strict=True))

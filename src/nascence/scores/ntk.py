@@ -8,6 +8,7 @@ over all parameters called ``weight``: kernels of convolutions, scales of batch 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -34,15 +35,13 @@ def class_summed_kernel(
         norm.groups = groups
     calibrate(network, forward, x_BCHW)
     if any(norm.mode == "train" for norm in norms):
-        jacobian = _jacobian_by_cotangents(network, forward, x_BCHW, groups, chunk)
-    else:
-        jacobian = _jacobian_by_layers(network, forward, x_BCHW).unflatten(0, (groups, -1))
-    jacobian = jacobian.double()
-    return jacobian @ jacobian.mT
+        jacobian_NP = _jacobian_by_cotangents(network, forward, x_BCHW, groups, chunk).double()
+        return (jacobian_NP @ jacobian_NP.mT)[None]
+    return _kernel_by_layers(network, forward, x_BCHW, groups)
 
 
 def _jacobian_by_cotangents(network: nn.Module, forward: Forward, x_BCHW: Tensor, groups: int, chunk: int) -> Tensor:
-    """[M, N, P]: one vectorised backward pass per chunk of cotangents; exact however the samples are coupled."""
+    """[N, P]: one vectorised backward pass per chunk of cotangents; exact however the samples are coupled."""
     assert groups == 1, "coupled samples are scored one network at a time"
     parameters = [p for name, p in network.named_parameters() if "weight" in name]
     outputs = forward(x_BCHW).sum(1)
@@ -52,27 +51,39 @@ def _jacobian_by_cotangents(network: nn.Module, forward: Forward, x_BCHW: Tensor
             outputs, parameters, cotangents, retain_graph=True, allow_unused=True, is_grads_batched=True
         )
         rows.append(torch.cat([g.flatten(1) for g in gradients if g is not None], dim=1))
-    return torch.cat(rows)[None]
+    return torch.cat(rows)
 
 
-def _jacobian_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> Tensor:
-    """[B, P]: one backward pass; each layer's input and output gradient give its per-sample gradients, as soon as the
-    backward pass reaches it, so that no gradient of an activation is kept.
+def _kernel_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor, groups: int) -> Tensor:
+    """K [M, N, N]: one backward pass; each layer's input and output gradient give its per-sample gradients, and their
+    products are added as soon as the backward pass reaches the layer, so that neither kind of gradient is kept.
 
     Exact only where no sample's output depends on another sample.
     """
-    per_module: dict[nn.Module, Tensor] = {}
+    kernel = x_BCHW.new_zeros(groups, len(x_BCHW) // groups, len(x_BCHW) // groups, dtype=torch.float64)
+    uses_left: Counter[nn.Module] = Counter()
+    sums: dict[nn.Module, Tensor] = {}
 
     def collect(module: nn.Module, inputs: Tensor, gradient: Tensor) -> None:
         with torch.no_grad():  # a module used several times sums its uses before any product
-            flat = _per_sample_weight_gradient(module, inputs, gradient).flatten(1)
-            per_module[module] = per_module[module] + flat if module in per_module else flat
+            jacobian = _per_sample_weight_gradient(module, inputs, gradient).flatten(1)
+            jacobian = sums.pop(module) + jacobian if module in sums else jacobian
+            uses_left[module] -= 1
+            if uses_left[module]:
+                sums[module] = jacobian
+            else:
+                add(jacobian)
+
+    def add(jacobian: Tensor) -> None:
+        jacobian_MNP = jacobian.double().unflatten(0, (groups, -1))
+        kernel.baddbmm_(jacobian_MNP, jacobian_MNP.mT)
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         seen = inputs[0].detach()
         if isinstance(module, ScoringBatchNorm):
             assert module.normalised is not None
             seen, module.normalised = module.normalised.detach(), None
+        uses_left[module] += 1
         output.register_hook(partial(collect, module, seen))
 
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | ScoringBatchNorm)]
@@ -84,9 +95,9 @@ def _jacobian_by_layers(network: nn.Module, forward: Forward, x_BCHW: Tensor) ->
         for handle in handles:
             handle.remove()
     torch.autograd.grad(outputs, x_BCHW, allow_unused=True)
-    if not per_module:  # the output does not depend on the images
-        return x_BCHW.new_zeros(len(x_BCHW), 1)
-    return torch.cat(list(per_module.values()), dim=1)
+    for jacobian in sums.values():  # of whose uses some lead nowhere
+        add(jacobian)
+    return kernel
 
 
 def _per_sample_weight_gradient(module: nn.Module, inputs: Tensor, gradient: Tensor) -> Tensor:

@@ -15,10 +15,8 @@ from nascence.parallel import parallel_map
 from nascence.strategies.base import Strategy
 from nascence.supernets.decisions import Decisions
 
-_IN_PARALLEL = 8
-
 TraceGradient = Callable[[dict[str, Tensor], int], tuple[Tensor, dict[str, Tensor]]]
-"""(logits, step) -> s of the sampled architecture, and ds / dlogits. Called from several threads at once."""
+"""(logits, step) -> s of the sampled architecture, and ds / dlogits."""
 
 
 @final
@@ -81,9 +79,9 @@ class KernelAscent(Strategy):
         return {"trace": float(trace), "nu": nu if nu != float("inf") else None, "above": above, "gradient_norm": norm}
 
     def _next(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """The present step's gradient. All are taken at the same point, so a few at a time are computed in parallel."""
+        """The present step's gradient. All are taken at the same point: as many at once as there are threads."""
         if self.steps_done not in self._ahead:
-            steps = range(self.steps_done, min(self.steps_done + _IN_PARALLEL, self.total_steps))
+            steps = range(self.steps_done, min(self.steps_done + torch.get_num_threads(), self.total_steps))
             gradients = parallel_map(lambda step: self.gradient(self.decisions.zeros(), step), steps)
             self._ahead = dict(zip(steps, gradients, strict=True))
         return self._ahead.pop(self.steps_done)

@@ -12,6 +12,7 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
+from nascence.parallel import parallel_map
 from nascence.spaces import CellSpace
 from nascence.strategies.base import Strategy
 from nascence.supernets import MixingWeights
@@ -83,6 +84,7 @@ class SupernetPruning(Strategy):
         self.round = 0
         self.draw = 0
         self.sums: dict[str, Tensor] = {}
+        self._ahead: dict[int, dict[str, Tensor]] = {}
         self.operation_rounds = -(-max(int(allowed.sum()) - 1, 0) // prune)
         self.total_steps = draws * (self.operation_rounds + len(self._crowded_nodes()))
 
@@ -109,8 +111,9 @@ class SupernetPruning(Strategy):
         candidates = self.candidates()
         weights = self._weights(candidates)
         event: dict[str, Any] = {"round": self.round, "draw": self.draw, "candidates": len(candidates)}
+        measured = self._measured(weights)
         for indicator in self.indicators:
-            values = indicator.measure(weights, self.round, self.draw).double()
+            values = measured[indicator.name]
             change = relative_change(values[0], values[1:])
             self.sums[indicator.name] = self.sums.get(indicator.name, torch.zeros_like(change)) + change
             event[indicator.name] = float(values[0])
@@ -120,7 +123,20 @@ class SupernetPruning(Strategy):
             event["removed"] = self._remove(candidates)
             event["remaining"] = self._names()
             self.round, self.draw, self.sums = self.round + 1, 0, {}
+            self._ahead = {}
         return event
+
+    def _measured(self, weights: MixingWeights) -> dict[str, Tensor]:
+        """Each indicator's values at the present draw. As many draws as there are threads are taken at once."""
+        if self.draw not in self._ahead:
+            draws = range(self.draw, min(self.draw + torch.get_num_threads(), self.draws))
+            at_round = self.round
+
+            def measure(draw: int) -> dict[str, Tensor]:
+                return {i.name: i.measure(weights, at_round, draw).double() for i in self.indicators}
+
+            self._ahead = dict(zip(draws, parallel_map(measure, draws), strict=True))
+        return self._ahead.pop(self.draw)
 
     def _weights(self, candidates: Sequence[Candidate]) -> dict[str, Tensor]:
         """Mixing weights [1 + M, E, O]: the present supernet, then each candidate; 1/k for k operations on an edge."""
@@ -201,6 +217,7 @@ class SupernetPruning(Strategy):
         self.steps_done, self.round, self.draw = state["steps_done"], state["round"], state["draw"]
         self.remaining = {kind: mask.clone() for kind, mask in state["remaining"].items()}
         self.sums = {name: value.clone() for name, value in state["sums"].items()}
+        self._ahead = {}
 
 
 def relative_change(before: Tensor, after: Tensor) -> Tensor:
