@@ -9,7 +9,7 @@ import pytest
 
 import nascence
 from nascence.api.searching import default_out
-from nascence.errors import BudgetError, NascenceError, RunError, SettingError, UnknownNameError
+from nascence.errors import BudgetError, DataError, NascenceError, RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 from nascence.spaces import get_space
 
@@ -120,3 +120,15 @@ def test_own_data_from_a_relative_path(tmp_path: Path, monkeypatch: pytest.Monke
     assert result.run.path == Path("runs/toy-nas-bench-201-mine-s0") == default_out("toy", "nas-bench-201", "mine", 0)
     assert result.record["data"] == str(tmp_path / "mine.npz")
     assert result.record["class_names"] == ["10", "11", "12", "13"]
+
+
+def test_a_search_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="choose a smaller batch"):
+        nascence.search("te-nas", out=tmp_path / "a", images=5_000, progress=False)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_latency_within_the_budget_is_measured_and_kept(search_toy: Any) -> None:
+    result = search_toy(max_latency_ms=1e4)
+    assert 0 < result.record["latency_ms"] <= 1e4
+    assert "latency_ms" not in search_toy("b", max_params=1e9).record

@@ -35,7 +35,10 @@ def test_show(nascence_command: Any) -> None:
     assert shown["architecture"] == shown["architecture_file"]["architecture"]
     out = nascence_command("runs", "show", "runs/a").out
     assert shown["architecture"] in out
-    assert "steps" in out
+    assert "Settings\n" in out
+    assert "  rule   mix\n" in out
+    assert "{" not in out
+    assert "None" not in out
 
 
 def test_delete_asks(nascence_command: Any) -> None:
