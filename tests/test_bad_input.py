@@ -307,7 +307,7 @@ def test_odd_kinds_of_images_and_labels_are_accepted(place: Path) -> None:
     expected: dict[str, tuple[list[Any], int]] = {
         "numbers.npz": ([-3, 7], 3),
         "words.npz": (["oat", "rye"], 3),
-        "good.parquet": (["a", "b"], 1),
+        "good.parquet": (["a", "b"], 3),
     }
     for modes in MODES:
         name = "-".join(modes)
