@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nascence.costs.budget import BudgetChecker
+from nascence.errors import SettingError
 from nascence.spaces import NetworkConfig, Space
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
@@ -37,3 +38,10 @@ class Method(ABC):
     @abstractmethod
     def strategy(self, problem: Problem) -> Strategy:
         """Raises :class:`nascence.errors.NascenceError` where the method cannot work on the problem."""
+
+
+def at_least(least: float, **values: float | None) -> None:
+    """Raise :class:`SettingError` for the first value that is there and below ``least``, or not a number."""
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise SettingError(f"The setting {name} must be at least {least:g}, not {value}.")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError, UnknownNameError
-from nascence.methods.base import Method, Problem
+from nascence.methods.base import Method, Problem, at_least
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
@@ -53,10 +53,18 @@ class NASI(Method):
     image_size: int | None = 16
     exclude: str = "none"
 
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps, channels=self.channels, depth=self.depth, image_size=self.image_size)
+        at_least(2, images=self.images)
+        at_least(1e-6, temperature=self.temperature, nu=self.nu)
+
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
+        problem.task.check_batch(self.images)
         if not isinstance(space, CellSpace):
-            raise SettingError(f"nasi relaxes a supernet of cells; the space {space.name} has none.")
+            raise SettingError(
+                f"nasi relaxes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
+            )
         excluded = {name.strip() for name in self.exclude.split(",") if name.strip()}
         for name in excluded - set(space.operations) - {"none"}:
             raise UnknownNameError("operation", name, space.operations)

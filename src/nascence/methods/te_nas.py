@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
-from nascence.methods.base import Method, Problem
+from nascence.methods.base import Method, Problem, at_least
 from nascence.scores.batch_norm import BatchNormMode, replace_batch_norm
 from nascence.scores.linear_regions import count_regions
 from nascence.scores.ntk import class_summed_kernel, condition_number
@@ -54,10 +54,18 @@ class TENAS(Method):
     prune: int | None = None
     indicators: Literal["both", "ntk-condition", "linear-regions"] = "both"
 
+    def __post_init__(self) -> None:
+        at_least(1, repeats=self.repeats, prune=self.prune, region_batches=self.region_batches)
+        at_least(1, region_patches=self.region_patches, patch_size=self.patch_size, image_size=self.image_size)
+        at_least(2, images=self.images)
+
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
+        problem.task.check_batch(self.images)
         if not isinstance(space, CellSpace) or "regions" not in space.networks:
-            raise SettingError(f"te-nas prunes a supernet of cells; the space {space.name} has none.")
+            raise SettingError(
+                f"te-nas prunes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
+            )
         indicators = {
             "ntk-condition": Indicator("ntk-condition", False, _ConditionNumber(self, problem, space)),
             "linear-regions": Indicator("linear-regions", True, _LinearRegions(self, problem, space)),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
-from nascence.errors import SettingError
+from nascence.errors import NascenceError, SettingError
 from nascence.parallel import parallel_map
 from nascence.strategies.base import Strategy
 from nascence.supernets.decisions import Decisions
@@ -64,6 +64,8 @@ class KernelAscent(Strategy):
 
     def advance(self) -> dict[str, Any]:
         trace, gradient = self._next()
+        if not bool(torch.isfinite(trace)):
+            raise NascenceError(f"The kernel's trace is not finite at step {self.steps_done + 1}; try other settings.")
         nu = self.threshold()
         above = float(trace) > nu
         factor = 1 - self.mu if above else 1.0
