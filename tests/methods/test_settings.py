@@ -7,7 +7,16 @@ from nascence.methods.base import at_least
 from nascence.methods.nasi import NASI
 from nascence.methods.te_nas import TENAS
 
-TE_NAS = ["repeats", "prune", "images", "image_size", "region_batches", "region_patches", "patch_size"]
+TE_NAS = [
+    "repeats",
+    "region_repeats",
+    "prune",
+    "images",
+    "image_size",
+    "region_batches",
+    "region_patches",
+    "patch_size",
+]
 NASI_SETTINGS = ["steps", "images", "image_size", "channels", "depth", "temperature", "nu"]
 
 
