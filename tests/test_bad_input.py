@@ -222,7 +222,7 @@ REST = [
     (f"{TOY} --data pets --image-size 0 --out new", "at least 1 pixel"),
     (f"{TOY} --data pets --image-size 1000000 --out new", "memory"),
     ("search --method te-nas --data few --set repeats=1 --out new", "choose a smaller batch"),
-    ("search --method te-nas --set images=0 --out new", "at least 1 image"),
+    ("search --method te-nas --set images=0 --out new", "at least 2"),
     ("search --method nasi --space nas-bench-macro --out new", "cells"),
     ("train found --data pets", "--data does not go with a run directory"),
     ("train found --epochs 0", "at least 1"),
