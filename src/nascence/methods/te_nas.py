@@ -34,7 +34,6 @@ class TENAS(Method):
     ``images``: batch of the tangent kernel. ``image_size``: larger images are averaged down to it, none for no change.
     ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the official code's, a backward pass an image.
     ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
-    ``region_repeats``: thin networks per draw that regions are counted in; they cost little and vary much.
     ``region_batches``, ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on.
     ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
     both, or one of them for the ablation.
@@ -49,7 +48,6 @@ class TENAS(Method):
     image_size: int | None = 16
     batch_norm: BatchNormMode = "frozen"
     initialisation: str = "default"
-    region_repeats: int = 4
     region_batches: int = 3
     region_patches: int = 1000
     patch_size: int = 3
@@ -57,8 +55,7 @@ class TENAS(Method):
     indicators: Literal["both", "ntk-condition", "linear-regions"] = "both"
 
     def __post_init__(self) -> None:
-        at_least(1, repeats=self.repeats, prune=self.prune, region_repeats=self.region_repeats)
-        at_least(1, region_batches=self.region_batches)
+        at_least(1, repeats=self.repeats, prune=self.prune, region_batches=self.region_batches)
         at_least(1, region_patches=self.region_patches, patch_size=self.patch_size, image_size=self.image_size)
         at_least(2, images=self.images)
 
@@ -124,22 +121,18 @@ class _LinearRegions:
     space: CellSpace
 
     def __call__(self, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
-        repeats = range(self.settings.region_repeats)
-        return torch.stack([self._count(weights, at_round, draw, repeat) for repeat in repeats]).mean(0)
-
-    def _count(self, weights: MixingWeights, at_round: int, draw: int, repeat: int) -> Tensor:
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
-        batches, place = settings.region_batches, (at_round, draw, repeat)
+        batches = settings.region_batches
         supernet = Supernet(
             self.space,
             self.space.networks["regions"],
             in_channels=1,
             num_classes=task.num_classes,
             initialisation=settings.initialisation,
-            seed=derive_seed(seed, "te-nas", "regions", *place),
+            seed=derive_seed(seed, "te-nas", "regions", at_round, draw),
         )
         replace_batch_norm(supernet, "frozen")
-        draws = (generator(seed, "te-nas", "patches", *place, batch) for batch in range(batches))
+        draws = (generator(seed, "te-nas", "patches", at_round, draw, batch) for batch in range(batches))
         patches = [task.patches(settings.region_patches, settings.patch_size, 1, random) for random in draws]
 
         def regions(part: MixingWeights, groups: int) -> Tensor:
