@@ -9,7 +9,6 @@ from nascence.methods.te_nas import TENAS
 
 TE_NAS = [
     "repeats",
-    "region_repeats",
     "prune",
     "images",
     "image_size",
