@@ -27,6 +27,7 @@ from nascence.spaces import CellSpace, get_space
 from nascence.strategies.pruning import SupernetPruning
 from nascence.supernets import MixingWeights, Supernet
 from nascence.tasks import ImageClassification, load_task
+from nascence.tasks.augmentation import shrink
 from nascence.testing import reference
 from nascence.testing.reference import ObviousSupernet
 
@@ -116,13 +117,14 @@ def obvious_way(
 ) -> tuple[float, int]:
     """Condition number and number of regions of one network, on the weights and images of the round's first draw."""
     networks = []
-    for which, size, channels in (("ntk", "score", task.in_channels), ("regions", "regions", 1)):
+    for which, size, channels in (("ntk", "pruning", task.in_channels), ("regions", "regions", 1)):
         shape = {"in_channels": channels, "num_classes": task.num_classes}
         seed = derive_seed(SEED, "te-nas", which, at_round, 0)
         config = space.networks[size]
         fused = Supernet(space, config, initialisation=method.initialisation, seed=seed, **shape)
         networks.append(ObviousSupernet.like(fused, space, config, **shape))
     images, _ = task.batch(method.images, generator(SEED, "te-nas", "images", at_round, 0), augment=True)
+    images = shrink(images, method.image_size)
     draws = [generator(SEED, "te-nas", "patches", at_round, 0, batch) for batch in range(method.region_batches)]
     patches = [task.patches(method.region_patches, method.patch_size, 1, random) for random in draws]
     kernel = reference.class_summed_kernel(networks[0], images, mode=method.batch_norm, weights=weights)

@@ -11,6 +11,7 @@ from nascence.supernets.fused import (
     FusedConv2d,
     FusedReLU,
     _BoxSum,
+    conv2d_as_product,
     fuse,
     select_copies,
 )
@@ -201,3 +202,35 @@ class TestFusedReLU:
         relu, signs = FusedReLU(False), torch.ones(2, 4, 1, 1, dtype=torch.bool)
         relu.runs = torch.tensor([[True, False], [False, True]])
         assert relu.own(signs)[..., 0, 0].tolist() == [[True, True, False, False], [False, False, True, True]]
+
+
+class TestConv2dAsProduct:
+    @pytest.mark.parametrize("groups", [1, 2, 6])
+    @pytest.mark.parametrize(("kernel", "padding", "dilation"), [(1, 0, 1), (3, 1, 1), (5, 2, 1), (3, 2, 2), (5, 4, 2)])
+    @pytest.mark.parametrize("stride", [1, 2])
+    def test_is_the_convolution(self, stride, kernel, padding, dilation, groups):
+        random = generator(3, "product", stride, kernel, groups)
+        x_BCHW = torch.randn(4, 6, 5, 4, generator=random, dtype=torch.float64)
+        weight = torch.randn(12, 6 // groups, kernel, kernel, generator=random, dtype=torch.float64)
+        settings = (None, (stride, stride), (padding, padding), (dilation, dilation), groups)
+        torch.testing.assert_close(
+            conv2d_as_product(x_BCHW, weight, *settings), torch.nn.functional.conv2d(x_BCHW, weight, *settings)
+        )
+
+    def test_is_what_a_supernet_of_tiny_images_uses_without_gradients(self, monkeypatch):
+        calls = []
+
+        def listen(*arguments):
+            calls.append(arguments)
+            return conv2d_as_product(*arguments)
+
+        monkeypatch.setattr("nascence.supernets.fused.conv2d_as_product", listen)
+        module = FusedConv2d(torch.nn.Conv2d(1, 1, 3, padding=1, bias=False), 2, shared_input=True)
+        small, large = torch.randn(2, 1, 5, 5), torch.randn(2, 1, 9, 9)
+        with_gradient = module(small)
+        with torch.no_grad():
+            module(large)
+            assert not calls
+            without = module(small)
+        assert len(calls) == 1
+        torch.testing.assert_close(without, with_gradient)

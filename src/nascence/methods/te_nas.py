@@ -17,7 +17,7 @@ from nascence.scores.ntk import class_summed_kernel, condition_number
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
-from nascence.strategies.pruning import Indicator, SupernetPruning
+from nascence.strategies.pruning import Indicator, SupernetPruning, log_change, relative_change
 from nascence.supernets import MixingWeights, Supernet
 from nascence.tasks.augmentation import shrink
 
@@ -34,7 +34,9 @@ class TENAS(Method):
     ``images``: batch of the tangent kernel. ``image_size``: larger images are averaged down to it, none for no change.
     ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the official code's, a backward pass an image.
     ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
-    ``region_batches``, ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on.
+    ``region_batches``, ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on;
+    on the official 3 x 3 pixels a 3 x 3 kernel sees little but padding and counts for no more than a 1 x 1 kernel.
+    ``change``: of an indicator by a removal, ``log`` of the ratio, or ``relative`` as in the official code.
     ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
     both, or one of them for the ablation.
     """
@@ -50,7 +52,8 @@ class TENAS(Method):
     initialisation: str = "default"
     region_batches: int = 3
     region_patches: int = 1000
-    patch_size: int = 3
+    patch_size: int = 5
+    change: Literal["log", "relative"] = "log"
     prune: int | None = None
     indicators: Literal["both", "ntk-condition", "linear-regions"] = "both"
 
@@ -62,7 +65,7 @@ class TENAS(Method):
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
         problem.task.check_batch(self.images)
-        if not isinstance(space, CellSpace) or "regions" not in space.networks:
+        if not isinstance(space, CellSpace) or not {"pruning", "regions"} <= set(space.networks):
             raise SettingError(
                 f"te-nas prunes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
             )
@@ -77,12 +80,13 @@ class TENAS(Method):
             draws=self.repeats,
             prune=max(1, (operations - 1) // 2) if self.prune is None else self.prune,
             budget=problem.budget,
+            change={"log": log_change, "relative": relative_change}[self.change],
         )
 
 
 @dataclass(frozen=True)
 class _ConditionNumber:
-    """Condition number of the class-summed kernel of the space's ``score`` supernet on a batch of training images."""
+    """Condition number of the class-summed kernel of the space's ``pruning`` supernet on a batch of training images."""
 
     settings: TENAS
     problem: Problem
@@ -92,7 +96,7 @@ class _ConditionNumber:
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
         supernet = Supernet(
             self.space,
-            self.space.networks["score"],
+            self.space.networks["pruning"],
             in_channels=task.in_channels,
             num_classes=task.num_classes,
             initialisation=settings.initialisation,

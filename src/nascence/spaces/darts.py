@@ -65,6 +65,7 @@ class DARTS(CellSpace):
         "proxy": NetworkConfig(channels=4, depth=5),
         "ranking": NetworkConfig(channels=4, depth=3),
         "ranking-deep": NetworkConfig(channels=4, depth=8),
+        "pruning": NetworkConfig(channels=1, depth=2, stem_channels=1),
         "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
     }
 

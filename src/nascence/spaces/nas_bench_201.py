@@ -39,6 +39,7 @@ class NASBench201(CellSpace):
         "proxy": NetworkConfig(channels=8, depth=2),
         "ranking": NetworkConfig(channels=8, depth=1),
         "ranking-deep": NetworkConfig(channels=8, depth=5),
+        "pruning": NetworkConfig(channels=8, depth=1),
         "regions": NetworkConfig(channels=1, depth=1, stages=1, stem_channels=0),
     }
 

@@ -52,7 +52,34 @@ class FusedConv2d(nn.Conv2d):
                 groups = 1
             else:
                 x_BCHW = x_BCHW.repeat(1, used, 1, 1)
-        return nn.functional.conv2d(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
+        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
+        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+
+
+_TINY = 64
+"""Inputs of one output channel (channels of a group, times pixels) up to which a product beats the convolution."""
+
+
+def conv2d_as_product(
+    x_BCHW: Tensor,
+    weight: Tensor,
+    bias: None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...] | str,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """``torch.nn.functional.conv2d`` as a dense matrix product per group: on images of a few pixels, with a channel or
+    two a group, the library's convolution is an order of magnitude slower. The matrices are the convolutions of the
+    unit images."""
+    batch, _, height, width = x_BCHW.shape
+    units = torch.eye(weight.shape[1] * height * width, dtype=x_BCHW.dtype, device=x_BCHW.device)
+    units = units.view(len(units), -1, height, width).repeat(1, groups, 1, 1)
+    images = nn.functional.conv2d(units, weight, bias, stride, padding, dilation, groups)
+    matrix_GIO = images.view(len(units), groups, -1).transpose(0, 1)
+    out_GBO = x_BCHW.reshape(batch, groups, -1).transpose(0, 1) @ matrix_GIO
+    return out_GBO.transpose(0, 1).reshape(batch, -1, *images.shape[2:])
 
 
 @final
