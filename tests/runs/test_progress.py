@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nascence.runs.progress import ProgressBar, ProgressLines, duration, facts, show_progress
+from nascence.runs.progress import ProgressBar, ProgressLines, duration, facts, named_progress, show_progress
 
 
 class Clock:
@@ -78,3 +78,12 @@ def test_facts_are_the_first_measured_numbers() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_progress_argument_is_none_the_usual_title_or_a_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert named_progress(False, "usual") is None
+    for wanted, title in ((True, "usual"), ("mine, seed 3", "mine, seed 3")):
+        progress = named_progress(wanted, "usual", "epochs")
+        assert progress is not None
+        progress.begin(5, 0)
+        assert capsys.readouterr().err == f"{title}: starting, 5 epochs\n"

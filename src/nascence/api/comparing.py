@@ -13,13 +13,13 @@ from nascence.api.inputs import compute_threads, data_source, describe_task, inp
 from nascence.api.resuming import resume
 from nascence.api.searching import search
 from nascence.api.tables import evaluation_columns, table_of
-from nascence.api.training import train
+from nascence.api.training import SHOWN, train
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs import Budget, CostModel
 from nascence.errors import SettingError
 from nascence.methods import METHODS
-from nascence.runs import TRAINING, RunDirectory, execute
+from nascence.runs import TRAINING, RunDirectory, execute, named_progress
 from nascence.spaces import get_space
 from nascence.training import Training, TrainingConfig
 
@@ -108,16 +108,22 @@ class _Options:
     depth: int
 
 
+def _title(directory: Path) -> str:
+    """Of an entry's progress: ``te-nas, seed 3`` for ``.../te-nas/seed-3``."""
+    return f"{directory.parent.name}, {directory.name.replace('-', ' ')}"
+
+
 @final
 @dataclass(frozen=True)
 class _Search:
     options: _Options
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
+        title = _title(directory)
         if (directory / "config.json").is_file():
-            resume(directory)
+            resume(directory, progress=title)
         else:
-            search(method, seed=seed, out=directory, **asdict(self.options))
+            search(method, seed=seed, out=directory, progress=title, **asdict(self.options))
 
 
 @final
@@ -130,14 +136,15 @@ class _Train:
         if isinstance(subject, nn.Module):
             return self._train_module(subject, seed, directory)
         options = asdict(self.options)
+        title = f"{_title(directory)}, training"
         if not (directory / "config.json").is_file():
             size = {name: options[name] for name in ("data", "data_dir", "image_size", "channels", "depth")}
-            result = train(subject, out=directory, seed=seed, epochs=self.epochs, **size)
+            result = train(subject, out=directory, seed=seed, epochs=self.epochs, progress=title, **size)
         elif RunDirectory.open(directory).config["kind"] == TRAINING.name:
-            resume(directory)
+            resume(directory, progress=title)
             return self._measures(RunDirectory.open(directory).read_json("metrics.json"))
         else:
-            result = train(directory, seed=seed, epochs=self.epochs)
+            result = train(directory, seed=seed, epochs=self.epochs, progress=title)
         return self._measures(result.metrics)
 
     def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
@@ -152,7 +159,8 @@ class _Train:
             run = RunDirectory.create(directory, {"kind": "reference", **about})
         training = Training(module, task, config, seed=seed)
         with run.locked():
-            seconds = execute(training, run, TRAINING)
+            shown = named_progress(f"{_title(directory)}, training", "", "epochs", SHOWN)
+            seconds = execute(training, run, TRAINING, progress=shown)
         assert training.evaluation is not None
         return {"test_accuracy": training.evaluation.accuracy, "training_seconds": seconds}
 

@@ -26,7 +26,8 @@ from nascence.configuration import from_json, to_json
 from nascence.costs import Budget
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
-from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, show_progress
+from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
+from nascence.runs.listing import USUAL
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification
 
@@ -43,7 +44,7 @@ class SearchResult:
 
 def default_out(method: str, space: str, data: str, seed: int) -> Path:
     """Where a search goes that was not told where: ``runs/te-nas-nas-bench-201-cifar10-s0``."""
-    return Path("runs") / f"{method}-{space}-{slug(data)}-s{seed}"
+    return USUAL / f"{method}-{space}-{slug(data)}-s{seed}"
 
 
 def search(
@@ -63,7 +64,7 @@ def search(
     threads: int | None = None,
     overwrite: bool = False,
     download: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
     settings: Mapping[str, Any] | Iterable[str] = (),
     **more_settings: Any,
 ) -> SearchResult:
@@ -72,7 +73,8 @@ def search(
     ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
     network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``settings``: the method's, as
     a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of the above.
-    ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr.
+    ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr; a text
+    is its title.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
@@ -110,7 +112,7 @@ def search(
             raise
 
 
-def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
+def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchResult:
     """Bring a search to its end from its directory alone; the caller holds the run's lock."""
     if run.has("architecture.json"):
         record = run.read_json("architecture.json")
@@ -140,9 +142,9 @@ class _Prepared:
         method: Method = from_json(METHODS.get(config["method"]), config["settings"])
         self.strategy = method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
 
-    def finish(self, run: RunDirectory, progress: bool) -> SearchResult:
+    def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
-        seconds = execute(self.strategy, run, SEARCH, progress=show_progress(title) if progress else None)
+        seconds = execute(self.strategy, run, SEARCH, progress=named_progress(progress, title))
         began = time.monotonic()
         repaired = self.checker.repair(self.strategy.derive())  # a latency within the budget is one that was measured
         architecture = repaired.architecture

@@ -9,6 +9,7 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import emit, human, table
+from nascence.runs.listing import USUAL
 
 
 def command(
@@ -17,7 +18,7 @@ def command(
     data: options.Data = "digits",
     data_dir: options.DataDir = None,
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", metavar="N")] = 4,
-    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = Path("runs/compare"),
+    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = USUAL / "compare",
     max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
     max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="At most this many milliseconds for one image.")] = None,

@@ -22,8 +22,7 @@ def command(
     from nascence.runs import RunDirectory
 
     opened = RunDirectory.open(run)
-    if not opened.has("architecture.json"):
-        raise RunError(f"The search in {run} is not finished; continue it with: {opened.resume_command}")
+    opened.require_architecture()
     if out is not None and out.exists() and not overwrite:
         raise RunError(f"{out} exists already; choose another --out, or replace it with --overwrite.")
     from nascence.reporting import write_report

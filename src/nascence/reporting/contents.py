@@ -34,8 +34,7 @@ class Contents:
         """Raises :class:`RunError` where ``path`` is no run or its search is not finished, and
         :class:`nascence.errors.ArchitectureError` where its architecture is corrupt or foreign."""
         run = RunDirectory.open(path)
-        if not run.has("architecture.json"):
-            raise RunError(f"The search in {run.path} is not finished; continue it with: {run.resume_command}")
+        run.require_architecture()
         return cls(
             path=run.path,
             config=run.config,

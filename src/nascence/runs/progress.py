@@ -29,6 +29,11 @@ def show_progress(title: str, unit: str = "steps", shown: Sequence[str] = ()) ->
     return ProgressBar(title, unit, shown) if sys.stderr.isatty() else ProgressLines(title, unit, shown)
 
 
+def named_progress(wanted: bool | str, title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress | None:
+    """What a ``progress`` argument asks for: nothing, :func:`show_progress` with ``title``, or with a title given."""
+    return show_progress(title if wanted is True else wanted, unit, shown) if wanted else None
+
+
 @final
 class ProgressBar(Progress):
     """A rich bar with rate and remaining time."""
@@ -141,4 +146,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-__all__ = ["LINE_SECONDS", "Progress", "ProgressBar", "ProgressLines", "duration", "facts", "show_progress"]
+__all__ = [
+    "LINE_SECONDS",
+    "Progress",
+    "ProgressBar",
+    "ProgressLines",
+    "duration",
+    "facts",
+    "named_progress",
+    "show_progress",
+]
