@@ -18,7 +18,7 @@ def command(
     untrained: Annotated[
         bool, typer.Option("--untrained", help="Export the found architecture freshly initialised, not trained.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
+    overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
     """Write a trained network to a file, and check the file."""

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share: each is declared here, and only here."""
 
 from __future__ import annotations
 
@@ -30,6 +30,25 @@ Threads = Annotated[
     int | None, typer.Option("--threads", help="Compute threads [default: PyTorch's choice].", metavar="N")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
+OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")]
+MaxParams = Annotated[
+    float | None, typer.Option("--max-params", help="At most this many parameters, such as 1e6.", metavar="N")
+]
+MaxFLOPs = Annotated[
+    float | None,
+    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N"),
+]
+MaxLatencyMs = Annotated[
+    float | None,
+    typer.Option(
+        "--max-latency-ms",
+        help="At most this many milliseconds for one image, measured on this machine.",
+        metavar="MS",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Processes of one compute thread each [default: 1].", metavar="N")
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch CIFAR-10 when it is missing.")]
 Settings = Annotated[
     list[str] | None,

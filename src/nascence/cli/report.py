@@ -15,7 +15,7 @@ from nascence.errors import RunError
 def command(
     run: options.Run,
     out: Annotated[Path | None, typer.Option(help="The file [default: report.html in DIR].")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
+    overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
     """Write one self-contained page about a run."""

@@ -22,11 +22,9 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="The run directory to make [default: runs/METHOD-SPACE-DATA-sSEED].")
     ] = None,
-    max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
-    max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
-    max_latency_ms: Annotated[
-        float | None, typer.Option(help="At most this many milliseconds for one image, measured on this machine.")
-    ] = None,
+    max_params: options.MaxParams = None,
+    max_flops: options.MaxFLOPs = None,
+    max_latency_ms: options.MaxLatencyMs = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
