@@ -35,18 +35,24 @@ from nascence.scores.passes import training_pass
 from nascence.spaces import Space, get_space
 from nascence.tasks import find_data_dir, load_task
 
-SIZE = {"network": "evaluation", "images": 64}
+_SMALL = {"network": "evaluation", "images": 16}
+_LARGE = {"network": "evaluation", "images": 64}
+
+
+def _same(names: str, **fields: Any) -> dict[str, dict[str, Any]]:
+    return {name: dict(fields) for name in names.split()}
+
+
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "shared": {
-        **dict.fromkeys(("params", "flops", "trainable-layers"), {}),
-        **dict.fromkeys(("grad-norm", "snip", "plain", "fisher", "jacob-cov", "naswot"), SIZE),
-        **dict.fromkeys(("az-expressivity", "az-progressivity", "az-trainability", "intrain"), SIZE),
-        **dict.fromkeys(("synflow", "meco", "l2-norm"), {"network": "evaluation"}),
-        **dict.fromkeys(("zen", "swap", "vkdnw-entropy"), {"network": "evaluation", "images": 16}),
-        **dict.fromkeys(("ntk-condition", "linear-regions", "ntk-trace"), {}),
+        **_same("params flops trainable-layers ntk-condition linear-regions ntk-trace"),
+        **_same("grad-norm snip plain fisher jacob-cov naswot", **_LARGE),
+        **_same("az-expressivity az-progressivity az-trainability intrain", **_LARGE),
+        **_same("synflow meco l2-norm", network="evaluation"),
+        **_same("zen swap vkdnw-entropy", **_SMALL),
     },
-    "zico": {"zico": {**SIZE, "initialisation": "default"}, "gradsign": {"network": "evaluation", "images": 16}},
-    "grasp": {"grasp": {"network": "evaluation", "images": 16}},
+    "zico": {**_same("zico", **_LARGE, initialisation="default"), **_same("gradsign", **_SMALL)},
+    "grasp": _same("grasp", **_SMALL),
 }
 """The settings of every score by the file it goes to; ``shared`` is one forward and backward of images and of noise."""
 
