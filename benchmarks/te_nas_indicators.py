@@ -43,7 +43,7 @@ def main() -> None:
     size = NetworkConfig(channels=options.channels or size.channels, depth=options.depth or size.depth)
     space.networks = {**space.networks, "pruning": size}
     network = space.networks["evaluation"]
-    method = settings(TENAS, options.settings, {})
+    method = settings(TENAS, options.settings)
     strategy = method.strategy(Problem(space, task, network, Budget().bind(space, network), seed=0))
     assert isinstance(strategy, SupernetPruning)
 

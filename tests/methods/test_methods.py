@@ -8,7 +8,7 @@ from nascence.tasks import load_task
 from nascence.testing import MethodConformance
 
 TINY = {
-    "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_batches": 1},
+    "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_networks": 2},
     "nasi": {"steps": 3, "images": 4, "channels": 2, "depth": 2},
     "random": {},
 }
