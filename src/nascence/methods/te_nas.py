@@ -46,7 +46,7 @@ class TENAS(Method):
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
 
-    repeats: int = 12
+    repeats: int = 16
     images: int = 32
     image_size: int | None = 16
     batch_norm: BatchNormMode = "frozen"
