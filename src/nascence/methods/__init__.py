@@ -9,6 +9,8 @@ METHODS = Registry(
         "random": "nascence.methods.random_search:RandomSearch",
         "te-nas": "nascence.methods.te_nas:TENAS",
         "nasi": "nascence.methods.nasi:NASI",
+        "darts": "nascence.methods.darts:DARTS",
+        "drnas": "nascence.methods.drnas:DrNAS",
     },
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig, Zero, build_operation
 from nascence.seeding import generator
@@ -27,6 +29,11 @@ class MixedCell(nn.Module):
     that needs no gradient costs nothing: its operation is not run.
 
     ``mixing`` [E, O], or [M, E, O] with inputs [M * N, C, H, W]: the first N belong to the first of M networks, etc.
+    ``sparse``: a weight of exactly zero costs nothing even where it needs a gradient, which is then zero.
+
+    ``partial`` K above 1: partial channels (Xu et al., PC-DARTS, ICLR 2020, section 3.1). The first C / K channels of a
+    node go through the operations; the others pass by, times the sum of the edge's weights (max-pooled where the edge
+    has stride 2); then the channels are shuffled in K groups. Both are linear, so it is done once a node.
     """
 
     def __init__(
@@ -38,21 +45,27 @@ class MixedCell(nn.Module):
         fill: Fill,
         preprocess: Sequence[nn.Module] = (),
         reduction: bool = False,
+        partial: int = 1,
     ) -> None:
         super().__init__()
+        if channels % partial:
+            raise SettingError(f"A cell of {channels} channels cannot send 1/{partial} of them through its operations.")
         self.kind = kind
         self.shape = shape
+        self.partial = partial
+        self.mixed_channels = channels // partial
         self.preprocess = nn.ModuleList(preprocess)
         self.sources = nn.ModuleList()
         self.zeros = nn.ModuleList()
         for source in range(shape.inputs + shape.nodes - 1):
             stride = 2 if reduction and source < shape.inputs else 1
             at = self._edges_from(source)
-            candidates = fill(Edge(kind, at[0], channels, stride, norm))
+            candidates = fill(Edge(kind, at[0], self.mixed_channels, stride, norm))
             assert isinstance(candidates, nn.ModuleList)
             self.sources.append(nn.ModuleList(fuse(candidate, len(at)) for candidate in candidates))
-            self.zeros.append(Zero(channels, stride))
+            self.zeros.append(Zero(self.mixed_channels, stride))
         self.mixing: Tensor | None = None
+        self.sparse = False
 
     def _edges_from(self, source: int) -> list[int]:
         return [at for at, edge in enumerate(self.shape.edges) if edge[0] == source]
@@ -63,23 +76,33 @@ class MixedCell(nn.Module):
         if self.preprocess:
             states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
         states += [None] * self.shape.nodes
-        for source, candidates in enumerate(self.sources):
+        passing: list[Tensor | None] = [None] * len(states)
+        for source in range(len(states)):
             x_BCHW = states[source]
             assert x_BCHW is not None, "every node has an edge from every earlier one"
-            assert isinstance(candidates, nn.ModuleList)
-            self._leave(source, x_BCHW, candidates, states)
+            if self.partial > 1 and source >= self.shape.inputs:
+                beside = passing[source]
+                assert beside is not None
+                x_BCHW = states[source] = shuffle_channels(torch.cat([x_BCHW, beside], dim=1), self.partial)
+            if source < len(self.sources):
+                self._leave(source, x_BCHW[:, : self.mixed_channels], states)
+                if self.partial > 1:
+                    self._pass_by(source, x_BCHW[:, self.mixed_channels :], passing)
         assert all(state is not None for state in states)
         inner = [state for state in states[self.shape.inputs :] if state is not None]
         return torch.cat(inner, dim=1) if self.shape.output == "concat" else inner[-1]
 
-    def _leave(self, source: int, x_BCHW: Tensor, candidates: nn.ModuleList, states: list[Tensor | None]) -> None:
+    def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None]) -> None:
         """Add what the edges from ``source`` carry to the nodes they enter."""
         assert self.mixing is not None
+        candidates = self.sources[source]
+        assert isinstance(candidates, nn.ModuleList)
         edges = self._edges_from(source)
         targets = [self.shape.edges[at][1] for at in edges]
         mixing = self.mixing[..., edges, :]
         used = torch.ones(len(edges), len(candidates), dtype=torch.bool)
-        if not mixing.requires_grad:
+        choosy = self.sparse or not mixing.requires_grad
+        if choosy:
             used = (mixing != 0).reshape(-1, *used.shape).any(0)
         for at, operation in enumerate(candidates):
             active = used[:, at].nonzero().flatten().tolist()
@@ -87,7 +110,7 @@ class MixedCell(nn.Module):
                 continue
             fused = any(isinstance(m, FusedConv2d) for m in operation.modules())
             # which of the networks side by side have the operation on which active edge
-            runs = None if mixing.dim() == 2 or mixing.requires_grad else mixing[:, active, at] != 0
+            runs = mixing[:, active, at] != 0 if choosy and mixing.dim() == 3 else None
             _activate(operation, None if len(active) == len(edges) else active, runs)
             out = operation(x_BCHW)
             parts = out.chunk(len(active), dim=1) if fused else [out] * len(active)
@@ -97,6 +120,17 @@ class MixedCell(nn.Module):
         for target in targets:
             if states[target] is None:
                 states[target] = self.zeros[source](x_BCHW)
+
+    def _pass_by(self, source: int, x_BCHW: Tensor, passing: list[Tensor | None]) -> None:
+        """The channels that take no part in the operations of the edges from ``source``."""
+        assert self.mixing is not None
+        zero = self.zeros[source]
+        assert isinstance(zero, Zero)
+        if zero.stride > 1:
+            x_BCHW = nn.functional.max_pool2d(x_BCHW, zero.stride, zero.stride, ceil_mode=True)
+        for at in self._edges_from(source):
+            target = self.shape.edges[at][1]
+            passing[target] = add_scaled(passing[target], x_BCHW, self.mixing[..., at, :].sum(-1))
 
 
 def _activate(operation: nn.Module, active: list[int] | None, runs: Tensor | None) -> None:
@@ -117,11 +151,17 @@ def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
     return out.flatten(0, 1)
 
 
+def shuffle_channels(x_BCHW: Tensor, groups: int) -> Tensor:
+    """Channel g * n + i of ``groups`` groups of n becomes channel i * groups + g."""
+    return x_BCHW.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
 @final
 class Supernet(nn.Module):
     """All operations on all edges of all cells of ``space``.
 
-    The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`.
+    The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`. ``cell`` is called
+    like :class:`MixedCell`; ``partial`` is its.
     """
 
     def __init__(
@@ -133,8 +173,12 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         initialisation: str = "default",
         seed: int = 0,
+        partial: int = 1,
+        cell: Callable[..., nn.Module] = MixedCell,
     ) -> None:
         super().__init__()
+        if partial > 1:
+            cell = functools.partial(cell, partial=partial)
 
         def fill(edge: Edge) -> nn.ModuleList:
             return nn.ModuleList(
@@ -142,12 +186,15 @@ class Supernet(nn.Module):
             )
 
         with torch.random.fork_rng(devices=[]):
-            self.network = space.stack(fill, network, in_channels, num_classes, cell=MixedCell)
+            self.network = space.stack(fill, network, in_channels, num_classes, cell=cell)
         initialise(self.network, initialisation, generator(seed, "weights"))
 
-    def forward(self, x_BCHW: Tensor, weights: MixingWeights) -> Tensor:
-        """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has)."""
+    def forward(self, x_BCHW: Tensor, weights: MixingWeights, sparse: bool = False) -> Tensor:
+        """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has).
+
+        ``sparse``: operations of weight zero do not run, and their weight gets no gradient.
+        """
         for module in self.network.modules():
             if isinstance(module, MixedCell):
-                module.mixing = weights[module.kind]
+                module.mixing, module.sparse = weights[module.kind], sparse
         return self.network(x_BCHW)
