@@ -40,9 +40,9 @@ class GradientMethod(Method):
     the validation loss through one step of the weights. ``first``: whose step comes first in each pair.
     ``warmup_epochs``: at the beginning of each stage, the weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K
     each, such as 25:7:6,25:4:4: so many operations of every edge are kept, and 1/K of the channels go through them.
-    ``partial_channels``: K without stages; 1 sends all channels through the operations. ``edge_normalisation``: a weight
-    per edge, softmax over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, growing
-    from 0 to this over the search. ``kl_anchor``: weight of the distance of Dirichlet distributions to the uniform one.
+    ``partial_channels``: K without stages; 1 sends all channels through the operations. ``edge_normalisation``: a
+    weight per edge, softmax over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from
+    0 up to this over the search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one.
     ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
     ``exclude``: operations that take no part, separated by commas. ``channels``, ``depth``: of the supernet, none for
     the space's ``search`` size. ``train_images``, ``valid_images``: of the halves for weights and architecture, none

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nascence.objectives.base import Evaluated, Objective
-from nascence.schedules import Linear, Schedule
+from nascence.schedules import Schedule
 
 
 @final
@@ -18,11 +18,11 @@ class BetaDecay(Objective):
     """Mean over edges of log sum_o exp(alpha_eo), of the RAW logits; its gradient in alpha is softmax(alpha) / E.
 
     Over several kinds of cell, the sum of their means. Only operations that take part are seen. The released code adds
-    it with weight 50 * epoch / 100; ``schedule`` goes from 0 to 50 over a search of any length.
+    it with weight 50 * epoch / 100; ``Linear(0, 50)`` does so over a search of any length.
     """
 
     name: ClassVar[str] = "beta_decay"
-    schedule: Schedule = Linear(0.0, 50.0)
+    schedule: Schedule
 
     def term(self, batch: Evaluated) -> Tensor:
         return beta_decay(list(batch.relaxation.logits().values()))

@@ -11,6 +11,8 @@ from torch import Tensor
 from nascence.objectives.base import Evaluated, Objective
 from nascence.schedules import Constant, Schedule
 
+_ONE = Constant(1.0)
+
 
 @final
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class CrossEntropy(Objective):
     """Mean over the batch of -log softmax(logits)[label], in nats."""
 
     name: ClassVar[str] = "cross_entropy"
-    schedule: Schedule = Constant(1.0)
+    schedule: Schedule = _ONE
 
     def term(self, batch: Evaluated) -> Tensor:
         return F.cross_entropy(batch.logits_BK.float(), batch.labels_B)

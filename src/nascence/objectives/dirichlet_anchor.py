@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nascence.objectives.base import Evaluated, Objective
-from nascence.schedules import Constant, Schedule
+from nascence.schedules import Schedule
 from nascence.supernets.relaxations.dirichlet import concentration
 
 
@@ -20,7 +20,7 @@ class DirichletAnchor(Objective):
     """sum over edges, each on its own, of KL(Dirichlet(beta_e) || Dirichlet(1)), beta = elu(theta) + 1."""
 
     name: ClassVar[str] = "dirichlet_anchor"
-    schedule: Schedule = Constant(1e-3)
+    schedule: Schedule
 
     def term(self, batch: Evaluated) -> Tensor:
         rows = [value[value.isfinite()].view(len(value), -1) for value in batch.relaxation.logits().values()]

@@ -34,7 +34,7 @@ class Strategy(ABC):
         """The result. Only when :attr:`done`; within the budget the strategy was given."""
 
     def findings(self) -> dict[str, Any]:
-        """What else the finished search has to say, for its record: ``collapsed`` and, in one sentence, ``collapse``."""
+        """What else a finished search has to say, for its record: ``collapsed``, and ``collapse`` in a sentence."""
         return {}
 
     def expected_seconds(self) -> float | None:

@@ -509,7 +509,9 @@ def _copy(value: Tensor | None) -> Tensor | None:
 
 
 def _grad(loss: Tensor, of: list[Tensor], retain_graph: bool = False) -> list[Tensor]:
-    """Gradients, zero for what the loss does not depend on."""
+    """Gradients, zero for what the loss does not depend on (a sampled cell may carry nothing at all)."""
+    if not loss.requires_grad:
+        return [torch.zeros_like(at) for at in of]
     found = torch.autograd.grad(loss, of, allow_unused=True, retain_graph=retain_graph)
     return [torch.zeros_like(at) if value is None else value for at, value in zip(of, found, strict=True)]
 

@@ -31,7 +31,7 @@ class Health:
     ``skip_share``, ``none_share``: of its edges. ``entropy``: of an edge's weights, 0 (one operation has it all) to 1
     (uniform); ``margin``: between an edge's best and second weight; both means over edges, of weights brought to sum 1.
     ``supernet_accuracy``, ``derived_accuracy``: in percent, on the same validation images, with the mean weights and
-    with those of the architecture alone; None where it was not measured. ``connected``: the output depends on the input.
+    with those of the architecture alone; None where not measured. ``connected``: the output depends on the input.
     """
 
     skip_share: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
@@ -47,7 +48,7 @@ def parse_stages(texts: Sequence[str], warmup: int = 0) -> tuple[Stage, ...]:
             raise SettingError(f"'{text}' is no stage; expected EPOCHS:OPERATIONS:K, such as 25:7:6 (1/6 of channels).")
         epochs, keep, partial = map(int, parts)
         stages.append(Stage(epochs=epochs, warmup=warmup, keep=keep, partial=partial))
-    for before, after in zip(stages, stages[1:], strict=False):
+    for before, after in itertools.pairwise(stages):
         assert before.keep is not None
         assert after.keep is not None
         if after.keep > before.keep or after.partial > before.partial:
