@@ -10,7 +10,10 @@ METHODS = Registry(
         "te-nas": "nascence.methods.te_nas:TENAS",
         "nasi": "nascence.methods.nasi:NASI",
         "darts": "nascence.methods.darts:DARTS",
+        "gdas": "nascence.methods.gdas:GDAS",
+        "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
+        "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
     },
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -18,7 +19,7 @@ class DARTS(GradientMethod):
     name: ClassVar[str] = "darts"
     title: ClassVar[str] = "DARTS: softmax over operations, weights and architecture descend in turn"
     paper: ClassVar[str] = "arXiv 1806.09055"
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
 
     def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
         return Softmax(space, operations, seed=seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -23,11 +24,12 @@ class DrNAS(GradientMethod):
     name: ClassVar[str] = "drnas"
     title: ClassVar[str] = "DrNAS: mixing weights from learned Dirichlet distributions, progressive partial channels"
     paper: ClassVar[str] = "arXiv 2006.10355"
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "paper-progressive": {"stages": ("50:5:4", "50:3:2"), "warmup_epochs": 10},
+        "paper-progressive": {"stages": ["50:5:4", "50:3:2"], "warmup_epochs": 10},
         "paper-darts": {
-            "stages": ("25:7:6", "25:4:4"),
+            "epochs": 50,
+            "stages": ["25:7:6", "25:4:4"],
             "warmup_epochs": 10,
             "channels": 36,
             "depth": 20,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Literal, final
+from typing import Any, Literal, final
+
+import torch
 
 from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
@@ -16,39 +18,44 @@ from nascence.strategies import Strategy
 from nascence.strategies.bilevel import BilevelDescent, Descent
 from nascence.strategies.stages import Stage, parse_stages
 from nascence.supernets import Supernet
-from nascence.supernets.relaxations import EdgeNormalised, Relaxation
+from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, Relaxation
 from nascence.supernets.relaxations.base import participants
 
-LAPTOP = {
+LAPTOP: dict[str, Any] = {
+    "size": "search-small",
     "epochs": 20,
-    "channels": 8,
-    "depth": 1,
-    "train_images": 2500,
-    "valid_images": 2500,
+    "warmup_epochs": 10,
+    "architecture_learning_rate": 3e-3,
+    "train_images": 5000,
+    "valid_images": 5000,
+    "image_size": 16,
 }
+"""What an ordinary computer finishes in minutes: a smaller network, fewer and smaller images, fewer epochs; weights are
+trained alone first, and the architecture takes larger steps, since there are fewer of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMethod(Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
 
-    ``epochs``: of the search, unless ``stages`` say. ``batch_size``: images of a step. ``learning_rate``,
-    ``final_learning_rate``: of the network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD.
-    ``nesterov``: whether it looks ahead. ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights'
-    gradient, 0 for no limit. ``architecture_learning_rate``: of Adam on the architecture's parameters.
-    ``architecture_betas``: its decay rates. ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees
-    the validation loss through one step of the weights. ``first``: whose step comes first in each pair.
-    ``warmup_epochs``: at the beginning of each stage, the weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K
-    each, such as 25:7:6,25:4:4: so many operations of every edge are kept, and 1/K of the channels go through them.
-    ``partial_channels``: K without stages; 1 sends all channels through the operations. ``edge_normalisation``: a
-    weight per edge, softmax over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from
-    0 up to this over the search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one.
-    ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
-    ``exclude``: operations that take no part, separated by commas. ``channels``, ``depth``: of the supernet, none for
-    the space's ``search`` size. ``train_images``, ``valid_images``: of the halves for weights and architecture, none
-    for all. ``image_size``: larger images are averaged down to it. ``check_images``: validation images on which
-    supernet and derived architecture are compared after each epoch, 0 for none. ``channels_last``: memory layout of
-    images and features. ``bf16``: networks compute in bfloat16 where that is safe. ``device``: cpu, or cuda.
+    ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
+    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks
+    ahead. ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
+    ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay
+    rates. ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one
+    step of the weights. ``first``: whose step comes first in each pair. ``warmup_epochs``: at the beginning of each
+    stage, the weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K each, such as 25:7:6,25:4:4, ``epochs`` in
+    all: so many operations of every edge are kept, and 1/K of the channels go through them. ``partial_channels``: K
+    without stages; 1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax
+    over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the
+    search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one. ``all_operations``:
+    also those that no architecture of the space can have (none on darts) take part in the supernet. ``exclude``:
+    operations that take no part, separated by commas. ``size``: of the supernet, by its name in the space.
+    ``channels``, ``depth``: other ones than that size has. ``train_images``, ``valid_images``: of the halves for
+    weights and architecture, none for all. ``image_size``: larger images are averaged down to it. ``check_images``:
+    validation images on which supernet and derived architecture are compared after each epoch, 0 for none.
+    ``channels_last``: memory layout of images and features. ``bf16``: networks compute in bfloat16 where that is
+    safe. ``device``: cpu, or cuda.
     """
 
     epochs: int = 50
@@ -72,6 +79,7 @@ class GradientMethod(Method):
     kl_anchor: float = 0.0
     all_operations: bool = True
     exclude: str = ""
+    size: Literal["search", "search-small"] = "search"
     channels: int | None = None
     depth: int | None = None
     train_images: int | None = None
@@ -113,12 +121,20 @@ class GradientMethod(Method):
     def make_stages(self) -> tuple[Stage, ...]:
         """Raises :class:`SettingError` where the settings make no stages."""
         if self.stages:
-            return parse_stages(self.stages, self.warmup_epochs)
+            stages = parse_stages(self.stages, self.warmup_epochs)
+            total = sum(stage.epochs for stage in stages)
+            if total != self.epochs:
+                raise SettingError(
+                    f"The stages take {total} epochs in all, but epochs is {self.epochs}; make them equal."
+                )
+            if self.partial_channels != 1:
+                raise SettingError("Each stage says its own K; leave partial_channels at 1.")
+            return stages
         return (Stage(epochs=self.epochs, warmup=self.warmup_epochs, partial=self.partial_channels),)
 
     def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> Supernet:
         """The network to be trained, with 1/``partial`` of its channels through the operations."""
-        size = space.networks["search"]
+        size = space.networks[self.size]
         size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
         task = problem.task
         return Supernet(
@@ -128,12 +144,16 @@ class GradientMethod(Method):
     @final
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
-        if not isinstance(space, CellSpace) or "search" not in space.networks:
+        if not isinstance(space, CellSpace) or self.size not in space.networks:
             raise SettingError(
                 f"{self.name} trains a supernet of cells, and {space.name} has none; try --method random, or "
                 "--space darts."
             )
         relaxation = self.relaxation(space, self._operations(space), derive_seed(problem.seed, "architecture"))
+        if self.kl_anchor and not isinstance(relaxation, Dirichlet):
+            raise SettingError("kl_anchor is about Dirichlet distributions; use it with --method drnas.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SettingError("There is no GPU that PyTorch can use; leave device at cpu.")
         if self.edge_normalisation:
             relaxation = EdgeNormalised(relaxation, seed=derive_seed(problem.seed, "architecture"))
         return BilevelDescent(

@@ -202,11 +202,12 @@ class BilevelDescent(Strategy):
     # Steps ----------------------------------------------------------------------------------------------------------
 
     def advance(self) -> dict[str, Any]:
-        """A chunk of steps. Its event: ``epoch`` (from 1), ``stage``, ``step`` (of the search, from 1) and the means
+        """A chunk of steps. Its event: ``epoch`` (from 1), ``stage``, ``step`` (of the epoch, from 1) and the means
         since the epoch began, under augmentation: ``train_loss``, ``train_accuracy`` (percent; weights),
         ``validation_loss``, ``validation_accuracy`` (architecture; missing in warm-up). At the end of an epoch also
         ``learning_rate``, the weight of every objective, what the relaxation and :class:`Health` report, ``weights``
-        (mean mixing weights per kind of cell, rows are edges) and ``architecture``."""
+        (mean mixing weights per kind of cell, rows are edges), ``architecture``, and ``warning``, a sentence, where the
+        search has just collapsed."""
         assert not self.done
         chunk = self._plan[self.steps_done]
         epoch, moment = chunk.epoch, chunk.epoch.moment
@@ -244,7 +245,7 @@ class BilevelDescent(Strategy):
             self._step_weights(*train, moment, step)
         elif self.descent.first == "weights":
             self._step_weights(*train, moment, step)
-            self._step_architecture(*self._batch("architecture", number), moment, step)
+            self._step_architecture(*self._batch("architecture", number), moment, step, train)
         else:
             self._step_architecture(*self._batch("architecture", number), moment, step, train)
             self._step_weights(*train, moment, step)
@@ -291,11 +292,10 @@ class BilevelDescent(Strategy):
         labels_B: Tensor,
         moment: Moment,
         step: int,
-        train: tuple[Tensor, Tensor] | None = None,
+        train: tuple[Tensor, Tensor],
     ) -> None:
         leaves = list(self.relaxation.parameters.values())
         if self.descent.order == 2:
-            assert train is not None
             gradients = self._second_order((x_BCHW, labels_B), train, moment, step, leaves)
         else:
             self._require(weights=False)
@@ -405,7 +405,9 @@ class BilevelDescent(Strategy):
         if len(images) > 1 and self.descent.check_images:
             accuracies["supernet_accuracy"] = self._accuracy(weights, images)
             accuracies["derived_accuracy"] = self._accuracy(self.space.one_hot(architecture), images)
+        before = self.health is not None and self.health.collapse is not None
         self.health = examine(self.space, weights, architecture, **accuracies)
+        warning = None if before or epoch.moment.frozen else self.health.collapse
         rounded = {kind: [[round(w, 5) for w in row] for row in value.tolist()] for kind, value in weights.items()}
         return {
             "learning_rate": self.learning_rate(epoch),
@@ -414,6 +416,7 @@ class BilevelDescent(Strategy):
             **self.health.event(),
             "weights": rounded,
             "architecture": str(architecture),
+            **({"warning": f"Epoch {epoch.moment.epoch + 1}: {warning}"} if warning else {}),
         }
 
     @torch.no_grad()

@@ -47,7 +47,7 @@ class Health:
         """One sentence on what is wrong and what to try, or None: no path from input to output; more than half of the
         edges skip or carry nothing; or the weights are decided (entropy below 0.3), yet the architecture alone keeps
         less than half of the supernet's accuracy."""
-        remedy = "try fewer epochs, --set beta_decay=50, or --method drnas"
+        remedy = "try --set beta_decay=50, a longer --set warmup_epochs, or another method"
         if not self.connected:
             return f"The search collapsed: no path of operations leads from the input to the output; {remedy}."
         if self.skip_share + self.none_share > MOST_IDLE:
