@@ -15,7 +15,7 @@ from nascence.operations import NormConfig, Zero, build_operation
 from nascence.seeding import generator
 from nascence.spaces import CellShape, CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge, Fill
-from nascence.supernets.fused import FusedConv2d, FusedReLU, fuse
+from nascence.supernets.fused import FusedReLU, fuse, is_fused, last_norm
 
 MixingWeights = Mapping[str, Tensor]
 """Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
@@ -75,15 +75,17 @@ class MixedCell(nn.Module):
         states: list[Tensor | None] = list(inputs_BCHW)
         if self.preprocess:
             states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
+        if self.mixing.dim() == 2:
+            used = self._used(self.mixing)
+            if bool((used.all(0) | ~used.any(0)).all()):
+                return self._forward_dense([x for x in states if x is not None], self.mixing, used.any(0).tolist())
         states += [None] * self.shape.nodes
         passing: list[Tensor | None] = [None] * len(states)
         for source in range(len(states)):
             x_BCHW = states[source]
             assert x_BCHW is not None, "every node has an edge from every earlier one"
             if self.partial > 1 and source >= self.shape.inputs:
-                beside = passing[source]
-                assert beside is not None
-                x_BCHW = states[source] = shuffle_channels(torch.cat([x_BCHW, beside], dim=1), self.partial)
+                x_BCHW = states[source] = self._complete(x_BCHW, passing[source])
             if source < len(self.sources):
                 self._leave(source, x_BCHW[:, : self.mixed_channels], states)
                 if self.partial > 1:
@@ -91,6 +93,61 @@ class MixedCell(nn.Module):
         assert all(state is not None for state in states)
         inner = [state for state in states[self.shape.inputs :] if state is not None]
         return torch.cat(inner, dim=1) if self.shape.output == "concat" else inner[-1]
+
+    def _used(self, mixing: Tensor) -> Tensor:
+        """Booleans [E, O]: which operations run on which edges."""
+        if mixing.requires_grad and not self.sparse:
+            return torch.ones(mixing.shape[-2:], dtype=torch.bool)
+        return (mixing != 0).reshape(-1, *mixing.shape[-2:]).any(0).cpu()
+
+    def _forward_dense(self, states: list[Tensor], mixing: Tensor, used: list[bool]) -> Tensor:
+        """Where an operation runs on all edges or on none: the sums of all nodes that are not complete yet lie side by
+        side in one tensor, as the fused operations of one source give them, and no part of it is ever copied out."""
+        shape, channels = self.shape, self.mixed_channels
+        sums: Tensor | None = None
+        beside: list[Tensor | None] = [None] * (shape.inputs + shape.nodes)
+        for source, candidates in enumerate(self.sources):
+            if source >= shape.inputs:
+                assert sums is not None
+                complete, sums = sums.split([channels, sums.shape[1] - channels], dim=1)
+                states.append(self._complete(complete, beside[source]))
+            x_BCHW = states[source][:, :channels] if self.partial > 1 else states[source]
+            edges = self._edges_from(source)
+            assert isinstance(candidates, nn.ModuleList)
+            for at, operation in enumerate(candidates):
+                if used[at] and not isinstance(operation, Zero):
+                    sums = self._add_dense(sums, operation, x_BCHW, mixing[edges, at])
+            if sums is None:
+                sums = self.zeros[source](x_BCHW).repeat(1, len(edges), 1, 1)
+            if self.partial > 1:
+                self._pass_by(source, states[source][:, channels:], beside)
+        assert sums is not None
+        states.append(self._complete(sums, beside[-1]))
+        inner = states[shape.inputs :]
+        return torch.cat(inner, dim=1) if shape.output == "concat" else inner[-1]
+
+    def _complete(self, mixed_BCHW: Tensor, beside_BCHW: Tensor | None) -> Tensor:
+        """A node from what went through operations and what passed by."""
+        if beside_BCHW is None:
+            return mixed_BCHW
+        return shuffle_channels(torch.cat([mixed_BCHW, beside_BCHW], dim=1), self.partial)
+
+    @staticmethod
+    def _add_dense(sums: Tensor | None, operation: nn.Module, x_BCHW: Tensor, factors_T: Tensor) -> Tensor:
+        """sums [B, T * C, H, W] plus each edge's factor times the operation."""
+        _activate(operation, None, None)
+        norm = last_norm(operation)
+        if norm is not None:
+            norm.scale = factors_T
+            out = operation(x_BCHW)
+            norm.scale = None
+            return out if sums is None else sums + out
+        out = operation(x_BCHW)
+        edges, factors = len(factors_T), factors_T.view(1, -1, 1, 1, 1)
+        out = out.unflatten(1, (edges, -1)) if is_fused(operation) else out[:, None]
+        if sums is None:
+            return (out * factors).flatten(1, 2)
+        return torch.addcmul(sums.unflatten(1, (edges, -1)), out, factors).flatten(1, 2)
 
     def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None]) -> None:
         """Add what the edges from ``source`` carry to the nodes they enter."""
@@ -100,20 +157,17 @@ class MixedCell(nn.Module):
         edges = self._edges_from(source)
         targets = [self.shape.edges[at][1] for at in edges]
         mixing = self.mixing[..., edges, :]
-        used = torch.ones(len(edges), len(candidates), dtype=torch.bool)
+        used = self._used(mixing)
         choosy = self.sparse or not mixing.requires_grad
-        if choosy:
-            used = (mixing != 0).reshape(-1, *used.shape).any(0)
         for at, operation in enumerate(candidates):
             active = used[:, at].nonzero().flatten().tolist()
             if not active or isinstance(operation, Zero):
                 continue
-            fused = any(isinstance(m, FusedConv2d) for m in operation.modules())
             # which of the networks side by side have the operation on which active edge
             runs = mixing[:, active, at] != 0 if choosy and mixing.dim() == 3 else None
             _activate(operation, None if len(active) == len(edges) else active, runs)
             out = operation(x_BCHW)
-            parts = out.chunk(len(active), dim=1) if fused else [out] * len(active)
+            parts = out.chunk(len(active), dim=1) if is_fused(operation) else [out] * len(active)
             for part, edge in zip(parts, active, strict=True):
                 factor = mixing[..., edge, at]
                 states[targets[edge]] = add_scaled(states[targets[edge]], part, factor)
