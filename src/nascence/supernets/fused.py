@@ -104,6 +104,24 @@ class FusedReLU(nn.ReLU):
         return (signs_MNTCHW & runs_MT[:, None, :, None, None, None]).flatten(2, 3).flatten(0, 1)
 
 
+class _SameLayout(torch.autograd.Function):
+    """The identity, whose gradient has the memory layout of its value: mixed layouts are many times slower."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x_BCHW: Tensor) -> Tensor:
+        return x_BCHW.view_as(x_BCHW)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.contiguous(memory_format=torch.channels_last)
+
+
 @final
 class FusedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of T * C channels, of which only those of the active edges may be there.
@@ -137,6 +155,8 @@ class FusedBatchNorm2d(nn.BatchNorm2d):
         out = nn.functional.batch_norm(
             x_BCHW, mean, var, weight, bias, batch_statistics, self.momentum or 0.0, self.eps
         )
+        if channels_last(out):
+            out = _SameLayout.apply(out)
         if self.training and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
                 if self.active is not None:  # the selection was a copy: write the new statistics back
@@ -202,6 +222,11 @@ class BoxAverage(nn.Module):
             counts[0] -= 1
             counts[-1] -= 1
         return _BoxSum.apply(x_BCHW) / (height[:, None] * width)
+
+
+def channels_last(x_BCHW: Tensor) -> bool:
+    """Whether channels lie side by side in memory, and rows of them do not by chance."""
+    return x_BCHW.is_contiguous(memory_format=torch.channels_last) and not x_BCHW.is_contiguous()
 
 
 def is_fused(operation: nn.Module) -> bool:
@@ -289,6 +314,7 @@ __all__ = [
     "FusedConv2d",
     "FusedFactorizedReduce",
     "FusedReLU",
+    "channels_last",
     "fuse",
     "is_fused",
     "last_norm",

@@ -15,7 +15,7 @@ from nascence.operations import NormConfig, Zero, build_operation
 from nascence.seeding import generator
 from nascence.spaces import CellShape, CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge, Fill
-from nascence.supernets.fused import FusedReLU, fuse, is_fused, last_norm
+from nascence.supernets.fused import FusedReLU, channels_last, fuse, is_fused, last_norm
 
 MixingWeights = Mapping[str, Tensor]
 """Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
@@ -109,7 +109,10 @@ class MixedCell(nn.Module):
         for source, candidates in enumerate(self.sources):
             if source >= shape.inputs:
                 assert sums is not None
+                last = channels_last(sums)
                 complete, sums = sums.split([channels, sums.shape[1] - channels], dim=1)
+                if last:
+                    complete = complete.contiguous(memory_format=torch.channels_last)
                 states.append(self._complete(complete, beside[source]))
             x_BCHW = states[source][:, :channels] if self.partial > 1 else states[source]
             edges = self._edges_from(source)
@@ -143,11 +146,17 @@ class MixedCell(nn.Module):
             norm.scale = None
             return out if sums is None else sums + out
         out = operation(x_BCHW)
-        edges, factors = len(factors_T), factors_T.view(1, -1, 1, 1, 1)
-        out = out.unflatten(1, (edges, -1)) if is_fused(operation) else out[:, None]
-        if sums is None:
-            return (out * factors).flatten(1, 2)
-        return torch.addcmul(sums.unflatten(1, (edges, -1)), out, factors).flatten(1, 2)
+        edges, fused = len(factors_T), is_fused(operation)
+        if channels_last(x_BCHW):  # the same with channels at the end, so that memory is walked in order
+            out = out.movedim(1, -1)
+            out = out.unflatten(-1, (edges, -1)) if fused else out[..., None, :]
+            added = scaled_sum(
+                None if sums is None else sums.movedim(1, -1).unflatten(-1, (edges, -1)), out, factors_T[:, None]
+            )
+            return added.flatten(-2).movedim(-1, 1)
+        out = out.unflatten(1, (edges, -1)) if fused else out[:, None]
+        factors = factors_T.view(-1, 1, 1, 1)
+        return scaled_sum(None if sums is None else sums.unflatten(1, (edges, -1)), out, factors).flatten(1, 2)
 
     def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None]) -> None:
         """Add what the edges from ``source`` carry to the nodes they enter."""
@@ -195,14 +204,18 @@ def _activate(operation: nn.Module, active: list[int] | None, runs: Tensor | Non
             module.runs = runs
 
 
+def scaled_sum(total: Tensor | None, x: Tensor, factor: Tensor) -> Tensor:
+    """total + factor * x; no total counts as zero."""
+    return x * factor if total is None else torch.addcmul(total, x, factor)
+
+
 def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
     """total + factor * x, with a factor [] or one per group of consecutive inputs [M]; no total counts as zero."""
     if factor.dim() == 0:
-        return x_BCHW * factor if total is None else torch.addcmul(total, x_BCHW, factor)
+        return scaled_sum(total, x_BCHW, factor)
     groups = len(factor)
     factor, x = factor.view(-1, 1, 1, 1, 1), x_BCHW.unflatten(0, (groups, -1))
-    out = x * factor if total is None else torch.addcmul(total.unflatten(0, (groups, -1)), x, factor)
-    return out.flatten(0, 1)
+    return scaled_sum(None if total is None else total.unflatten(0, (groups, -1)), x, factor).flatten(0, 1)
 
 
 def shuffle_channels(x_BCHW: Tensor, groups: int) -> Tensor:
