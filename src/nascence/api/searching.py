@@ -110,10 +110,10 @@ def search(
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
-        if progress and preset is not None:
-            print(_about(METHODS.get(method), preset, prepared.strategy), file=sys.stderr, flush=True)
         try:
             with run.locked():
+                if progress and preset is not None:
+                    print(_about(METHODS.get(method), preset, prepared.strategy), file=sys.stderr, flush=True)
                 return prepared.finish(run, progress)
         except (DataError, SettingError):
             if not run.events():  # a search that cannot even begin leaves nothing behind

@@ -420,6 +420,8 @@ def _typed(value: Any) -> str:
     """A value as one types it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(map(_typed, value))
     return "none" if value is None else str(value)
 
 

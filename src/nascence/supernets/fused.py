@@ -161,6 +161,7 @@ class FusedBatchNorm2d(nn.BatchNorm2d):
             with torch.no_grad():
                 if self.active is not None:  # the selection was a copy: write the new statistics back
                     assert mean is not None
+                    assert var is not None
                     for whole, part in ((self.running_mean, mean), (self.running_var, var)):
                         parts = part.unflatten(0, (len(self.active), -1))
                         whole.unflatten(0, (self.copies, -1))[list(self.active)] = parts
