@@ -87,3 +87,15 @@ def test_a_progress_argument_is_none_the_usual_title_or_a_text(capsys: pytest.Ca
         assert progress is not None
         progress.begin(5, 0)
         assert capsys.readouterr().err == f"{title}: starting, 5 epochs\n"
+
+
+@pytest.mark.parametrize("make", [ProgressLines, ProgressBar])
+def test_a_warning_is_shown_at_once(make: type) -> None:
+    out = io.StringIO()
+    progress = make("search", file=out)
+    progress.begin(3, 0)
+    progress.update(3, 1, {"loss": 1.0, "warning": "It [collapsed]."})
+    assert "It [collapsed]." in out.getvalue()
+    progress.update(3, 2, {"loss": 1.0})
+    progress.end()
+    assert out.getvalue().count("collapsed") == 1

@@ -13,6 +13,7 @@ from nascence.supernets.fused import (
     _BoxSum,
     conv2d_as_product,
     fuse,
+    last_norm,
     select_copies,
 )
 
@@ -234,3 +235,31 @@ class TestConv2dAsProduct:
             without = module(small)
         assert len(calls) == 1
         torch.testing.assert_close(without, with_gradient)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("active", [None, [0, 2]])
+def test_a_normalisation_scales_each_edge(affine, active):
+    """The output times a factor per edge, its gradient, and the same statistics."""
+    plain, scaled = (fused_of("conv1x1", affine) for _ in range(2))
+    norm = last_norm(scaled)
+    for module in (*plain.modules(), *scaled.modules()):
+        if hasattr(module, "active"):
+            module.active = active
+    factors = torch.tensor([2.0, -3.0, 0.5], dtype=torch.float64)[: len(active or range(COPIES))].requires_grad_()
+    norm.scale = factors
+    x, y = images(3, CHANNELS, 8, 8), scaled(images(3, CHANNELS, 8, 8))
+    expected = plain(x).unflatten(1, (len(factors), -1)) * factors[:, None, None, None]
+    torch.testing.assert_close(y, expected.flatten(1, 2), rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(out.sin().sum(), factors)[0] for out in (y, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
+    assert torch.equal(norm.running_mean, last_norm(plain).running_mean)
+    assert norm.num_batches_tracked == 1
+
+
+def test_what_an_operation_ends_with():
+    assert isinstance(last_norm(fused_of("separable")), FusedBatchNorm2d)
+    assert isinstance(last_norm(fused_of("reduce")), FusedBatchNorm2d)
+    assert last_norm(fused_of("no norm")) is None
+    assert last_norm(nn.Identity()) is None
+    assert last_norm(nn.Sequential()) is None

@@ -40,11 +40,14 @@ def compare(
     depth: int | None = None,
     epochs: int = 0,
     columns: Sequence[str] = (),
+    preset: str | None = None,
     workers: int = 1,
     threads: int | None = None,
     download: bool = False,
 ) -> dict[str, Any]:
     """Search with every method and seed, each in a run of its own below ``out``; returns ``comparison.json``'s content.
+
+    ``preset``: of the methods that have presets; None for each one's ``laptop``.
 
     ``seeds``: their number (0, 1, ...) or they themselves. ``epochs`` above 0 also trains every result. Where a table
     of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
@@ -52,8 +55,9 @@ def compare(
     """
     from nascence.benchmarks import Comparison
 
-    for method in methods:
-        METHODS.get(method)
+    presets = [METHODS.get(method).preset(preset) for method in methods if METHODS.get(method).PRESETS]
+    if preset is not None and not presets:
+        raise SettingError("None of these methods has presets; leave --preset out.")
     if epochs < 0:
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -76,19 +80,20 @@ def compare(
         channels=network.channels,
         depth=network.depth,
     )
+    shown = asdict(options) | ({"preset": preset} if preset is not None else {})
     with compute_threads(threads):
         return Comparison(
             methods=list(methods),
             seeds=numbers,
             model=CostModel(get_space(space), network, shape, classes, threads=threads),
-            search=_Search(options),
+            search=_Search(options, preset),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),
             table=table,
             columns=(list(columns) or evaluation_columns(table)) if table is not None else (),
             workers=workers,
             budget=budget,
-            settings={**asdict(options), "epochs": epochs},
+            settings={**shown, "epochs": epochs},
         ).run()
 
 
@@ -117,13 +122,15 @@ def _title(directory: Path) -> str:
 @dataclass(frozen=True)
 class _Search:
     options: _Options
+    preset: str | None = None
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
         title = _title(directory)
         if (directory / "config.json").is_file():
             resume(directory, progress=title)
         else:
-            search(method, seed=seed, out=directory, progress=title, **asdict(self.options))
+            preset = self.preset if METHODS.get(method).PRESETS else None
+            search(method, seed=seed, out=directory, progress=title, preset=preset, **asdict(self.options))
 
 
 @final

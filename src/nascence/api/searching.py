@@ -20,7 +20,7 @@ from nascence.api.inputs import (
     reload_task,
     slug,
 )
-from nascence.api.tables import look_up
+from nascence.api.tables import look_up, trajectory
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget
@@ -28,7 +28,9 @@ from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
 from nascence.runs.listing import USUAL
+from nascence.runs.progress import duration
 from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
 
 
@@ -65,6 +67,7 @@ def search(
     overwrite: bool = False,
     download: bool = False,
     progress: bool | str = True,
+    preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     **more_settings: Any,
 ) -> SearchResult:
@@ -73,13 +76,16 @@ def search(
     ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
     network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``settings``: the method's, as
     a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of the above.
+    What they leave open comes from ``preset`` (``paper``, ``laptop``, ...; a method that has presets takes ``laptop``
+    unless told otherwise), then from the method's own defaults, which are its paper's.
     ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr; a text
     is its title.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    chosen = _method(method, settings, more_settings)
+    preset, values = METHODS.get(method).preset(preset)
+    chosen = _method(method, settings, more_settings, values)
     get_space(space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
@@ -91,6 +97,7 @@ def search(
             "kind": SEARCH.name,
             "method": method,
             "settings": to_json(chosen),
+            **({"preset": preset} if preset is not None else {}),
             "space": space,
             **source,
             "seed": seed,
@@ -105,6 +112,8 @@ def search(
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
         try:
             with run.locked():
+                if progress and preset is not None:
+                    print(_about(METHODS.get(method), preset, prepared.strategy), file=sys.stderr, flush=True)
                 return prepared.finish(run, progress)
         except (DataError, SettingError):
             if not run.events():  # a search that cannot even begin leaves nothing behind
@@ -149,9 +158,15 @@ class _Prepared:
         repaired = self.checker.repair(self.strategy.derive())  # a latency within the budget is one that was measured
         architecture = repaired.architecture
         seconds += time.monotonic() - began
-        record = {**self._describe(architecture), "search_seconds": round(seconds, 3)}
+        record = {**self._describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
+        passed = {
+            e["epoch"]: self.space.parse(e["architecture"]) for e in run.events() if {"weights", "epoch"} <= e.keys()
+        }
+        told = trajectory(passed, self.config["data_dir"]) if passed else None
+        if told is not None:
+            run.write_json("trajectory.json", told)
         run.write_json("architecture.json", record)
         return SearchResult(architecture, run, record)
 
@@ -171,13 +186,23 @@ class _Prepared:
         }
 
 
-def _method(name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> Method:
+def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
+    """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
+    others = ", ".join(name for name in method.PRESETS if name != preset)
+    text = f"Preset {preset} of {method.name} (there are also: {others})"
+    seconds = strategy.expected_seconds() if preset != "laptop" else None
+    return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
+
+
+def _method(
+    name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any], preset: Mapping[str, Any]
+) -> Method:
     cls = METHODS.get(name)
     if isinstance(given, str):
         raise SettingError("settings must be a mapping or a list of name=value texts, not one text.")
     if isinstance(given, Mapping):
-        return configuration.settings(cls, (), {**given, **more})
-    return configuration.settings(cls, given, more)
+        return configuration.settings(cls, (), {**given, **more}, preset)
+    return configuration.settings(cls, given, more, preset)
 
 
 __all__ = ["SearchResult", "continue_search", "default_out", "search"]

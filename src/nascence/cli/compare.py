@@ -26,6 +26,7 @@ def command(
     columns: Annotated[
         str | None, typer.Option(help="Of the space's table, separated by commas [default: test accuracies].")
     ] = None,
+    preset: options.Preset = None,
     workers: options.Workers = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
@@ -57,6 +58,7 @@ def command(
         depth=depth,
         epochs=epochs,
         columns=_names(columns or ""),
+        preset=preset,
         workers=1 if workers is None else workers,
         threads=threads,
         download=download,

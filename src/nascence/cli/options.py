@@ -54,6 +54,12 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting, name=value; may be repeated.", metavar="NAME=VALUE"),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="The method's settings that --set leaves open: paper, laptop, ... [default: laptop, where there is one].",
+    ),
+]
 _SIZE = (
     "[default by data: the space's own evaluation size (nas-bench-201: 16 channels, depth 5); for images of at most 16"
     " pixels, or fewer than 5,000, at most 16 channels and a fifth of the depth]."

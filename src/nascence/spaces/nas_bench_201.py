@@ -35,6 +35,7 @@ class NASBench201(CellSpace):
     networks = {
         "evaluation": NetworkConfig(channels=16, depth=5),
         "search": NetworkConfig(channels=16, depth=5, affine=False, track_running_stats=False),
+        "search-small": NetworkConfig(channels=8, depth=1, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=3, depth=5),
         "proxy": NetworkConfig(channels=8, depth=2),
         "ranking": NetworkConfig(channels=8, depth=1),

@@ -32,3 +32,11 @@ class Strategy(ABC):
     @abstractmethod
     def derive(self) -> Architecture:
         """The result. Only when :attr:`done`; within the budget the strategy was given."""
+
+    def findings(self) -> dict[str, Any]:
+        """What else a finished search has to say, for its record: ``collapsed``, and ``collapse`` in a sentence."""
+        return {}
+
+    def expected_seconds(self) -> float | None:
+        """How long the rest of the search will take on this machine, measured; None where nobody knows."""
+        return None
