@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -58,11 +59,9 @@ def _score(
         task = _task(run)
     except DataError as error:
         return f"Scores were not computed, since the data are not at hand: {error}"
-    space, computers, began = (
-        get_space(run.architecture.space),
-        [SCORES.get(name)() for name in SCORED],
-        time.monotonic(),
-    )
+    condition, regions = (SCORES.get(name)() for name in SCORED)
+    condition = replace(condition, images=min(condition.images, len(task.train)))  # of few images, a small kernel
+    space, computers, began = get_space(run.architecture.space), [condition, regions], time.monotonic()
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
         values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
