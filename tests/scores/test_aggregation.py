@@ -69,3 +69,11 @@ def test_mistakes():
         ranks([])
     with pytest.raises(UnknownNameError, match="Unknown aggregate"):
         AGGREGATES.get("az")
+
+
+def test_the_published_set_of_vkdnw_for_nas_bench_201() -> None:
+    parts = {part.score: part.larger_is_better for part in AGGREGATES.get("vkdnw-agg").parts}
+    assert parts == dict.fromkeys(("flops", "az-expressivity", "az-trainability", "jacob-cov", "vkdnw"), True)
+    columns = {name: [1.0, 2.0, 3.0] for name in parts} | {"vkdnw": [2.0, 1.0, 3.0]}
+    expected = [4 * np.log(1 / 3) + np.log(2 / 3), 4 * np.log(2 / 3) + np.log(1 / 3), 0.0]
+    assert AGGREGATES.get("vkdnw-agg")(columns) == pytest.approx(expected)
