@@ -26,6 +26,7 @@ from nascence.strategies.collapse import Health, examine
 from nascence.strategies.stages import Epoch, Stage, timetable
 from nascence.strategies.unrolled import unrolled_gradient
 from nascence.supernets import MixingWeights, Supernet
+from nascence.supernets.fused import use_quick_gradients
 from nascence.supernets.relaxations import Relaxation
 from nascence.supernets.widening import widen
 from nascence.tasks import ImageClassification, ImageSet
@@ -152,6 +153,7 @@ class BilevelDescent(Strategy):
         self._descend_architecture()
 
     def _arrange(self) -> None:
+        use_quick_gradients(self.supernet)
         if self.descent.channels_last:
             self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = list(self.supernet.parameters())
