@@ -29,26 +29,38 @@ class _Depthwise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x_BCHW, weight_C1KK = ctx.saved_tensors
         stride, dilation, size = ctx.stride, ctx.dilation, weight_C1KK.shape[-1]
-        (batch, channels, height, width), (rows, columns) = x_BCHW.shape, gradient.shape[2:]
         of_input = of_weight = None
-        if ctx.needs_input_grad[0]:  # zeros between the gradient's pixels, then the kernel turned around
-            spread = gradient
-            if stride > 1:
-                spread = gradient.new_zeros(batch, channels, rows, stride, columns, stride)
-                spread[:, :, :, 0, :, 0] = gradient
-                spread = spread.reshape(batch, channels, rows * stride, columns * stride)[..., :height, :width]
-            of_input = _Depthwise.apply(spread, weight_C1KK.flip(2, 3), 1, dilation)
-        if ctx.needs_input_grad[1]:  # for every image and channel, the convolution of the input with the gradient
-            each = F.conv2d(
-                x_BCHW.reshape(1, batch * channels, height, width),
-                gradient.reshape(batch * channels, 1, rows, columns),
-                stride=dilation,
-                dilation=stride,
-                padding=dilation * (size // 2),
-                groups=batch * channels,
-            )[..., :size, :size]
-            of_weight = each.reshape(batch, channels, 1, size, size).sum(0)
+        if ctx.needs_input_grad[0]:
+            of_input = input_gradient(gradient, x_BCHW.shape, weight_C1KK, stride, dilation)
+        if ctx.needs_input_grad[1]:
+            of_weight = weight_gradient(gradient, x_BCHW, size, stride, dilation)
         return of_input, of_weight, None, None
+
+
+def input_gradient(gradient: Tensor, shape: torch.Size, weight_C1KK: Tensor, stride: int, dilation: int) -> Tensor:
+    """Of <gradient, y> in the input: zeros between the gradient's pixels, then the kernel turned around."""
+    (batch, channels, height, width), (rows, columns) = shape, gradient.shape[2:]
+    spread = gradient
+    if stride > 1:
+        spread = gradient.new_zeros(batch, channels, rows, stride, columns, stride)
+        spread[:, :, :, 0, :, 0] = gradient
+        spread = spread.reshape(batch, channels, rows * stride, columns * stride)[..., :height, :width]
+    found: Tensor = _Depthwise.apply(spread, weight_C1KK.flip(2, 3), 1, dilation)
+    return found
+
+
+def weight_gradient(gradient: Tensor, x_BCHW: Tensor, size: int, stride: int, dilation: int) -> Tensor:
+    """Of <gradient, y> in a kernel of ``size``: for every image and channel, the input convolved with the gradient."""
+    (batch, channels, height, width), (rows, columns) = x_BCHW.shape, gradient.shape[2:]
+    each = F.conv2d(
+        x_BCHW.reshape(1, batch * channels, height, width),
+        gradient.reshape(batch * channels, 1, rows, columns),
+        stride=dilation,
+        dilation=stride,
+        padding=dilation * (size // 2),
+        groups=batch * channels,
+    )[..., :size, :size]
+    return each.reshape(batch, channels, 1, size, size).sum(0)
 
 
 def _convolve(x_BCHW: Tensor, weight_C1KK: Tensor, stride: int, dilation: int) -> Tensor:
@@ -64,4 +76,4 @@ def depthwise_conv2d(x_BCHW: Tensor, weight_C1KK: Tensor, stride: int = 1, dilat
     return out
 
 
-__all__ = ["depthwise_conv2d"]
+__all__ = ["depthwise_conv2d", "input_gradient", "weight_gradient"]

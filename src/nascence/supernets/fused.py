@@ -56,7 +56,19 @@ class FusedConv2d(nn.Conv2d):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        weight = select_copies(self.weight, self.copies, self.active)
+        return self.convolve(x_BCHW, select_copies(self.weight, self.copies, self.active))
+
+    def convolve(self, x_BCHW: Tensor, weight: Tensor) -> Tensor:
+        """With the ``weight`` of the active edges, given from outside."""
+        x_BCHW, groups = self.placed(x_BCHW, weight)
+        if self.quick and self.depthwise and groups == len(weight):
+            return depthwise_conv2d(x_BCHW, weight, self.stride[0], self.dilation[0])
+        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
+        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
+        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+
+    def placed(self, x_BCHW: Tensor, weight: Tensor) -> tuple[Tensor, int]:
+        """The input as often as the active edges of ``weight`` need it, and the number of groups."""
         used = weight.shape[0] * self.copies // self.weight.shape[0]
         groups = self.template_groups * used
         if self.shared_input:
@@ -64,11 +76,7 @@ class FusedConv2d(nn.Conv2d):
                 groups = 1
             else:
                 x_BCHW = x_BCHW.repeat(1, used, 1, 1)
-        if self.quick and self.depthwise and groups == len(weight):
-            return depthwise_conv2d(x_BCHW, weight, self.stride[0], self.dilation[0])
-        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
-        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
-        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+        return x_BCHW, groups
 
 
 _TINY = 64
