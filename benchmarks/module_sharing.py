@@ -4,8 +4,8 @@
 
 For DARTS (softmax) and DrNAS (Dirichlet samples), without sharing and with each kind of it. Saved activations are the
 bytes of all distinct tensors that the forward pass keeps for the backward one, parameters aside; the larger of the two
-steps counts, since they come one after the other. Times are medians of processor time, which other work on the machine
-disturbs less; all variants alternate.
+steps counts, since they come one after the other. Times are the least processor time of several steps, which other work
+on the machine disturbs least; all variants alternate.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
     }
     print(
         f"{space.name}, C={options.channels}, N={options.depth}, batch {options.batch} of {options.size} x "
-        f"{options.size}, threads: {torch.get_num_threads()}, median of {options.steps}"
+        f"{options.size}, threads: {torch.get_num_threads()}, least of {options.steps}"
     )
     print(f"{'':16s}{'sharing':10s}{'parameters':>12s}{'saved MiB':>12s}{'of none':>9s}{'seconds':>10s}{'of none':>9s}")
     for method, relaxation in methods.items():
@@ -64,7 +64,7 @@ def main() -> None:
                 for architecture in (False, True):
                     step(networks[kind], relaxation, images, labels, architecture)
                 times[kind].append(time.process_time() - began)
-        seconds = {kind: statistics.median(values) for kind, values in times.items()}
+        seconds = {kind: min(values) for kind, values in times.items()}
         for kind in KINDS:
             parameters = sum(parameter.numel() for parameter in networks[kind].parameters())
             print(
