@@ -25,6 +25,10 @@ TINY = {
     "pc-darts": {**GRADIENT, "warmup_epochs": 0, "channels": 8, "partial_channels": 4},
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
     "beta-darts": GRADIENT,
+    "dots": {**GRADIENT, "epochs": 4},
+    "explicit-topology": {**GRADIENT, "epochs": 2, "edge_cost": 0.01},
+    "msg-das": {**GRADIENT, "epochs": 2, "warmup_epochs": 1, "distillation_epochs": 0},
+    "toponas": GRADIENT,
 }
 MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}
 NETWORKS = {"nas-bench-201": NetworkConfig(channels=4), "darts": NetworkConfig(channels=2, depth=2)}

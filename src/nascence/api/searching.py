@@ -87,6 +87,8 @@ def search(
     preset, values = METHODS.get(method).preset(preset)
     chosen = _method(method, settings, more_settings, values)
     get_space(space)
+    if progress and chosen.caveat:
+        print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
@@ -148,8 +150,8 @@ class _Prepared:
         )
         if budget:
             self.checker.check()
-        method: Method = from_json(METHODS.get(config["method"]), config["settings"])
-        self.strategy = method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
+        self.method: Method = from_json(METHODS.get(config["method"]), config["settings"])
+        self.strategy = self.method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
 
     def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
@@ -183,6 +185,7 @@ class _Prepared:
             "input_shape": self.config["task"]["input_shape"],
             "class_names": self.config["task"]["class_names"],
             **({"table": table} if table is not None else {}),
+            **({"caveat": self.method.caveat} if self.method.caveat else {}),
         }
 
 

@@ -14,6 +14,10 @@ METHODS = Registry(
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
+        "dots": "nascence.methods.dots:DOTS",
+        "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
+        "msg-das": "nascence.methods.msg_das:MSGDAS",
+        "toponas": "nascence.methods.toponas:TopoNAS",
     },
 )
 
