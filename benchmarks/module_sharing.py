@@ -11,7 +11,6 @@ on the machine disturbs least; all variants alternate.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 
 import torch
