@@ -1,7 +1,8 @@
-"""The parts of our own ranking ``nascence`` that need a network; :mod:`nascence.scores.aggregation` adds up their ranks.
+"""The parts of our own ranking ``nascence`` that need a network; ``nascence`` in :mod:`nascence.scores.aggregation`
+adds up their ranks.
 
-All read one forward in training mode on small real images through a network as deep as the one that is trained in the
-end, but thin, and its backward passes. docs/methods/rank.md says why these. They are fixed: what is published of ``nascence`` is said of these settings.
+All read one forward in training mode, on small real images, through a network as deep as the one that is trained in the
+end but thin, and its backward passes. docs/methods/rank.md says why these; its numbers are those of the defaults.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ from nascence.scores.az_nas import gradient_map, spectrum_entropy
 from nascence.scores.base import Probe, Score
 from nascence.scores.jacob_cov import decorrelation
 from nascence.scores.naswot import agreement_kernel, log_determinant
-from nascence.scores.passes import TrainingPass, needs_features
+from nascence.scores.passes import TrainingPass, needs_features, training_pass
 from nascence.scores.swap import count_patterns
 from nascence.seeding import generator
-from nascence.tasks.augmentation import shrink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,7 @@ class _Part(Score):
 
     @final
     def __call__(self, probe: Probe) -> float:
-        def forward() -> TrainingPass:
-            x_BCHW, labels_B = probe.images(self.images)
-            network = probe.network(self.network, initialisation=self.initialisation)
-            return TrainingPass(network, shrink(x_BCHW, self.image_size), labels_B)
-
-        run = probe.shared(("nascence", self.network, self.images, self.image_size, self.initialisation), forward)
+        run = training_pass(probe, self.network, self.initialisation, self.images, image_size=self.image_size)
         features = needs_features(self.name, probe, run)
         return self.worst if run.constant else self.finite(self.of(probe, run, features))
 

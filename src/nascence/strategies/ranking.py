@@ -27,6 +27,8 @@ from nascence.strategies.sampling import draw_within
 
 _TRIES = 200
 """Attempts at an offspring that is new and within the budget, before a random architecture takes its place."""
+_RANDOM_TRIES = 20
+"""Attempts at a random one, each within the budget, before nothing new is left to be found."""
 
 Measure = Callable[[tuple[Architecture, int]], list[float]]
 """(architecture, number of the draw) to one value per part, in a process of its own."""
@@ -51,10 +53,9 @@ class Everything(Proposals):
 
     def __init__(self, space: Space, budget: BudgetChecker) -> None:
         classes: dict[Architecture, Architecture] = {}
-        limited = bool(budget.budget)
         for architecture in space.enumerate():
             canonical = space.canonical(architecture)
-            if canonical not in classes and (not limited or budget.allows(architecture)):
+            if canonical not in classes and budget.allows(architecture):
                 classes[canonical] = architecture
         self.architectures = list(classes.values()) or [budget.best({})]
         self.total = len(self.architectures)
@@ -74,7 +75,7 @@ class Evolution(Proposals):
     space: Space
     budget: BudgetChecker
     seed: int
-    total: int  # type: ignore[misc]
+    total: int
     population: int
     parents: int
 
@@ -84,15 +85,23 @@ class Evolution(Proposals):
         found: list[Architecture] = []
         for at in range(len(seen), min(len(seen) + count, self.total)):
             draw = generator(self.seed, "evolution", at)
-            for attempt in range(2 * _TRIES):
-                offspring = at >= self.population and attempt < _TRIES
-                new = self._offspring(chosen, draw) if offspring else draw_within(self.space, self.budget, draw)[0]
-                canonical = self.space.canonical(new)
-                if canonical not in known and self.budget.allows(new):
-                    known.add(canonical)
-                    found.append(new)
-                    break
+            new = self._new(chosen if at >= self.population else [], known, draw)
+            if new is None:
+                break
+            known.add(self.space.canonical(new))
+            found.append(new)
         return found
+
+    def _new(self, parents: list[Architecture], known: set[Architecture], draw: torch.Generator) -> Architecture | None:
+        for _ in range(_TRIES if parents else 0):
+            new = self._offspring(parents, draw)
+            if self.space.canonical(new) not in known and self.budget.allows(new):
+                return new
+        for _ in range(_RANDOM_TRIES):
+            new, _, _ = draw_within(self.space, self.budget, draw)
+            if self.space.canonical(new) not in known:
+                return new
+        return None
 
     def _offspring(self, parents: list[Architecture], draw: torch.Generator) -> Architecture:
         first, second = torch.randint(len(parents), (2,), generator=draw).tolist()
@@ -141,7 +150,7 @@ class Ranking(Strategy):
             "step": self.steps_done,
             "measured": measured,
             "architectures": len(self.architectures),
-            "best": str(self.architectures[best]),
+            "best": self.space.format(self.architectures[best]),
             **dict(zip(self.parts, self.values[best].tolist(), strict=True)),
         }
 
@@ -158,8 +167,7 @@ class Ranking(Strategy):
         places = [(at, draw) for draw in range(1, self.draws) for at in self.final][begin : begin + self.batch]
         rows = parallel_map(self.measure, [(self.architectures[at], draw) for at, draw in places])
         for (at, draw), row in zip(places, rows, strict=True):
-            mean = (self.values[at] * draw + torch.tensor(row, dtype=torch.float64)) / (draw + 1)
-            self.values[at] = mean
+            self.values[at] = (self.values[at] * draw + torch.tensor(row, dtype=torch.float64)) / (draw + 1)
         return len(places)
 
     def order(self) -> list[int]:
@@ -179,7 +187,7 @@ class Ranking(Strategy):
     def state_dict(self) -> dict[str, Any]:
         return {
             "steps_done": self.steps_done,
-            "architectures": [str(architecture) for architecture in self.architectures],
+            "architectures": [self.space.format(architecture) for architecture in self.architectures],
             "values": self.values.clone(),
             "final": list(self.final),
         }
@@ -191,4 +199,4 @@ class Ranking(Strategy):
         self.final = list(state["final"])
 
 
-__all__ = ["Evolution", "Everything", "Proposals", "Ranking"]
+__all__ = ["Everything", "Evolution", "Proposals", "Ranking"]
