@@ -9,9 +9,11 @@ import torch
 
 from nascence.scores import AGGREGATES, SCORES, Probe, evaluate, passes
 from nascence.scores.nascence import Activations, Expressivity, Patterns, Separability, Trainability
+from nascence.scores.naswot import NASWOT
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.tasks.augmentation import shrink
+from nascence.testing.toy import toy_space
 
 PARTS = [part.score for part in AGGREGATES.get("nascence").parts if part.score != "flops"]
 SMALL = {"images": 6, "image_size": 8}
@@ -118,6 +120,15 @@ def test_a_network_without_a_path_is_worst_in_every_part(task):
     dead = space.architecture(["none", "nor_conv_3x3", "none", "none", "nor_conv_3x3", "none"])
     values = evaluate([SCORES.get(name)(**SMALL) for name in PARTS], space, dead, task)
     assert values == {name: [-math.inf] for name in PARTS}
+
+
+def test_a_network_without_relus_has_no_activations_or_patterns(task):
+    space = toy_space()
+    probe = Probe(space, space.parse("skip_connect,skip_connect,skip_connect"), task)
+    values = {name: SCORES.get(name)(**SMALL)(probe) for name in PARTS}
+    assert values["nascence-activations"] == values["nascence-patterns"] == -math.inf
+    assert NASWOT(images=4)(probe) == -math.inf
+    assert math.isfinite(values["nascence-expressivity"])
 
 
 def test_all_parts_take_one_forward(probe, monkeypatch):

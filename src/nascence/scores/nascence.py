@@ -19,7 +19,7 @@ from torch import Tensor
 from nascence.scores.az_nas import gradient_map, spectrum_entropy
 from nascence.scores.base import Probe, Score
 from nascence.scores.jacob_cov import decorrelation
-from nascence.scores.naswot import agreement_kernel, log_determinant
+from nascence.scores.naswot import activation_determinant
 from nascence.scores.passes import TrainingPass, needs_features, training_pass
 from nascence.scores.swap import count_patterns
 from nascence.seeding import generator
@@ -116,7 +116,7 @@ class Activations(_Part):
     worst: ClassVar[float] = -math.inf
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float | Tensor:
-        return log_determinant(agreement_kernel(run.active))
+        return activation_determinant(run.active)
 
 
 @final
