@@ -36,8 +36,8 @@ class Rank(Method):
     evaluations: int = 1000
     population: int = 200
     parents: int = 20
-    finalists: int = 100
-    draws: int = 8
+    finalists: int = 200
+    draws: int = 12
     batch: int = 50
 
     def __post_init__(self) -> None:
