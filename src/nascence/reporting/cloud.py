@@ -62,6 +62,8 @@ def _score(
     condition, regions = (SCORES.get(name)() for name in SCORED)
     condition = replace(condition, images=min(condition.images, len(task.train)))  # of few images, a small kernel
     space, computers, began = get_space(run.architecture.space), [condition, regions], time.monotonic()
+    space, began = get_space(run.architecture.space), time.monotonic()
+    computers = [SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks]
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
         values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
