@@ -58,6 +58,8 @@ def test_fewer_images_than_a_kernel_usually_has(fabricate, tmp_path: Path) -> No
     assert cloud is not None
     assert "note" not in cloud
     assert set(cloud["found"]["scores"]) == {"ntk-condition", "linear-regions"}
+
+
 def test_a_space_without_a_network_for_regions_has_the_other_score(fabricate) -> None:
     run = Contents.read(fabricate("nas-bench-macro", names=[str(at) for at in range(10)]))
     cloud = random_cloud(run, 1, score_seconds=1e9, draws=1)
