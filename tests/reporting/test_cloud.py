@@ -60,6 +60,13 @@ def test_fewer_images_than_a_kernel_usually_has(fabricate, tmp_path: Path) -> No
     assert set(cloud["found"]["scores"]) == {"ntk-condition", "linear-regions"}
 
 
+def test_a_space_without_a_network_for_regions_has_the_other_score(fabricate) -> None:
+    run = Contents.read(fabricate("nas-bench-macro", names=[str(at) for at in range(10)]))
+    cloud = random_cloud(run, 1, score_seconds=1e9, draws=1)
+    assert cloud is not None
+    assert [set(point["scores"]) for point in (cloud["found"], *cloud["points"])] == [{"ntk-condition"}] * 2
+
+
 def test_missing_data_are_said_not_hidden(fabricate) -> None:
     cloud = random_cloud(Contents.read(fabricate(data="cifar10")), 2, score_seconds=5)
     assert cloud is not None

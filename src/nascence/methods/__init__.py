@@ -8,6 +8,7 @@ METHODS = Registry(
     {
         "random": "nascence.methods.random_search:RandomSearch",
         "te-nas": "nascence.methods.te_nas:TENAS",
+        "rank": "nascence.methods.rank:Rank",
         "nasi": "nascence.methods.nasi:NASI",
         "darts": "nascence.methods.darts:DARTS",
         "gdas": "nascence.methods.gdas:GDAS",

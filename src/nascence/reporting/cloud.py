@@ -59,11 +59,12 @@ def _score(
         task = _task(run)
     except DataError as error:
         return f"Scores were not computed, since the data are not at hand: {error}"
-    condition, regions = (SCORES.get(name)() for name in SCORED)
-    condition = replace(condition, images=min(condition.images, len(task.train)))  # of few images, a small kernel
-    space, computers, began = get_space(run.architecture.space), [condition, regions], time.monotonic()
+    space, began = get_space(run.architecture.space), time.monotonic()
+    computers = {name: SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks}
+    condition = computers["ntk-condition"]  # of few images, a small kernel
+    computers["ntk-condition"] = replace(condition, images=min(condition.images, len(task.train)))
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
-        values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
+        values = evaluate(list(computers.values()), space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
         spent = time.monotonic() - began
         if spent * (done + 1) / done > seconds:

@@ -83,6 +83,20 @@ _AZ_NAS = (Part("flops"), Part("az-expressivity"), Part("az-progressivity"), Par
 AGGREGATES = Registry(
     "aggregate",
     {
+        "nascence": RankSum(
+            "nascence",
+            (
+                Part("nascence-expressivity"),
+                Part("nascence-activations"),
+                Part("nascence-patterns"),
+                Part("nascence-separability"),
+                Part("nascence-trainability"),
+                Part("flops"),
+            ),
+            np.log,
+            "our own: how features, activations and gradients of images spread, trainability and size",
+            "this project; docs/methods/rank.md",
+        ),
         "az-nas": RankSum(
             "az-nas",
             _AZ_NAS,
