@@ -92,9 +92,10 @@ AGGREGATES = Registry(
                 Part("nascence-separability"),
                 Part("nascence-trainability"),
                 Part("flops"),
+                Part("trainable-layers"),
             ),
             np.log,
-            "our own: how features, activations and gradients of images spread, trainability and size",
+            "our own: how features, activations and gradients of images spread, trainability, size and depth",
             "this project; docs/methods/rank.md",
         ),
         "az-nas": RankSum(
