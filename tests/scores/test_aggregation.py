@@ -62,13 +62,12 @@ def test_nascence_by_hand():
         "nascence-separability": [-20, -30, -25],
         "nascence-trainability": [-0.5, -0.1, -0.3],
         "flops": [1, 3, 2],
-        "trainable-layers": [30, 30, 40],
     }
-    # ranks: 3 2 1; 3 2 1; 2.5 2.5 1; 3 1 2; 1 3 2; 1 3 2; 1.5 1.5 3
+    # ranks: 3 2 1; 3 2 1; 2.5 2.5 1; 3 1 2; 1 3 2; 1 3 2
     expected = [
-        math.log(3 * 3 * 2.5 * 3 * 1 * 1 * 1.5 / 3**7),
-        math.log(2 * 2 * 2.5 * 1 * 3 * 3 * 1.5 / 3**7),
-        math.log(1 * 1 * 1 * 2 * 2 * 2 * 3 / 3**7),
+        math.log(3 * 3 * 2.5 * 3 * 1 * 1 / 3**6),
+        math.log(2 * 2 * 2.5 * 1 * 3 * 3 / 3**6),
+        math.log(1 * 1 * 1 * 2 * 2 * 2 / 3**6),
     ]
     found = AGGREGATES.get("nascence")(columns)
     assert found == pytest.approx(expected)

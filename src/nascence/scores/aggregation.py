@@ -92,10 +92,9 @@ AGGREGATES = Registry(
                 Part("nascence-separability"),
                 Part("nascence-trainability"),
                 Part("flops"),
-                Part("trainable-layers"),
             ),
             np.log,
-            "our own: how features, activations and gradients of images spread, trainability, size and depth",
+            "our own: how features, activations and gradients of images spread, trainability and size",
             "this project; docs/methods/rank.md",
         ),
         "az-nas": RankSum(
