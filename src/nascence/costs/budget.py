@@ -97,6 +97,11 @@ class BudgetChecker:
         limits = self.budget.limits
         return all(self.model.cost(name, architecture) <= limit for name, limit in limits.items())
 
+    def violation(self, architecture: Architecture) -> float:
+        """By how much the limits are exceeded, each as a part of itself, summed: 0 where :meth:`allows` says yes."""
+        costs = ((self.model.cost(name, architecture), limit) for name, limit in self.budget.limits.items())
+        return float(sum(max(0.0, cost / limit - 1) for cost, limit in costs))
+
     def check(self) -> None:
         """Raise :class:`BudgetError`, with the reachable range, when no architecture of the space meets the budget."""
         limits = self.budget.limits

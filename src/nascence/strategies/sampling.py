@@ -33,21 +33,9 @@ class RandomSampling(Strategy):
         self.architecture: Architecture | None = None
 
     def advance(self) -> dict[str, Any]:
-        random = generator(self.seed, "random")
+        self.architecture, tries, uniform = sample_within(self.space, self.budget, generator(self.seed, "random"))
         self.steps_done = 1
-        for tries in range(1, _TRIES + 1):
-            architecture = self.space.sample(random)
-            if self.budget.allows(architecture):
-                self.architecture = architecture
-                return {"tries": tries, "uniform": True, "architecture": str(architecture)}
-        self.architecture = self.budget.best(self._random_scores(random))
-        return {"tries": _TRIES, "uniform": False, "architecture": str(self.architecture)}
-
-    def _random_scores(self, random: torch.Generator) -> dict[str, Tensor]:
-        if isinstance(self.space, CellSpace):
-            shape = (len(self.space.shape.edges), len(self.space.operations))
-            return {kind: torch.rand(shape, generator=random) for kind in self.space.kinds}
-        return {choice.name: torch.rand(len(choice.options), generator=random) for choice in self.space.choices}
+        return {"tries": tries, "uniform": uniform, "architecture": str(self.architecture)}
 
     def derive(self) -> Architecture:
         assert self.architecture is not None
@@ -61,3 +49,22 @@ class RandomSampling(Strategy):
         self.steps_done = state["steps_done"]
         text = state["architecture"]
         self.architecture = None if text is None else self.space.parse(text)
+
+
+def sample_within(space: Space, budget: BudgetChecker, random: torch.Generator) -> tuple[Architecture, int, bool]:
+    """(an architecture within the budget, the number of draws, whether it is uniform): see :class:`RandomSampling`."""
+    for tries in range(1, _TRIES + 1):
+        architecture = space.sample(random)
+        if budget.allows(architecture):
+            return architecture, tries, True
+    return budget.best(_random_scores(space, random)), _TRIES, False
+
+
+def _random_scores(space: Space, random: torch.Generator) -> dict[str, Tensor]:
+    if isinstance(space, CellSpace):
+        shape = (len(space.shape.edges), len(space.operations))
+        return {kind: torch.rand(shape, generator=random) for kind in space.kinds}
+    return {choice.name: torch.rand(len(choice.options), generator=random) for choice in space.choices}
+
+
+__all__ = ["RandomSampling", "sample_within"]
