@@ -264,7 +264,7 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 
         return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")
 
-    monkeypatch.setattr(cells, "_measure", operation_cost)
+    monkeypatch.setattr(cells, "_Clock", lambda places, operations: operation_cost)
     monkeypatch.setattr(networks.Networks, "measure", network_cost)
     model = CostModel(NB201, NetworkConfig(channels=4, depth=2), threads=1)
     for architecture in draws(NB201, 10):

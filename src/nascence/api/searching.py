@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
 from nascence import configuration
+from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     compute_threads,
     data_source,
@@ -23,7 +24,7 @@ from nascence.api.inputs import (
 from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
-from nascence.costs import Budget
+from nascence.costs import Budget, LatencyTable
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, show_progress
@@ -58,6 +59,8 @@ def search(
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
+    objectives: Sequence[str] | str | None = None,
+    latency_table: str | Path | None = None,
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -70,13 +73,18 @@ def search(
     """Find an architecture; everything is kept in the run directory ``out`` (:func:`default_out` when None).
 
     ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
-    network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``settings``: the method's, as
-    a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of the above.
+    network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``objectives``: names, or one
+    text of names separated by commas, for a method that ends in a front between them. ``latency_table``: a file that
+    ``nascence measure`` made, from which latencies are predicted instead of measuring parts now. ``settings``: the
+    method's, as a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of
+    the above. Of a front, the run keeps all in ``front.json``, and its knee as the architecture.
     ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
+    if objectives is not None:
+        more_settings["objectives"] = _objectives(method, objectives)
     chosen = _method(method, settings, more_settings)
     get_space(space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
@@ -93,6 +101,7 @@ def search(
             **source,
             "seed": seed,
             "budget": to_json(budget),
+            **({} if latency_table is None else {"latency_table": LatencyTable.load(latency_table).to_json()}),
             "network": to_json(network_size(get_space(space), task, channels, depth)),
             "threads": threads,
             "task": describe_task(task),
@@ -134,11 +143,13 @@ class _Prepared:
             input_shape=input_shape(task),
             num_classes=task.num_classes,
             threads=config["threads"],
+            latency_table=LatencyTable.from_json(table) if (table := config.get("latency_table")) else None,
         )
         if budget:
             self.checker.check()
-        method: Method = from_json(METHODS.get(config["method"]), config["settings"])
-        self.strategy = method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
+        self.method: Method = from_json(METHODS.get(config["method"]), config["settings"])
+        problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
+        self.strategy = self.method.strategy(problem)
 
     def finish(self, run: RunDirectory, progress: bool) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
@@ -148,6 +159,11 @@ class _Prepared:
         architecture = repaired.architecture
         seconds += time.monotonic() - began
         record = {**self._describe(architecture), "search_seconds": round(seconds, 3)}
+        front = self.strategy.front()
+        if front is not None:
+            described = describe_front(front, self.checker.model)
+            run.write_json("front.json", described)
+            record["front"] = {"size": len(front), "index": index_of(described, architecture)}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
         run.write_json("architecture.json", record)
@@ -155,7 +171,7 @@ class _Prepared:
 
     def _describe(self, architecture: Architecture) -> dict[str, Any]:
         model = self.checker.model
-        table = look_up(architecture, self.config["data_dir"])
+        table = look_up(architecture, self.config["data_dir"], steered=self.method.reads_table)
         index = self.space.index(architecture)
         return {
             **architecture.to_dict(),
@@ -167,6 +183,16 @@ class _Prepared:
             "class_names": self.config["task"]["class_names"],
             **({"table": table} if table is not None else {}),
         }
+
+
+def _objectives(method: str, given: Sequence[str] | str) -> tuple[str, ...]:
+    """The names; raises :class:`SettingError` for a method that ends in one architecture."""
+    if "objectives" not in {field.name for field in fields(METHODS.get(method))}:
+        raise SettingError(
+            f"{method} ends in one architecture and takes no --objectives; try --method evolution, or a budget."
+        )
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def _method(name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> Method:

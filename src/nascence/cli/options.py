@@ -49,4 +49,12 @@ Depth = Annotated[
         "--depth", help="Cells of the network to be trained, per stage (nas-bench-201) or in all (darts).", metavar="N"
     ),
 ]
+LatencyTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--latency-table",
+        help="Predict latencies from this file, made by 'nascence measure', instead of measuring parts now.",
+        metavar="FILE",
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]

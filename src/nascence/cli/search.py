@@ -10,6 +10,8 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import commands, count, emit, facts, human
+from nascence.cli.output import table as show_table
+from nascence.runs import files
 from nascence.runs.progress import duration
 
 
@@ -27,6 +29,14 @@ def command(
     max_latency_ms: Annotated[
         float | None, typer.Option(help="At most this many milliseconds for one image, measured on this machine.")
     ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(
+            help="What a front is between, such as error,params,latency-ms: error, any cost, any score.",
+            metavar="NAMES",
+        ),
+    ] = None,
+    latency_table: options.LatencyTable = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
@@ -51,6 +61,8 @@ def command(
         max_params=max_params,
         max_flops=max_flops,
         max_latency_ms=max_latency_ms,
+        objectives=objectives,
+        latency_table=latency_table,
         channels=channels,
         depth=depth,
         threads=threads,
@@ -80,11 +92,37 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         ],
     )
     place = shlex.quote(str(path))
+    if record.get("front"):
+        show_front(console, path)
+    picks = [(f"nascence train {place} --pick INDEX", "train another one of the front")] if record.get("front") else []
     commands(
         console,
         (f"nascence train {place}", "train it"),
+        *picks,
         (f"nascence report {place}", "see how the search went"),
     )
+
+
+def show_front(console: Any, path: Path) -> None:
+    """The front of a run as a table; its knee is marked."""
+    front = files.read_json(path / "front.json")
+    objectives = front["objectives"]
+    heads = [f"{one['name']} ({one['unit']})" if one["unit"] else one["name"] for one in objectives]
+    rows = [
+        [
+            row["index"],
+            *(f"{row['values'][one['name']]:,.6g}" for one in objectives),
+            count(row["params"]),
+            count(row["flops"]),
+            "knee" if row["index"] == front["knee"] else "",
+            row["architecture"],
+        ]
+        for row in front["front"]
+    ]
+    console.print(f"The front, {len(rows)} networks:", markup=False)
+    show_table(console, ("index", *heads, "parameters", "FLOPs", "", "architecture"), rows)
+    for one in objectives:
+        console.print(f"  {one['name']}: {one['description']}", markup=False)
 
 
 def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:

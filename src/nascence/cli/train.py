@@ -17,6 +17,12 @@ def command(
     target: Annotated[
         str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
     ],
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            help="Which network of a search's front: knee, an index, or limits such as max-params=5e5.", metavar="WHICH"
+        ),
+    ] = None,
     space: options.MaybeSpace = None,
     data: options.Data = None,
     data_dir: options.DataDir = None,
@@ -42,6 +48,7 @@ def command(
     result = train(
         target,
         space=space,
+        pick=pick,
         data=data,
         out=out,
         seed=seed,

@@ -9,6 +9,7 @@ METHODS = Registry(
         "random": "nascence.methods.random_search:RandomSearch",
         "te-nas": "nascence.methods.te_nas:TENAS",
         "nasi": "nascence.methods.nasi:NASI",
+        "evolution": "nascence.methods.evolution:Evolution",
     },
 )
 
