@@ -57,7 +57,11 @@ def together(valuations: Sequence[Valuation]) -> Evaluate:
 def by_cost(name: str, model: CostModel) -> Valuation:
     """A cost of the network that is trained in the end; latency as the model predicts it."""
     cost = COSTS.get(name)
-    objective = Objective(name, cost.unit, f"{cost.description} Batch {cost.batch}, {cost.device}.")
+    text = f"{cost.description} Batch {cost.batch}, {cost.device}."
+    if cost.key == "latency_ms":
+        source = "measured" if model.networks.latency_table is None else "looked up"
+        text = f"Predicted from {source} latencies of the parts, batch {cost.batch}, {cost.device}."
+    objective = Objective(name, cost.unit, text)
     return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
 
 

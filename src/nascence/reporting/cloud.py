@@ -9,11 +9,11 @@ from typing import Any
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.costs import CostModel
-from nascence.errors import DataError
+from nascence.errors import DataError, SettingError
 from nascence.reporting.contents import Contents
-from nascence.scores import SCORES, evaluate
+from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import generator
-from nascence.spaces import NetworkConfig, get_space
+from nascence.spaces import NetworkConfig, Space, get_space
 from nascence.tasks import ImageClassification, load_task
 
 SCORED = ("ntk-condition", "linear-regions")
@@ -63,6 +63,9 @@ def _score(
         [SCORES.get(name)() for name in SCORED],
         time.monotonic(),
     )
+    computers, refusal = _usable(computers, space, architectures[0], task, seed)
+    if not computers:
+        return f"Scores were not computed: {refusal}"
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
         values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
@@ -70,6 +73,21 @@ def _score(
         if spent * (done + 1) / done > seconds:
             break
     return None
+
+
+def _usable(
+    scores: list[Score], space: Space, architecture: Architecture, task: ImageClassification, seed: int
+) -> tuple[list[Score], str]:
+    """The scores that can be computed in a space, and why the last of the others cannot."""
+    usable, refusal = [], ""
+    for score in scores:
+        try:
+            evaluate([score], space, architecture, task, seed=seed)
+        except SettingError as error:
+            refusal = str(error)
+        else:
+            usable.append(score)
+    return usable, refusal
 
 
 def _task(run: Contents) -> ImageClassification:

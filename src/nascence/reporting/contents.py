@@ -28,6 +28,7 @@ class Contents:
     metrics: Mapping[str, Any] | None
     exports: Mapping[str, Any]
     cloud: Mapping[str, Any] | None
+    front: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -46,6 +47,7 @@ class Contents:
             metrics=_object(run, "metrics.json"),
             exports=_object(run, "exports.json") or {},
             cloud=_object(run, "random_cloud.json"),
+            front=_object(run, "front.json"),
         )
 
     @property

@@ -102,7 +102,7 @@ def search(run: Contents) -> str:
     parts = [
         paragraph(f"{len(run.events)} steps, {duration(run.record.get('search_seconds') or 0)} of computing.", "note")
     ]
-    charts = numeric_charts(run.events, skip=("round", "draw", "step", "steps_done"), x_label="step")
+    charts = numeric_charts(run.events, skip=("round", "draw", "step", "steps_done", "generation"), x_label="step")
     if charts:
         parts.append(charts)
     parts += _remaining(run, rounds)
@@ -382,7 +382,9 @@ def commands(run: Contents) -> list[str]:
         ]
         lines.append(_command("nascence search", [*own, *common, *_settings(config.get("settings")), f"--out {path}"]))
     if trained and searched:
-        lines.append(_command(f"nascence train {path}", recipe))
+        at = (run.record.get("front") or {}).get("index")
+        picked = [] if at is None else [f"--pick {at}"]
+        lines.append(_command(f"nascence train {path}", [*picked, *recipe]))
     elif trained:
         target = f"nascence train {shlex.quote(str(run.architecture))}"
         lines.append(_command(target, [*common, *recipe, f"--out {path}"]))
@@ -408,6 +410,8 @@ def _typed(value: Any) -> str:
     """A value as one types it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return "none" if value is None else str(value)
 
 
