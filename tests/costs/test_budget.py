@@ -47,7 +47,7 @@ def clock(monkeypatch):
         constant, table = self.table("flops")
         return constant / 1e6, table / 1e6
 
-    def measure(self, architecture, repeats=30):
+    def measure(self, architecture, repeats=30, warm_up=5):
         state["measured"].append(architecture)
         predicted = self.count("flops", architecture) / 1e6
         return LatencyMeasurement(1.5 * predicted * state["surprise"](architecture), 0.0, 1, 1, "no clock")

@@ -259,7 +259,7 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
-    def network_cost(self, architecture, repeats=30):
+    def network_cost(self, architecture, repeats=30, warm_up=5):
         from nascence.costs import LatencyMeasurement
 
         return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")

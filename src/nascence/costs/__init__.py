@@ -7,6 +7,7 @@ from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import memory_mib
 from nascence.costs.model import COST_NAMES, CostModel, Selection
 from nascence.costs.registry import COSTS, Cost
+from nascence.costs.survey import Survey, survey
 
 __all__ = [
     "COSTS",
@@ -19,8 +20,10 @@ __all__ = [
     "LatencyTable",
     "Repair",
     "Selection",
+    "Survey",
     "flops",
     "latency_ms",
     "memory_mib",
     "params",
+    "survey",
 ]

@@ -23,7 +23,7 @@ from nascence.spaces import CellSpace
 from nascence.spaces.cells import Edge
 
 _REPEATS, _WARM_UP = 25, 3
-_FITTED, _FIT_REPEATS = 10, 12
+_FITTED, _FIT_REPEATS = 10, 9
 Floats = NDArray[np.float64]
 
 
@@ -123,7 +123,7 @@ class CellPricing:
         for architecture in ends + samples:
             parts = zip(sums, self.groups, strict=True)
             raw.append(fixed + float(sum(part[group.position(architecture)] for part, group in parts)))
-            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS).median_ms)
+            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS, warm_up=2).median_ms)
         constant, stretch = _line(np.array(raw), np.array(measured))
         return constant, stretch * table
 

@@ -6,12 +6,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from nascence.configuration import from_json, to_json
 from nascence.costs.latency import device_name
 from nascence.errors import NascenceError, SettingError
+from nascence.seeding import generator
 from nascence.spaces import NetworkConfig
+
+if TYPE_CHECKING:
+    from nascence.costs.model import CostModel
+
+Floats = NDArray[np.float64]
 
 FORMAT = 1
 
@@ -24,7 +34,8 @@ class LatencyTable:
     ``constant``: of what all networks have. ``parts``: cell spaces: per kind of cell a list [E][O]; others: per choice
     a list [options]. ``device``, ``threads``, ``input_shape`` (C, H, W), ``num_classes``, ``network``: what it was
     measured on. The error of adding up: ``checked`` networks, drawn at random and not used for the table, with the
-    median and the 90 % quantile of |predicted - measured| / measured.
+    median and the 90 % quantile of |predicted - measured| / measured, and Spearman's correlation between the two (None
+    where all are equal).
     """
 
     space: str
@@ -38,6 +49,7 @@ class LatencyTable:
     checked: int
     median_error: float
     error_90: float
+    rank_correlation: float | None
 
     def check(
         self,
@@ -84,6 +96,33 @@ class LatencyTable:
             ) from None
 
     @classmethod
+    def measure(cls, model: CostModel, checks: int = 50, seed: int = 0) -> LatencyTable:
+        """The parts of ``model``'s networks on this machine, and the error of adding them up on ``checks`` random
+        networks. Raises :class:`SettingError` when ``checks`` is below 1."""
+        if checks < 1:
+            raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
+        networks = model.networks
+        constant, parts = model.latency_parts()
+        drawn = [model.space.sample(generator(seed, "latency table", at)) for at in range(checks)]
+        predicted = np.array([model.predicted_latency_ms(architecture) for architecture in drawn])
+        measured = np.array([networks.measure(architecture).median_ms for architecture in drawn])
+        errors = np.abs(predicted - measured) / measured
+        return cls(
+            space=model.space.name,
+            network=networks.network,
+            input_shape=networks.input_shape,
+            num_classes=networks.num_classes,
+            device=device_name(),
+            threads=networks.threads or torch.get_num_threads(),
+            constant=constant,
+            parts=parts,
+            checked=checks,
+            median_error=float(np.median(errors)),
+            error_90=float(np.quantile(errors, 0.9)),
+            rank_correlation=_rank_correlation(predicted, measured),
+        )
+
+    @classmethod
     def load(cls, path: str | Path) -> LatencyTable:
         """Raises :class:`SettingError` when there is no such file or it is no table."""
         try:
@@ -93,6 +132,14 @@ class LatencyTable:
         except ValueError:
             raise SettingError(f"{path} is no latency table: it is not valid JSON.") from None
         return cls.from_json(value, str(path))
+
+
+def _rank_correlation(one: Floats, two: Floats) -> float | None:
+    from scipy.stats import spearmanr
+
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return None
+    return float(spearmanr(one, two).statistic)
 
 
 def _size(network: NetworkConfig) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -105,6 +105,17 @@ class CostModel:
         if name in ("params", "flops") and isinstance(self._pricing, ChoicePricing):
             return self._pricing.exact
         return name != "memory_mib"
+
+    def latency_parts(self) -> tuple[float, dict[str, list[Any]]]:
+        """The latencies of a :class:`LatencyTable`: of what all networks have, and of the parts: per kind of cell
+        [E][O], or per choice [options]."""
+        if isinstance(self._pricing, CellPricing):
+            constant, table = self._pricing.table("latency_ms")
+            return constant, {kind: part.tolist() for kind, part in zip(self._pricing.space.kinds, table, strict=True)}
+        singles = self._pricing.latencies()
+        constant = float(singles[0][0])
+        singles = [singles[0] - constant, *singles[1:]]
+        return constant, {choice.name: part.tolist() for choice, part in zip(self.space.choices, singles, strict=True)}
 
     def expected(self, name: str, weights: Mapping[str, Tensor]) -> Tensor:
         """The differentiable mean of a cost under mixing weights.

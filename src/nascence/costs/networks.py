@@ -48,9 +48,10 @@ class Networks:
                 known |= {"params": float(params(module)), "flops": float(count_on_meta(module, self.input_shape))}
         return known[name]
 
-    def measure(self, architecture: Architecture, repeats: int = 30) -> LatencyMeasurement:
+    def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
         """The network's latency on this machine, at batch 1."""
-        return latency_ms(self.build(architecture), self.input_shape, threads=self.threads, repeats=repeats)
+        network = self.build(architecture)
+        return latency_ms(network, self.input_shape, threads=self.threads, repeats=repeats, warm_up=warm_up)
 
     def cost(self, name: str, architecture: Architecture) -> float:
         """``params``, ``flops``, ``memory_mib``, or the measured ``latency_ms``."""
