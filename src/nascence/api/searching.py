@@ -83,9 +83,7 @@ def search(
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    if objectives is not None:
-        more_settings["objectives"] = _objectives(method, objectives)
-    chosen = _method(method, settings, more_settings)
+    chosen = method_of(method, settings, more_settings, objectives)
     get_space(space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
@@ -93,20 +91,9 @@ def search(
     source = data_source(data, data_dir, image_size)
     task = load_source(source, download)
     with compute_threads(threads) as threads:
-        config = {
-            "kind": SEARCH.name,
-            "method": method,
-            "settings": to_json(chosen),
-            "space": space,
-            **source,
-            "seed": seed,
-            "budget": to_json(budget),
-            **({} if latency_table is None else {"latency_table": LatencyTable.load(latency_table).to_json()}),
-            "network": to_json(network_size(get_space(space), task, channels, depth)),
-            "threads": threads,
-            "task": describe_task(task),
-        }
-        prepared = _Prepared(config, task)
+        size = network_size(get_space(space), task, channels, depth)
+        config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table)
+        prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
@@ -119,6 +106,33 @@ def search(
             raise
 
 
+def search_config(
+    method: Method,
+    space: str,
+    source: Mapping[str, Any],
+    task: ImageClassification,
+    network: NetworkConfig,
+    budget: Budget,
+    seed: int,
+    threads: int,
+    latency_table: str | Path | None = None,
+) -> dict[str, Any]:
+    """A run's configuration: all that a search follows from. ``source``: of :func:`data_source`."""
+    return {
+        "kind": SEARCH.name,
+        "method": method.name,
+        "settings": to_json(method),
+        "space": space,
+        **source,
+        "seed": seed,
+        "budget": to_json(budget),
+        **({} if latency_table is None else {"latency_table": LatencyTable.load(latency_table).to_json()}),
+        "network": to_json(network),
+        "threads": threads,
+        "task": describe_task(task),
+    }
+
+
 def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
     """Bring a search to its end from its directory alone; the caller holds the run's lock."""
     if run.has("architecture.json"):
@@ -126,10 +140,10 @@ def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
         return SearchResult(Architecture.from_dict(record), run, record)
     run.require("method", "settings", "space", "data", "data_dir", "seed", "budget", "network", "threads", "task")
     with compute_threads(run.config["threads"]):
-        return _Prepared(run.config, reload_task(run)).finish(run, progress)
+        return PreparedSearch(run.config, reload_task(run)).finish(run, progress)
 
 
-class _Prepared:
+class PreparedSearch:
     """A search that is checked and ready to go, made from a run's configuration and its data."""
 
     def __init__(self, config: Mapping[str, Any], task: ImageClassification) -> None:
@@ -195,8 +209,17 @@ def _objectives(method: str, given: Sequence[str] | str) -> tuple[str, ...]:
     return tuple(name.strip() for name in names if name.strip())
 
 
-def _method(name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> Method:
-    cls = METHODS.get(name)
+def method_of(
+    name: str,
+    given: Mapping[str, Any] | Iterable[str] = (),
+    more: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] | str | None = None,
+) -> Method:
+    """The method called ``name`` with its settings, as :func:`search` takes them. Raises
+    :class:`nascence.errors.NascenceError`."""
+    cls, more = METHODS.get(name), dict(more or {})
+    if objectives is not None:
+        more["objectives"] = _objectives(name, objectives)
     if isinstance(given, str):
         raise SettingError("settings must be a mapping or a list of name=value texts, not one text.")
     if isinstance(given, Mapping):
@@ -204,4 +227,12 @@ def _method(name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[s
     return configuration.settings(cls, given, more)
 
 
-__all__ = ["SearchResult", "continue_search", "default_out", "search"]
+__all__ = [
+    "PreparedSearch",
+    "SearchResult",
+    "continue_search",
+    "default_out",
+    "method_of",
+    "search",
+    "search_config",
+]

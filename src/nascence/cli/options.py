@@ -49,6 +49,22 @@ Depth = Annotated[
         "--depth", help="Cells of the network to be trained, per stage (nas-bench-201) or in all (darts).", metavar="N"
     ),
 ]
+MaxParams = Annotated[float | None, typer.Option("--max-params", help="At most this many parameters, such as 1e6.")]
+MaxFlops = Annotated[
+    float | None, typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.")
+]
+MaxLatency = Annotated[
+    float | None,
+    typer.Option("--max-latency-ms", help="At most this many milliseconds for one image, measured on this machine."),
+]
+Objectives = Annotated[
+    str | None,
+    typer.Option(
+        "--objectives",
+        help="What a front is between, such as error,params,latency-ms: error, any cost, any score.",
+        metavar="NAMES",
+    ),
+]
 LatencyTable = Annotated[
     Path | None,
     typer.Option(

@@ -24,18 +24,10 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="The run directory to make [default: runs/METHOD-SPACE-DATA-sSEED].")
     ] = None,
-    max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
-    max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
-    max_latency_ms: Annotated[
-        float | None, typer.Option(help="At most this many milliseconds for one image, measured on this machine.")
-    ] = None,
-    objectives: Annotated[
-        str | None,
-        typer.Option(
-            help="What a front is between, such as error,params,latency-ms: error, any cost, any score.",
-            metavar="NAMES",
-        ),
-    ] = None,
+    max_params: options.MaxParams = None,
+    max_flops: options.MaxFlops = None,
+    max_latency_ms: options.MaxLatency = None,
+    objectives: options.Objectives = None,
     latency_table: options.LatencyTable = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
