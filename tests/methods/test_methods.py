@@ -11,6 +11,7 @@ TINY = {
     "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_batches": 1},
     "nasi": {"steps": 3, "images": 4, "channels": 2, "depth": 2},
     "random": {},
+    "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
 }
 MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}
 NETWORKS = {"nas-bench-201": NetworkConfig(channels=4), "darts": NetworkConfig(channels=2, depth=2)}

@@ -77,7 +77,7 @@ def plan(
 
 def _cost(model: CostModel, name: str, together: Survey) -> dict[str, Any]:
     cost = next(cost for cost in (COSTS.get(known) for known in COSTS.names()) if cost.key == name)
-    known = together if name in together.values else survey(model, [name], seconds=2.0)
+    known = together if name in together.values else survey(model, [name], seconds=2.0, least=3)
     values = known.values[name]
     drawn = f"of {known.count:,} random"
     if model.adds_up(name):

@@ -17,7 +17,7 @@ from nascence.seeding import generator
 
 ALL = 2_000_000
 """Up to so many architectures, every one is looked at, where costs add up."""
-DRAWS = 200_000
+DRAWS = 100_000
 Floats = NDArray[np.float64]
 
 
@@ -42,11 +42,11 @@ class Survey:
         return float(np.logical_and.reduce(within).mean()) if within else 1.0
 
 
-def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: float = 3.0) -> Survey:
+def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: float = 3.0, least: int = 10) -> Survey:
     """All architectures where their costs add up and they are at most :data:`ALL`, else :data:`DRAWS` draws; where
-    costs do not add up, as many draws as can be counted in ``seconds``, but at least ten."""
+    costs do not add up, as many draws as can be counted in ``seconds``, but at least ``least``."""
     if not all(model.adds_up(name) for name in names):
-        return Survey(False, _counted(model, names, seed, seconds))
+        return Survey(False, _counted(model, names, seed, seconds, least))
     prices = {name: model.prices(name) for name in names}
     if model.space.size <= ALL:
         return Survey(True, {name: reduce(np.add.outer, parts).ravel() for name, parts in prices.items()})
@@ -59,11 +59,11 @@ def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: fl
     return Survey(False, draws)
 
 
-def _counted(model: CostModel, names: Sequence[str], seed: int, seconds: float) -> dict[str, Floats]:
+def _counted(model: CostModel, names: Sequence[str], seed: int, seconds: float, least: int) -> dict[str, Floats]:
     random = generator(seed, "survey")
     rows: list[list[float]] = []
     began = time.monotonic()
-    while len(rows) < 10 or (time.monotonic() - began < seconds and len(rows) < DRAWS):
+    while len(rows) < least or (time.monotonic() - began < seconds and len(rows) < DRAWS):
         architecture = model.space.sample(random)
         rows.append([model.cost(name, architecture) for name in names])
     return dict(zip(names, np.array(rows).T, strict=True))

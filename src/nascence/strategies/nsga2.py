@@ -29,7 +29,7 @@ _TRIES = 10
 @dataclass(frozen=True)
 class _Valued:
     """An evaluated architecture. ``values`` is None outside the budget: such a one is never valued, since only its
-    ``violation`` is looked at."""
+    ``violation`` is looked at. It is also None, and the violation infinite, where a value was no finite number."""
 
     architecture: Architecture
     values: tuple[float, ...] | None
@@ -46,8 +46,9 @@ class NSGA2(Strategy):
     and after ten times replaced by a random one. Survival is by rank and crowding (pymoo's ``RankAndCrowding``).
 
     One step values up to ``at_once`` architectures; ``evaluate`` may do so in parallel. Whatever the budget forbids is
-    counted but not valued. All randomness follows from ``seed`` and the generation's number. ``mutation``: the chance
-    of every choice to change, None for one choice in the mean.
+    counted but not valued; what has a value that is not finite loses to everything. All randomness
+    follows from ``seed`` and the generation's number. ``mutation``: the chance of every choice to change, None for one
+    choice in the mean.
 
     Raises :class:`SettingError` on numbers out of range.
     """
@@ -199,10 +200,12 @@ class NSGA2(Strategy):
         violations = [self.budget.violation(architecture) for architecture in architectures]
         allowed = [one for one, violation in zip(architectures, violations, strict=True) if violation <= 0]
         values = iter(self.evaluate(allowed) if allowed else ())
-        return [
-            _Valued(one, tuple(map(float, next(values))) if violation <= 0 else None, violation)
-            for one, violation in zip(architectures, violations, strict=True)
-        ]
+        found = []
+        for one, violation in zip(architectures, violations, strict=True):
+            own = tuple(map(float, next(values))) if violation <= 0 else None
+            degenerate = own is not None and not all(map(math.isfinite, own))
+            found.append(_Valued(one, None, math.inf) if degenerate else _Valued(one, own, violation))
+        return found
 
     def _pairs(self, generation: int) -> list[tuple[Architecture, Architecture]]:
         """Parents, by binary tournaments."""
