@@ -94,7 +94,7 @@ def by_training(
 
     ``images``: at most so many training images take part, ``holdout`` of every class of them is set aside. The same
     seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test images are never
-    looked at. Raises :class:`DataError` when too few images are left to train on.
+    looked at. Raises :class:`DataError` when there are too few images to hold some out.
     """
     own = task
     if images is not None and images < len(task.train):
@@ -103,10 +103,10 @@ def by_training(
     train, held_out = own.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
     own = replace(own, train=train, test=held_out)
     config = TrainingConfig.suggested(own, epochs=epochs)
-    if len(train) < config.batch_size or len(held_out) == 0:
+    if len(held_out) == 0:
         raise DataError(
-            f"Short training needs {config.batch_size} images or more, and some to hold out; of '{task.name}' there "
-            f"are {len(train)} and {len(held_out)}. Set images=none, or value candidates by a score."
+            f"Short training needs images to hold out, and of {len(train)} images of '{task.name}' none is left; set "
+            "images=none, or value candidates by a score."
         )
     text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(train):,}."
     value = partial(_trained_error, space, own, replace(network, auxiliary=False), config, seed)
