@@ -188,3 +188,20 @@ def test_no_space_left_is_told_and_the_search_resumes(nascence_command: Any) -> 
     assert "Traceback" not in done.stderr
     assert nascence_command("runs", "resume", "a").code == 0
     assert len(RunDirectory.open("a").events()) == 200
+
+
+def test_a_front_is_shown_and_picked_from(nascence_command: Any) -> None:
+    settings = ("--set", "population=4", "--set", "generations=1", "--channels", 2, "--depth", 1)
+    done = nascence_command("search", "--method", "evolution", "--objectives", "naswot,params", *settings, "--out", "f")
+    assert done.code == 0
+    assert "The front, " in done.out
+    assert "knee" in done.out
+    assert "nascence train f --pick INDEX" in done.out
+    assert "params: Number of weights and biases." in done.out
+    trained = nascence_command("train", "f", "--pick", "max-params=1e9", "--epochs", 1, "--json")
+    assert trained.code == 0
+    refused = nascence_command("train", "f", "--pick", "max-params=1", "--epochs", 1)
+    assert refused.code == 2
+    assert "there is params from" in refused.err
+    assert nascence_command("report", "f").code == 0
+    assert "The front</h2>" in Path("f/report.html").read_text()

@@ -99,22 +99,26 @@ def show_front(console: Any, path: Path) -> None:
     """The front of a run as a table; its knee is marked."""
     front = files.read_json(path / "front.json")
     objectives = front["objectives"]
-    heads = [f"{one['name']} ({one['unit']})" if one["unit"] else one["name"] for one in objectives]
+    heads = [f"{one['name']} ({one['unit']})" if len(one["unit"]) in (1, 2, 3) else one["name"] for one in objectives]
+    sizes = [name for name in ("params", "flops") if name not in front["front"][0]["values"]]
     rows = [
         [
             row["index"],
-            *(f"{row['values'][one['name']]:,.6g}" for one in objectives),
-            count(row["params"]),
-            count(row["flops"]),
+            *(_shown(row["values"][one["name"]]) for one in objectives),
+            *(count(row[name]) for name in sizes),
             "knee" if row["index"] == front["knee"] else "",
             row["architecture"],
         ]
         for row in front["front"]
     ]
     console.print(f"The front, {len(rows)} networks:", markup=False)
-    show_table(console, ("index", *heads, "parameters", "FLOPs", "", "architecture"), rows)
+    show_table(console, ("index", *heads, *sizes, "", "architecture"), rows)
     for one in objectives:
         console.print(f"  {one['name']}: {one['description']}", markup=False)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 and value == int(value) else f"{value:.4g}"
 
 
 def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:

@@ -31,8 +31,8 @@ class Evolution(Method):
     """Settings of NSGA-II (Deb, Pratap, Agarwal & Meyarivan, IEEE TEVC 6(2), 2002) over the choices of a space.
 
     ``objectives``: what the front is between; also ``--objectives``: ``error``, any cost, any score. ``value``: where
-    ``error`` comes from: a short ``training`` of every candidate, or a benchmark's ``table``, a baseline that reads the
-    answers. ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the
+    ``error`` comes from: a short ``training`` of every candidate; a benchmark's ``table``, a baseline that reads the
+    answers; weights inherited from a trained ``supernet`` are refused as long as no method leaves any. ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the
     chance that a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the
     mean. ``epochs``, ``images``, ``holdout``: of a short training: passes, the number of training images that take part
     (none for all), and the part of them that the error is measured on. ``channels``, ``depth``: of the network that is
@@ -45,7 +45,7 @@ class Evolution(Method):
     paper: ClassVar[str] = "Deb et al. 2002, doi 10.1109/4235.996017"
 
     objectives: tuple[str, ...] = (ERROR, "params")
-    value: Literal["training", "table"] = "training"
+    value: Literal["training", "table", "supernet"] = "training"
     population: int = 20
     generations: int = 17
     crossover: float = 0.9
@@ -97,6 +97,11 @@ class Evolution(Method):
             return by_score(name, problem.space, problem.task, seed=problem.seed, draws=self.draws)
         if self.value == "table":
             return self._table(problem)
+        if self.value == "supernet":
+            raise SettingError(
+                "No method leaves the weights of a trained supernet behind yet, so none can be inherited; use "
+                "value=training, or a score such as --objectives naswot,params."
+            )
         network = problem.network
         network = replace(
             network, channels=self.channels or network.channels, depth=self.depth or network.depth, auxiliary=False

@@ -18,17 +18,18 @@ def front(run: Contents) -> str:
     objectives, rows = run.front["objectives"], run.front["front"]
     first, *others = objectives
     others_valued = list(_valued(run))
-    names = "; ".join(f"{one['name']}: {one['description']}" for one in objectives)
+    told = " ".join(f"{one['name'].capitalize()}: {one['description'].rstrip('.')}." for one in objectives)
     text = f"Blue: the {len(rows)} networks of which none beats another in everything. Grey: the others of "
-    text += f"{len(others_valued)} that were valued. The mark is the knee, or what was picked. {names}"
+    text += f"{len(others_valued)} that were valued. The mark is the knee, or what was picked. {told}"
     charts = [_chart(run, first, other, rows, others_valued) for other in others]
-    heads = ("index", *map(_title, objectives), "parameters", "FLOPs", "architecture")
+    names = [one["name"] for one in objectives]
+    sizes = [name for name in ("params", "flops") if name not in names]
+    heads = ("index", *map(_title, objectives), *sizes, "architecture")
     lines = [
         (
             row["index"],
-            *(float(row["values"][one["name"]]) for one in objectives),
-            row["params"],
-            quantity(row["flops"]),
+            *map(_shown, row["values"].values()),
+            *(_shown(row[name]) for name in sizes),
             row["architecture"],
         )
         for row in rows
@@ -37,6 +38,11 @@ def front(run: Contents) -> str:
     pick = "Train another one of them with: nascence train RUN --pick INDEX, or --pick max-params=NUMBER."
     parts = [title, paragraph(text, "note"), element("div", *charts, class_="charts"), table(heads, lines)]
     return element("section", *parts, paragraph(pick, "note"), aria_labelledby="the-front")
+
+
+def _shown(value: float) -> float | int | str:
+    """Counts as they are, up to a million; large numbers with a prefix."""
+    return quantity(value) if value >= 1e6 else int(value) if value == int(value) else float(value)
 
 
 def _chart(
