@@ -32,10 +32,11 @@ class Evolution(Method):
 
     ``objectives``: what the front is between; also ``--objectives``: ``error``, any cost, any score. ``value``: where
     ``error`` comes from: a short ``training`` of every candidate; a benchmark's ``table``, a baseline that reads the
-    answers; weights inherited from a trained ``supernet`` are refused as long as no method leaves any. ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the
-    chance that a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the
-    mean. ``epochs``, ``images``, ``holdout``: of a short training: passes, the number of training images that take part
-    (none for all), and the part of them that the error is measured on. ``channels``, ``depth``: of the network that is
+    answers; weights inherited from a trained ``supernet`` are refused as long as no method leaves any.
+    ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the chance that
+    a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the mean.
+    ``epochs``, ``images``, ``holdout``: of a short training: passes, the number of training images that take part (none
+    for all), and the part of them that the error is measured on. ``channels``, ``depth``: of the network that is
     trained shortly, none for the size that is trained in the end; costs are always of the latter. ``draws``: of weights
     and images, that a score is the mean of. ``column``: of the table, none where it has one accuracy only.
     """
