@@ -1,8 +1,12 @@
-"""One weight step and one architecture step of a NAS-Bench-201 supernet: fused against one module per edge.
+"""One weight step and one architecture step of a supernet: fused against one module per edge.
 
-    python benchmarks/supernet_step.py [--channels 16] [--depth 5] [--batch 64] [--steps 3] [--threads 1]
+    python benchmarks/supernet_step.py [--channels 16] [--depth 5] [--batch 64] [--steps 3] [--threads 1] [--bf16]
 
-Prints seconds per pair of steps (the median), the ratio, and the largest difference of logits and gradients.
+Three ways, in fp32 and on the same numbers: ``fused`` is ours, with channels last in memory (``--contiguous``: not)
+and only the gradients that each step needs; ``obvious`` has one module per edge, and the same gradients; ``usual`` is
+``obvious`` as it is commonly written, all gradients in both steps. Prints seconds per pair of steps (the median; of
+computing time on one thread, so that other work on the machine counts less), the ratios, peak memory of the tensors
+that autograd keeps, and the largest differences of logits and gradients.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +23,8 @@ from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, get_space
 from nascence.supernets import Supernet
 from nascence.testing.reference import ObviousSupernet, per_edge
+
+Result = tuple[Tensor, tuple[Tensor, ...]]
 
 
 def main() -> None:
@@ -29,6 +36,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--contiguous", action="store_true")
+    parser.add_argument("--bf16", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     space = get_space(options.space)
@@ -40,8 +49,20 @@ def main() -> None:
     logits = {kind: 1e-3 * torch.randn(shape, generator=generator(0, kind)) for kind in space.kinds}
     images = torch.randn(options.batch, 3, options.size, options.size, generator=generator(0, "images"))
     labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
+    layout = torch.contiguous_format if options.contiguous else torch.channels_last
+    fused.to(memory_format=layout)  # type: ignore[call-overload]
+    own = images.to(memory_format=layout)
 
-    one, two = (pair_of_steps(network, logits, images, labels) for network in (fused, obvious))  # warms up, too
+    def ours() -> Result:
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
+            return pair_of_steps(fused, logits, own, labels)
+
+    ways: dict[str, Callable[[], Result]] = {
+        "fused": ours,
+        "obvious": lambda: pair_of_steps(obvious, logits, images, labels),
+        "usual": lambda: usual_pair(obvious, logits, images, labels),
+    }
+    one, two = ways["fused"](), ways["obvious"]()  # warms up, too
     gradients = per_edge(fused, {name: p.grad for name, p in fused.named_parameters() if p.grad is not None})
     weight_pairs = [(gradients[name], p.grad) for name, p in obvious.named_parameters() if p.grad is not None]
     differences = {
@@ -49,12 +70,13 @@ def main() -> None:
         "architecture gradient": max(relative(a, b) for a, b in zip(one[1], two[1], strict=True)),
         "weight gradient": relative(*(torch.cat([p[at].flatten() for p in weight_pairs]) for at in (0, 1))),
     }
-    times: dict[str, list[float]] = {"fused": [], "obvious": []}
-    for _ in range(options.steps):  # alternating, so that both see the same machine
-        for name, network in (("fused", fused), ("obvious", obvious)):
-            began = time.perf_counter()
-            pair_of_steps(network, logits, images, labels)
-            times[name].append(time.perf_counter() - began)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(options.steps):  # alternating, so that all see the same machine
+        for name, way in ways.items():
+            began = clock()
+            way()
+            times[name].append(clock() - began)
     seconds = {name: statistics.median(values) for name, values in times.items()}
     print(
         f"{space.name}, C={options.channels}, N={options.depth}, batch {options.batch} of "
@@ -62,21 +84,53 @@ def main() -> None:
     )
     for name, value in seconds.items():
         print(f"{name:8s} {value:8.3f} s for one weight step and one architecture step")
-    print(f"ratio    {seconds['obvious'] / seconds['fused']:8.2f}")
+    for name in ("obvious", "usual"):
+        print(f"ratio to {name:8s} {seconds[name] / seconds['fused']:6.2f}")
+    for name, way in ways.items():
+        print(f"{name:8s} keeps {kept_bytes(way) / 2**20:8.1f} MiB for its backward pass at most")
     for name, difference in differences.items():
         print(f"largest difference of the {name}: {difference:.1e} of its largest entry")
 
 
-def pair_of_steps(
-    network: nn.Module, logits: dict[str, Tensor], images: Tensor, labels: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def pair_of_steps(network: nn.Module, logits: dict[str, Tensor], images: Tensor, labels: Tensor) -> Result:
     """The gradients of the weights (left in ``grad``), then those of the architecture; nothing is moved."""
-    network.zero_grad()
+    network.requires_grad_().zero_grad()
     output = network(images, {kind: value.softmax(1) for kind, value in logits.items()})
     nn.functional.cross_entropy(output, labels).backward()
     leaves = {kind: value.clone().requires_grad_() for kind, value in logits.items()}
+    network.requires_grad_(False)
     loss = nn.functional.cross_entropy(network(images, {k: v.softmax(1) for k, v in leaves.items()}), labels)
     return output.detach(), torch.autograd.grad(loss, list(leaves.values()))
+
+
+def usual_pair(network: nn.Module, logits: dict[str, Tensor], images: Tensor, labels: Tensor) -> Result:
+    """Every gradient in both steps."""
+    network.requires_grad_()
+    leaves = {kind: value.clone().requires_grad_() for kind, value in logits.items()}
+    for _ in range(2):
+        network.zero_grad()
+        output = network(images, {k: v.softmax(1) for k, v in leaves.items()})
+        nn.functional.cross_entropy(output, labels).backward()
+    return output.detach(), tuple(leaf.grad for leaf in leaves.values() if leaf.grad is not None)
+
+
+def kept_bytes(way: Callable[[], Result]) -> int:
+    """Bytes of the distinct tensors that the larger of the two graphs saves."""
+    sizes: list[dict[int, int]] = [{}]
+
+    def pack(value: Tensor) -> Tensor:
+        if value.untyped_storage().data_ptr() not in sizes[-1]:
+            sizes[-1][value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    def unpack(value: Tensor) -> Tensor:
+        if sizes[-1]:  # the backward pass began: what follows is another graph
+            sizes.append({})
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        way()
+    return max(sum(one.values()) for one in sizes)
 
 
 def relative(one: Tensor, two: Tensor) -> float:

@@ -18,8 +18,15 @@ _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 
 
-def settings(cls: type[T], assignments: Iterable[str] = (), values: Mapping[str, Any] | None = None) -> T:
+def settings(
+    cls: type[T],
+    assignments: Iterable[str] = (),
+    values: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> T:
     """An object of the dataclass ``cls`` from ``name=value`` texts and from ``values``, JSON-like, by name.
+
+    ``defaults`` stand for what neither names, before the fields' own defaults do.
 
     Raises :class:`UnknownNameError` and :class:`SettingError`, listing the settings or values there are.
     """
@@ -37,7 +44,7 @@ def settings(cls: type[T], assignments: Iterable[str] = (), values: Mapping[str,
             chosen[name] = _from_text(hints[name], text.strip())
         except ValueError:
             raise _wrong(name, text, hints[name]) from None
-    return _construct(cls, chosen)
+    return _construct(cls, {**from_json_values(cls, defaults or {}), **chosen})
 
 
 def from_json(cls: type[T], value: Any) -> T:

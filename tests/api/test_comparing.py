@@ -31,6 +31,15 @@ def test_a_comparison_searches_and_continues(tmp_path: Path, monkeypatch: pytest
     assert again == result
 
 
+def test_progress_names_the_method_and_the_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nascence.compare(["toy"], seeds=[0, 4], out=tmp_path / "c", epochs=1, **SIZE)
+    lines = capsys.readouterr().err.splitlines()
+    names = {line.partition(": ")[0] for line in lines}
+    searches = {f"toy, seed {seed}" for seed in (0, 4)}
+    trained = ("toy", "random-architectures", "largest", "plain-resnet")
+    assert names == searches | {f"{name}, seed {seed}, training" for name in trained for seed in (0, 4)}
+
+
 def test_a_comparison_that_trains(tmp_path: Path) -> None:
     found = rows(nascence.compare(["toy"], seeds=[3], out=tmp_path / "c", epochs=1, **SIZE))
     assert list(found)[-1] == "plain-resnet"

@@ -84,9 +84,11 @@ def test_how_long_a_search_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["threads"] == 1
     latency = costs(found)["latency-ms"]
     assert 0 < latency["smallest"] <= latency["median"] <= latency["largest"]
-    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, [1.0, 3.0]))
+    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, None, [1.0, 3.0]))
     assert planning._search({"method": "x"})["seconds"] == 80
-    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, []))
+    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, 7.0, []))
+    assert planning._search({"method": "x"})["seconds"] == 7
+    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, None, []))
     assert "longer than the 20 s" in planning._search({"method": "x"})["why"]
 
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.benchmarks import Comparison, PlainResNet, load_table
-from nascence.costs import Budget, CostModel, params
+from nascence.benchmarks.compare import random_architecture
+from nascence.costs import Budget, BudgetChecker, CostModel, params
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.spaces import NetworkConfig, get_space
 
@@ -92,6 +93,25 @@ def test_a_comparison_without_training(make, tmp_path):
     assert len(set(found["random-architectures"]["architectures"])) == 3
     assert "search_seconds" not in found["random-architectures"]["summaries"]
     assert json.loads((tmp_path / "cmp" / "comparison.json").read_text()) == result
+
+
+def test_the_random_architectures_follow_from_the_space_and_the_seeds_alone(make, tmp_path):
+    found = rows(make().run())["random-architectures"]["architectures"]
+    other = CostModel(NB201, NetworkConfig(channels=8, depth=2), (1, 16, 16), 7)
+    again = make(methods=["b"], seeds=[5, 2, 0], model=other, settings={"epochs": 3}, out=tmp_path / "other")
+    assert rows(again.run())["random-architectures"]["architectures"][1:] == [found[2], found[0]]
+    assert found[0] == "|skip_connect~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+
+
+def test_a_budget_takes_the_first_of_a_seed_s_draws_within_it(make):
+    model = CostModel(NB201, NETWORK, (3, 8, 8))
+    for seed in range(6):
+        free = random_architecture(BudgetChecker(Budget(), model), seed)
+        cost = model.params(free)
+        assert random_architecture(BudgetChecker(Budget(max_params=cost), model), seed) == free
+        if cost > model.range("params")[0]:
+            below = random_architecture(BudgetChecker(Budget(max_params=cost - 1), model), seed)
+            assert model.params(below) < cost
 
 
 def test_what_nobody_searched_for_keeps_within_the_budget(make):

@@ -20,6 +20,18 @@ def test_list(nascence_command: Any) -> None:
     assert nascence_command("runs", "list", "nowhere").code == 2
 
 
+def test_list_before_any_run(nascence_command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fresh").mkdir()
+    monkeypatch.chdir(tmp_path / "fresh")
+    told = nascence_command("runs", "list")
+    assert told.code == 0
+    assert "There are no runs in runs" in told.out
+    shown = nascence_command("runs", "list", "--json")
+    assert (shown.code, shown.json) == (0, {"runs": []})
+    Path("runs").write_text("mine")
+    assert nascence_command("runs", "list").code == 2
+
+
 def test_list_tells_of_unreadable_runs(nascence_command: Any) -> None:
     Path("runs/b").mkdir()
     Path("runs/b/config.json").write_text("{")

@@ -190,6 +190,48 @@ def test_no_space_left_is_told_and_the_search_resumes(nascence_command: Any) -> 
     assert len(RunDirectory.open("a").events()) == 200
 
 
+def tiny(**values: int) -> list[str]:
+    """Settings of a search by gradients that takes a second."""
+    least = {"warmup_epochs": 0, "batch_size": 8, "check_images": 0, "image_size": 4}
+    return [f"{name}={value}" for name, value in {**least, **values}.items()]
+
+
+def test_presets_on_the_command_line(nascence_command: Any) -> None:
+    done = nascence_command("search", "--method", "drnas", "--preset", "papr")
+    assert done.code == 2
+    assert "Unknown preset of drnas 'papr'. Did you mean 'paper'?" in done.err
+    assert nascence_command("search", "--method", "random", "--preset", "paper").code == 2
+    small = tiny(epochs=1, train_images=16, valid_images=16)
+    settings = [part for value in small for part in ("--set", value)]
+    done = nascence_command(*TOY[:1], "--method", "gdas", *TOY[3:], *settings, "--out", "a", "--preset", "laptop")
+    assert done.code == 0
+    assert "Preset laptop of gdas (there are also: paper, paper-darts)" in done.err
+    assert "--preset laptop: " in nascence_command("methods").out
+
+
+def test_a_collapsed_search_says_so_and_exits_with_0(nascence_command: Any) -> None:
+    small = tiny(epochs=1, train_images=16, valid_images=16)
+    only = "exclude=nor_conv_1x1,nor_conv_3x3,avg_pool_3x3"
+    settings = [part for value in (*small, only) for part in ("--set", value)]
+    done = nascence_command(*TOY[:1], "--method", "darts", *TOY[3:], *settings, "--out", "a", "--json")
+    assert done.code == 0
+    assert done.json["collapsed"] is True
+    assert "The search collapsed" in done.err
+
+
+def test_a_loss_that_is_not_finite_leaves_a_run_to_go_on_from(nascence_command: Any) -> None:
+    small = tiny(epochs=3, train_images=64, valid_images=64)
+    wild = ["clip_norm=0", "learning_rate=1e12"]
+    settings = [part for value in (*small, *wild) for part in ("--set", value)]
+    done = nascence_command(*TOY[:1], "--method", "darts", *TOY[3:], *settings, "--out", "a")
+    assert done.code == 2
+    assert "loss became" in done.err
+    assert "Traceback" not in done.err
+    again = nascence_command("runs", "resume", "a")
+    assert again.code == 2
+    assert "loss became" in again.err
+
+
 def test_a_front_is_shown_and_picked_from(nascence_command: Any) -> None:
     settings = ("--set", "population=4", "--set", "generations=1", "--channels", 2, "--depth", 1)
     done = nascence_command("search", "--method", "evolution", "--objectives", "naswot,params", *settings, "--out", "f")

@@ -7,10 +7,24 @@ from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import load_task
 from nascence.testing import MethodConformance
 
+GRADIENT = {
+    "epochs": 1,
+    "batch_size": 8,
+    "channels": 2,
+    "depth": 2,
+    "train_images": 16,
+    "valid_images": 16,
+    "check_images": 8,
+}
 TINY = {
-    "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_batches": 1},
+    "te-nas": {"repeats": 1, "images": 4, "region_patches": 20, "region_networks": 2},
     "nasi": {"steps": 3, "images": 4, "channels": 2, "depth": 2},
     "random": {},
+    "darts": GRADIENT,
+    "gdas": GRADIENT,
+    "pc-darts": {**GRADIENT, "warmup_epochs": 0, "channels": 8, "partial_channels": 4},
+    "drnas": {**GRADIENT, "kl_anchor": 0.01},
+    "beta-darts": GRADIENT,
     "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
 }
 MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}

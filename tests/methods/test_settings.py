@@ -12,6 +12,7 @@ TE_NAS = [
     "prune",
     "images",
     "image_size",
+    "region_networks",
     "region_batches",
     "region_patches",
     "patch_size",

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from nascence.runs.progress import ProgressBar, ProgressLines, duration, facts, show_progress
+from nascence.runs.progress import ProgressBar, ProgressLines, duration, facts, named_progress, show_progress
 
 
 class Clock:
@@ -78,3 +78,24 @@ def test_facts_are_the_first_measured_numbers() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_progress_argument_is_none_the_usual_title_or_a_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert named_progress(False, "usual") is None
+    for wanted, title in ((True, "usual"), ("mine, seed 3", "mine, seed 3")):
+        progress = named_progress(wanted, "usual", "epochs")
+        assert progress is not None
+        progress.begin(5, 0)
+        assert capsys.readouterr().err == f"{title}: starting, 5 epochs\n"
+
+
+@pytest.mark.parametrize("make", [ProgressLines, ProgressBar])
+def test_a_warning_is_shown_at_once(make: type) -> None:
+    out = io.StringIO()
+    progress = make("search", file=out)
+    progress.begin(3, 0)
+    progress.update(3, 1, {"loss": 1.0, "warning": "It [collapsed]."})
+    assert "It [collapsed]." in out.getvalue()
+    progress.update(3, 2, {"loss": 1.0})
+    progress.end()
+    assert out.getvalue().count("collapsed") == 1

@@ -7,7 +7,7 @@ from nascence.costs import Budget
 from nascence.errors import BudgetError, SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies.pruning import Indicator, SupernetPruning, dense_rank, relative_change
+from nascence.strategies.pruning import Indicator, SupernetPruning, dense_rank, log_change, relative_change
 from nascence.testing import reference
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
@@ -27,10 +27,10 @@ def noise(name, larger_is_better):
     return Indicator(name, larger_is_better, measure)
 
 
-def pruning(space, indicators=None, draws=1, prune=None, budget=None):
+def pruning(space, indicators=None, draws=1, prune=None, budget=None, **more):
     indicators = [noise("kappa", False), noise("regions", True)] if indicators is None else indicators
     budget = FREE[space.name] if budget is None else budget.bind(space, SMALL, threads=1)
-    return SupernetPruning(space, indicators, draws=draws, prune=prune or PRUNE[space.name], budget=budget)
+    return SupernetPruning(space, indicators, draws=draws, prune=prune or PRUNE[space.name], budget=budget, **more)
 
 
 def finish(strategy):
@@ -100,9 +100,10 @@ def test_weights_are_equal_shares_and_candidates_lack_one_operation():
         assert torch.equal(weights[others], first[0][others])
 
 
-def test_scores_are_the_papers_ranking():
+@pytest.mark.parametrize("change", [log_change, relative_change])
+def test_scores_are_the_papers_ranking(change):
     """The sum of ranks by the text of the paper, on random indicators."""
-    strategy = pruning(NB201, draws=3)
+    strategy = pruning(NB201, draws=3, change=change)
     rows = {"kappa": [], "regions": []}
     for indicator in strategy.indicators:
         original = indicator.measure
@@ -126,6 +127,7 @@ def test_scores_are_the_papers_ranking():
         [row[1:] for row in rows["kappa"]],
         [row[0] for row in rows["regions"]],
         [row[1:] for row in rows["regions"]],
+        log=change is log_change,
     )
     assert scores[0].tolist() == expected
     assert len(set(expected)) > 5
@@ -260,6 +262,48 @@ class TestRelativeChange:
         before, after = torch.cartesian_prod(ends, ends).unbind(1)
         change = relative_change(before, after)
         assert not (change[:, None] + change[None]).isnan().any()
+
+
+class TestLogChange:
+    def test_of_positive_numbers_is_symmetric(self):
+        change = log_change(torch.tensor(4.0), torch.tensor([2.0, 4.0, 8.0]))
+        assert change.tolist() == pytest.approx([math.log(2), 0.0, -math.log(2)])
+
+    def test_limits(self):
+        inf = math.inf
+        before = torch.tensor([inf, inf, 4.0, 0.0, 0.0, 4.0, inf, 0.0])
+        after = torch.tensor([4.0, inf, inf, 0.0, 3.0, 0.0, 0.0, inf])
+        assert log_change(before, after).tolist() == [50, 0, -50, 0, -50, 50, 50, -50]
+
+    def test_agrees_with_the_relative_change_to_first_order(self):
+        before = torch.tensor(100.0, dtype=torch.float64)
+        after = torch.tensor([99.9, 100.1], dtype=torch.float64)
+        assert torch.allclose(log_change(before, after), relative_change(before, after), rtol=1e-3)
+
+
+def test_one_outlier_decides_by_relative_changes_but_not_by_logarithms():
+    """Removing ``skip_connect`` halves the number in three draws of four and multiplies it by four in the fourth;
+    every other removal leaves it."""
+    space = NB201
+    skip = space.operations.index("skip_connect")
+
+    def measure(weights, at_round, draw):
+        gone = weights["cell"][:, :, skip] == 0
+        return 4.0 * torch.where(gone, 4.0 if draw == 3 else 0.5, 1.0).prod(1)
+
+    removed = {}
+    for change in (log_change, relative_change):
+        strategy = SupernetPruning(
+            space,
+            [Indicator("noisy", False, measure)],
+            draws=4,
+            prune=1,
+            budget=FREE["nas-bench-201"],
+            change=change,
+        )
+        removed[change] = [strategy.advance() for _ in range(4)][-1]["removed"]
+    assert not any("skip_connect" in name for name in removed[relative_change])
+    assert all("skip_connect" in name for name in removed[log_change])
 
 
 class TestDenseRank:

@@ -11,7 +11,9 @@ from nascence.supernets.fused import (
     FusedConv2d,
     FusedReLU,
     _BoxSum,
+    conv2d_as_product,
     fuse,
+    last_norm,
     select_copies,
 )
 
@@ -201,3 +203,63 @@ class TestFusedReLU:
         relu, signs = FusedReLU(False), torch.ones(2, 4, 1, 1, dtype=torch.bool)
         relu.runs = torch.tensor([[True, False], [False, True]])
         assert relu.own(signs)[..., 0, 0].tolist() == [[True, True, False, False], [False, False, True, True]]
+
+
+class TestConv2dAsProduct:
+    @pytest.mark.parametrize("groups", [1, 2, 6])
+    @pytest.mark.parametrize(("kernel", "padding", "dilation"), [(1, 0, 1), (3, 1, 1), (5, 2, 1), (3, 2, 2), (5, 4, 2)])
+    @pytest.mark.parametrize("stride", [1, 2])
+    def test_is_the_convolution(self, stride, kernel, padding, dilation, groups):
+        random = generator(3, "product", stride, kernel, groups)
+        x_BCHW = torch.randn(4, 6, 5, 4, generator=random, dtype=torch.float64)
+        weight = torch.randn(12, 6 // groups, kernel, kernel, generator=random, dtype=torch.float64)
+        settings = (None, (stride, stride), (padding, padding), (dilation, dilation), groups)
+        torch.testing.assert_close(
+            conv2d_as_product(x_BCHW, weight, *settings), torch.nn.functional.conv2d(x_BCHW, weight, *settings)
+        )
+
+    def test_is_what_a_supernet_of_tiny_images_uses_without_gradients(self, monkeypatch):
+        calls = []
+
+        def listen(*arguments):
+            calls.append(arguments)
+            return conv2d_as_product(*arguments)
+
+        monkeypatch.setattr("nascence.supernets.fused.conv2d_as_product", listen)
+        module = FusedConv2d(torch.nn.Conv2d(1, 1, 3, padding=1, bias=False), 2, shared_input=True)
+        small, large = torch.randn(2, 1, 5, 5), torch.randn(2, 1, 9, 9)
+        with_gradient = module(small)
+        with torch.no_grad():
+            module(large)
+            assert not calls
+            without = module(small)
+        assert len(calls) == 1
+        torch.testing.assert_close(without, with_gradient)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("active", [None, [0, 2]])
+def test_a_normalisation_scales_each_edge(affine, active):
+    """The output times a factor per edge, its gradient, and the same statistics."""
+    plain, scaled = (fused_of("conv1x1", affine) for _ in range(2))
+    norm = last_norm(scaled)
+    for module in (*plain.modules(), *scaled.modules()):
+        if hasattr(module, "active"):
+            module.active = active
+    factors = torch.tensor([2.0, -3.0, 0.5], dtype=torch.float64)[: len(active or range(COPIES))].requires_grad_()
+    norm.scale = factors
+    x, y = images(3, CHANNELS, 8, 8), scaled(images(3, CHANNELS, 8, 8))
+    expected = plain(x).unflatten(1, (len(factors), -1)) * factors[:, None, None, None]
+    torch.testing.assert_close(y, expected.flatten(1, 2), rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(out.sin().sum(), factors)[0] for out in (y, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
+    assert torch.equal(norm.running_mean, last_norm(plain).running_mean)
+    assert norm.num_batches_tracked == 1
+
+
+def test_what_an_operation_ends_with():
+    assert isinstance(last_norm(fused_of("separable")), FusedBatchNorm2d)
+    assert isinstance(last_norm(fused_of("reduce")), FusedBatchNorm2d)
+    assert last_norm(fused_of("no norm")) is None
+    assert last_norm(nn.Identity()) is None
+    assert last_norm(nn.Sequential()) is None

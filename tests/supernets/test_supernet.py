@@ -284,3 +284,36 @@ def test_it_wants_mixing_weights():
     supernet = Supernet(space, SMALL["nas-bench-201"])
     with pytest.raises(KeyError):
         supernet(torch.zeros(2, 3, 8, 8), {})
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("affine_track", FLAGS)
+def test_channels_last_equals_obvious(space, affine_track):
+    """Another layout in memory, the same numbers; what comes out is laid out alike."""
+    space, fused, obvious = pair(space, affine=affine_track[0], track=affine_track[1])
+    fused.to(memory_format=torch.channels_last)
+    x = images().contiguous(memory_format=torch.channels_last)
+    for active in (1.0, 0.5):
+        assert_equal_networks(fused, obvious, x, mixing(space, active=active), 1e-12, through_weights=active == 1.0)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_column_of_zeros_is_not_run_in_the_dense_form(space):
+    space, fused, obvious = pair(space)
+    weights = mixing(space)
+    column = 3
+    for value in weights.values():
+        value[:, column] = 0
+    ran = []
+    for module in fused.modules():
+        if isinstance(module, MixedCell):
+            for candidates in module.sources:
+                candidates[column].register_forward_hook(lambda *_: ran.append(1))
+    assert_equal_networks(fused, obvious, images(), weights, 1e-12, through_weights=False)
+    assert not ran
+
+
+def test_scales_are_not_left_behind():
+    space, fused, _ = pair("nas-bench-201")
+    fused(images(), mixing(space))
+    assert all(module.scale is None for module in fused.modules() if hasattr(module, "scale"))

@@ -13,13 +13,13 @@ from nascence.api.inputs import compute_threads, data_source, describe_task, inp
 from nascence.api.resuming import resume
 from nascence.api.searching import search
 from nascence.api.tables import evaluation_columns
-from nascence.api.training import train
+from nascence.api.training import SHOWN, train
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs import Budget, CostModel
 from nascence.errors import SettingError
 from nascence.methods import METHODS
-from nascence.runs import TRAINING, RunDirectory, execute
+from nascence.runs import TRAINING, RunDirectory, execute, named_progress
 from nascence.spaces import get_space
 from nascence.training import Training, TrainingConfig
 
@@ -40,11 +40,14 @@ def compare(
     depth: int | None = None,
     epochs: int = 0,
     columns: Sequence[str] = (),
+    preset: str | None = None,
     workers: int = 1,
     threads: int | None = None,
     download: bool = False,
 ) -> dict[str, Any]:
     """Search with every method and seed, each in a run of its own below ``out``; returns ``comparison.json``'s content.
+
+    ``preset``: of the methods that have presets; None for each one's ``laptop``.
 
     ``seeds``: their number (0, 1, ...) or they themselves. ``epochs`` above 0 also trains every result. Where a table
     of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
@@ -52,8 +55,9 @@ def compare(
     """
     from nascence.benchmarks import Comparison, table_of
 
-    for method in methods:
-        METHODS.get(method)
+    presets = [METHODS.get(method).preset(preset) for method in methods if METHODS.get(method).PRESETS]
+    if preset is not None and not presets:
+        raise SettingError("None of these methods has presets; leave --preset out.")
     if epochs < 0:
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -76,19 +80,20 @@ def compare(
         channels=network.channels,
         depth=network.depth,
     )
+    shown = asdict(options) | ({"preset": preset} if preset is not None else {})
     with compute_threads(threads):
         return Comparison(
             methods=list(methods),
             seeds=numbers,
             model=CostModel(get_space(space), network, shape, classes, threads=threads),
-            search=_Search(options),
+            search=_Search(options, preset),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),
             table=table,
             columns=(list(columns) or evaluation_columns(table)) if table is not None else (),
             workers=workers,
             budget=budget,
-            settings={**asdict(options), "epochs": epochs},
+            settings={**shown, "epochs": epochs},
         ).run()
 
 
@@ -108,16 +113,24 @@ class _Options:
     depth: int
 
 
+def _title(directory: Path) -> str:
+    """Of an entry's progress: ``te-nas, seed 3`` for ``.../te-nas/seed-3``."""
+    return f"{directory.parent.name}, {directory.name.replace('-', ' ')}"
+
+
 @final
 @dataclass(frozen=True)
 class _Search:
     options: _Options
+    preset: str | None = None
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
+        title = _title(directory)
         if (directory / "config.json").is_file():
-            resume(directory)
+            resume(directory, progress=title)
         else:
-            search(method, seed=seed, out=directory, **asdict(self.options))
+            preset = self.preset if METHODS.get(method).PRESETS else None
+            search(method, seed=seed, out=directory, progress=title, preset=preset, **asdict(self.options))
 
 
 @final
@@ -130,14 +143,15 @@ class _Train:
         if isinstance(subject, nn.Module):
             return self._train_module(subject, seed, directory)
         options = asdict(self.options)
+        title = f"{_title(directory)}, training"
         if not (directory / "config.json").is_file():
             size = {name: options[name] for name in ("data", "data_dir", "image_size", "channels", "depth")}
-            result = train(subject, out=directory, seed=seed, epochs=self.epochs, **size)
+            result = train(subject, out=directory, seed=seed, epochs=self.epochs, progress=title, **size)
         elif RunDirectory.open(directory).config["kind"] == TRAINING.name:
-            resume(directory)
+            resume(directory, progress=title)
             return self._measures(RunDirectory.open(directory).read_json("metrics.json"))
         else:
-            result = train(directory, seed=seed, epochs=self.epochs)
+            result = train(directory, seed=seed, epochs=self.epochs, progress=title)
         return self._measures(result.metrics)
 
     def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
@@ -152,7 +166,8 @@ class _Train:
             run = RunDirectory.create(directory, {"kind": "reference", **about})
         training = Training(module, task, config, seed=seed)
         with run.locked():
-            seconds = execute(training, run, TRAINING)
+            shown = named_progress(f"{_title(directory)}, training", "", "epochs", SHOWN)
+            seconds = execute(training, run, TRAINING, progress=shown)
         assert training.evaluation is not None
         return {"test_accuracy": training.evaluation.accuracy, "training_seconds": seconds}
 

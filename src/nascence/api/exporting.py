@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nascence.api.training import load_model
+from nascence.api.training import fresh_model, load_model
 from nascence.errors import RunError, UnknownNameError
 from nascence.runs import RunDirectory, files
 
@@ -16,22 +16,30 @@ EXPORTS = {"onnx": "model.onnx", "python": "model.py"}
 
 
 def export(
-    run: str | Path | RunDirectory, format: str = "onnx", out: str | Path | None = None, *, overwrite: bool = False
+    run: str | Path | RunDirectory,
+    format: str = "onnx",
+    out: str | Path | None = None,
+    *,
+    untrained: bool = False,
+    overwrite: bool = False,
 ) -> ExportCheck:
     """Write the network trained in ``run`` as ``format`` (``onnx`` or ``python``), checked against the original.
 
     Without ``out`` the file belongs to the run (``model.onnx`` or ``model.py``), is made anew each time, and what was
-    measured is kept in the run's ``exports.json``. Raises :class:`RunError` when nothing is trained yet or when ``out``
-    exists and ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something
-    else.
+    measured is kept in the run's ``exports.json``. ``untrained``: the found architecture freshly initialised, as its
+    training would begin; the file (``untrained_model.onnx`` or ``.py``) and the check say so, and ``exports.json``,
+    which is about the trained network, stays as it is.
+
+    Raises :class:`RunError` when nothing is trained yet (``untrained``: nothing found yet) or when ``out`` exists and
+    ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
     """
     from nascence.exporting import export_onnx, export_python
 
     if format not in EXPORTS:
         raise UnknownNameError("export format", format, EXPORTS)
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
-    model = load_model(run)
-    path = Path(out) if out is not None else run.path / EXPORTS[format]
+    model = fresh_model(run) if untrained else load_model(run)
+    path = Path(out) if out is not None else run.path / f"{'untrained_' if untrained else ''}{EXPORTS[format]}"
     if out is not None and path.exists() and not overwrite:
         raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
     task = run.config["task"]
@@ -39,8 +47,9 @@ def export(
     write = export_onnx if format == "onnx" else export_python
     with files.explained(path):
         architecture = run.read_json("architecture.json")["architecture"]
-        check = write(model, path, task["input_shape"], architecture=architecture, **known)
-    if out is None:
+        shape = task["input_shape"]
+        check = write(model, path, shape, architecture=architecture, trained=not untrained, **known)
+    if out is None and not untrained:
         kept = run.read_json("exports.json") if run.has("exports.json") else {}
         run.write_json("exports.json", {**kept, format: check.to_dict()})
     return check

@@ -39,6 +39,7 @@ def plan(
     threads: int | None = None,
     measure: bool = True,
     download: bool = False,
+    preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
 ) -> dict[str, Any]:
     """What :func:`nascence.search` of the same arguments could find, and how long it would take.
@@ -50,7 +51,7 @@ def plan(
 
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
-    chosen = method_of(method, settings, None, objectives)
+    preset, chosen = method_of(method, settings, None, objectives, preset)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     found = get_space(space)
     source = data_source(data, data_dir, image_size)
@@ -69,7 +70,7 @@ def plan(
         told = _budget(checker, together) if budget else None
         search: dict[str, Any] | None = None
         if measure and (told is None or told["possible"]):
-            config = search_config(chosen, space, source, task, network, budget, seed, threads, latency_table)
+            config = search_config(chosen, space, source, task, network, budget, seed, threads, latency_table, preset)
             search = _search(config)
     size = {"network": to_json(network), "input_shape": list(shape), "threads": threads}
     return {"space": space, "size": found.size, "data": data, **size, "costs": costs, "budget": told, "search": search}
@@ -120,9 +121,11 @@ def _budget(checker: BudgetChecker, together: Survey) -> dict[str, Any]:
 def _search(config: Mapping[str, Any]) -> dict[str, Any]:
     about = {"method": config["method"]}
     try:
-        steps, seconds = time_steps(config, SEARCH_SECONDS)
+        steps, expected, seconds = time_steps(config, SEARCH_SECONDS)
     except NascenceError as error:
         return {**about, "steps": None, "seconds": None, "timed": 0, "why": str(error)}
+    if expected is not None:
+        return {**about, "steps": steps, "seconds": expected, "timed": 0, "why": None}
     if not seconds:
         why = f"its first step takes longer than the {SEARCH_SECONDS:g} s that plan waits"
         return {**about, "steps": steps or None, "seconds": None, "timed": 0, "why": why}

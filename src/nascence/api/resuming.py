@@ -10,7 +10,7 @@ from nascence.errors import RunError
 from nascence.runs import SEARCH, TRAINING, RunDirectory, unfinished_stages
 
 
-def resume(path: str | Path, *, progress: bool = True) -> list[str]:
+def resume(path: str | Path, *, progress: bool | str = True) -> list[str]:
     """Bring a run to its end from its directory alone; returns the names of the stages that were continued.
 
     A stopped search ends with the architecture that an undisturbed one finds; a training that was begun in the same

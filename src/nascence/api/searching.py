@@ -21,14 +21,17 @@ from nascence.api.inputs import (
     reload_task,
     slug,
 )
-from nascence.api.tables import look_up
+from nascence.api.tables import look_up, trajectory
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
-from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, show_progress
+from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
+from nascence.runs.listing import USUAL
+from nascence.runs.progress import duration
 from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
 
 
@@ -44,7 +47,7 @@ class SearchResult:
 
 def default_out(method: str, space: str, data: str, seed: int) -> Path:
     """Where a search goes that was not told where: ``runs/te-nas-nas-bench-201-cifar10-s0``."""
-    return Path("runs") / f"{method}-{space}-{slug(data)}-s{seed}"
+    return USUAL / f"{method}-{space}-{slug(data)}-s{seed}"
 
 
 def search(
@@ -66,7 +69,8 @@ def search(
     threads: int | None = None,
     overwrite: bool = False,
     download: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
+    preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     **more_settings: Any,
 ) -> SearchResult:
@@ -77,13 +81,15 @@ def search(
     text of names separated by commas, for a method that ends in a front between them. ``latency_table``: a file that
     ``nascence measure`` made, from which latencies are predicted instead of measuring parts now. ``settings``: the
     method's, as a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of
-    the above. Of a front, the run keeps all in ``front.json``, and its knee as the architecture.
-    ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr.
+    the above. What they leave open comes from ``preset`` (``paper``, ``laptop``, ...; a method that has presets takes
+    ``laptop`` unless told otherwise), then from the method's own defaults, which are its paper's. Of a front, the run
+    keeps all in ``front.json``, and its knee as the architecture. ``overwrite`` replaces an existing run. ``download``
+    allows fetching CIFAR-10. ``progress`` goes to stderr; a text is its title.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    chosen = method_of(method, settings, more_settings, objectives)
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset)
     get_space(space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
@@ -92,13 +98,15 @@ def search(
     task = load_source(source, download)
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), task, channels, depth)
-        config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table)
+        config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)
         prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
         try:
             with run.locked():
+                if progress and preset is not None:
+                    print(_about(METHODS.get(method), preset, prepared.strategy), file=sys.stderr, flush=True)
                 return prepared.finish(run, progress)
         except (DataError, SettingError):
             if not run.events():  # a search that cannot even begin leaves nothing behind
@@ -116,12 +124,14 @@ def search_config(
     seed: int,
     threads: int,
     latency_table: str | Path | None = None,
+    preset: str | None = None,
 ) -> dict[str, Any]:
     """A run's configuration: all that a search follows from. ``source``: of :func:`data_source`."""
     return {
         "kind": SEARCH.name,
         "method": method.name,
         "settings": to_json(method),
+        **({} if preset is None else {"preset": preset}),
         "space": space,
         **source,
         "seed": seed,
@@ -133,7 +143,7 @@ def search_config(
     }
 
 
-def continue_search(run: RunDirectory, progress: bool = True) -> SearchResult:
+def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchResult:
     """Bring a search to its end from its directory alone; the caller holds the run's lock."""
     if run.has("architecture.json"):
         record = run.read_json("architecture.json")
@@ -165,14 +175,14 @@ class PreparedSearch:
         problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
         self.strategy = self.method.strategy(problem)
 
-    def finish(self, run: RunDirectory, progress: bool) -> SearchResult:
+    def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
-        seconds = execute(self.strategy, run, SEARCH, progress=show_progress(title) if progress else None)
+        seconds = execute(self.strategy, run, SEARCH, progress=named_progress(progress, title))
         began = time.monotonic()
         repaired = self.checker.repair(self.strategy.derive())  # a latency within the budget is one that was measured
         architecture = repaired.architecture
         seconds += time.monotonic() - began
-        record = {**self._describe(architecture), "search_seconds": round(seconds, 3)}
+        record = {**self._describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
         front = self.strategy.front()
         if front is not None:
             described = describe_front(front, self.checker.model)
@@ -180,6 +190,12 @@ class PreparedSearch:
             record["front"] = {"size": len(front), "index": index_of(described, architecture)}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
+        passed = {
+            e["epoch"]: self.space.parse(e["architecture"]) for e in run.events() if {"weights", "epoch"} <= e.keys()
+        }
+        told = trajectory(passed, self.config["data_dir"]) if passed else None
+        if told is not None:
+            run.write_json("trajectory.json", told)
         run.write_json("architecture.json", record)
         return SearchResult(architecture, run, record)
 
@@ -199,6 +215,14 @@ class PreparedSearch:
         }
 
 
+def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
+    """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
+    others = ", ".join(name for name in method.PRESETS if name != preset)
+    text = f"Preset {preset} of {method.name} (there are also: {others})"
+    seconds = strategy.expected_seconds() if preset != "laptop" else None
+    return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
+
+
 def _objectives(method: str, given: Sequence[str] | str) -> tuple[str, ...]:
     """The names; raises :class:`SettingError` for a method that ends in one architecture."""
     if "objectives" not in {field.name for field in fields(METHODS.get(method))}:
@@ -214,17 +238,19 @@ def method_of(
     given: Mapping[str, Any] | Iterable[str] = (),
     more: Mapping[str, Any] | None = None,
     objectives: Sequence[str] | str | None = None,
-) -> Method:
-    """The method called ``name`` with its settings, as :func:`search` takes them. Raises
+    preset: str | None = None,
+) -> tuple[str | None, Method]:
+    """The preset's name and the method called ``name`` with its settings, as :func:`search` takes them. Raises
     :class:`nascence.errors.NascenceError`."""
     cls, more = METHODS.get(name), dict(more or {})
+    preset, values = cls.preset(preset)
     if objectives is not None:
         more["objectives"] = _objectives(name, objectives)
     if isinstance(given, str):
         raise SettingError("settings must be a mapping or a list of name=value texts, not one text.")
     if isinstance(given, Mapping):
-        return configuration.settings(cls, (), {**given, **more})
-    return configuration.settings(cls, given, more)
+        return preset, configuration.settings(cls, (), {**given, **more}, values)
+    return preset, configuration.settings(cls, given, more, values)
 
 
 __all__ = [

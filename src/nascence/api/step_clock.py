@@ -1,4 +1,4 @@
-"""How long the steps of a search take: ``python -m nascence.api.step_clock < config.json`` prints the seconds of each.
+"""How long the steps of a search take: ``python -m nascence.api.step_clock < config.json`` says how long.
 
 A process of its own, so that a step that takes too long can be ended, with whatever it started.
 """
@@ -19,9 +19,12 @@ from typing import Any
 from nascence.errors import SettingError
 
 
-def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, list[float]]:
-    """(the number of steps of the search that ``config`` describes, the seconds of each of its first ones): as many as
-    end within ``seconds``, of which starting the process is a part. Raises :class:`SettingError` when it fails."""
+def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, float | None, list[float]]:
+    """(the number of steps of the search that ``config`` describes, the seconds that its strategy expects them to take,
+    the seconds of each of its first ones): as many as end within ``seconds``, of which starting the process is a part.
+
+    Where the strategy knows what to expect, no step is done. Raises :class:`SettingError` when it fails.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(
         [sys.executable, "-m", "nascence.api.step_clock"],
@@ -44,10 +47,13 @@ def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, list[flo
     finally:
         timer.cancel()
         end()
-    lines = [float(line) for line in out.split()]
+    lines = out.splitlines()
     if process.returncode not in (0, -signal.SIGKILL):
         raise SettingError(f"The search could not be timed: {err.strip().splitlines()[-1] if err.strip() else '?'}")
-    return (int(lines[0]), lines[1:]) if lines else (0, [])
+    if not lines:
+        return 0, None, []
+    steps, expected = json.loads(lines[0])
+    return steps, expected, [float(line) for line in lines[1:]]
 
 
 def main() -> None:
@@ -58,8 +64,9 @@ def main() -> None:
     config = json.load(sys.stdin)
     with compute_threads(config["threads"]):
         strategy = PreparedSearch(config, load_source(config)).strategy
-        print(strategy.total_steps, flush=True)
-        while not strategy.done:
+        expected = strategy.expected_seconds()
+        print(json.dumps([strategy.total_steps, expected]), flush=True)
+        while expected is None and not strategy.done:
             began = time.monotonic()
             strategy.advance()
             print(time.monotonic() - began, flush=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,4 +42,26 @@ def look_up(architecture: Architecture, data_dir: str | Path, *, steered: bool =
     return {"source": table.source.name, "note": note, "values": values} if values else None
 
 
-__all__ = ["evaluation_columns", "look_up"]
+def trajectory(architectures: Mapping[int, Architecture], data_dir: str | Path) -> dict[str, Any] | None:
+    """``{"source", "column", "epochs", "values"}``: what a table says of the architecture that a search would have
+    ended with after each epoch; None where no table knows the space."""
+    from nascence.benchmarks import table_of
+
+    spaces = {architecture.space for architecture in architectures.values()}
+    table = table_of(spaces.pop(), data_dir) if len(spaces) == 1 else None
+    column = next(iter(evaluation_columns(table)), None) if table is not None else None
+    if table is None or column is None:
+        return None
+    pairs = []
+    for epoch, architecture in architectures.items():
+        with contextlib.suppress(DataError):  # a table may leave architectures out
+            pairs.append((epoch, float(table.value(architecture, column))))
+    return {
+        "source": table.source.name,
+        "column": column,
+        "epochs": [epoch for epoch, _ in pairs],
+        "values": [value for _, value in pairs],
+    }
+
+
+__all__ = ["evaluation_columns", "look_up", "trajectory"]

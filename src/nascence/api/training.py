@@ -27,13 +27,14 @@ from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
 from nascence.errors import ArchitectureError, RunError, SettingError
-from nascence.runs import TRAINING, RunDirectory, check_free, execute, show_progress
+from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress
 from nascence.seeding import derive_seed
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification
 from nascence.training import PRESETS, Training, TrainingConfig
 
-_SHOWN = ("train_loss", "test_accuracy")
+SHOWN = ("train_loss", "test_accuracy")
+"""Numbers of each epoch that its progress tells."""
 _RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
 
 
@@ -71,7 +72,7 @@ def train(
     threads: int | None = None,
     overwrite: bool = False,
     download: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
 ) -> TrainResult:
     """Train an architecture from scratch and keep ``model.pt`` and ``metrics.json``.
 
@@ -95,8 +96,7 @@ def train(
                     f"--{name.replace('_', '-')} does not go with a run directory: {found.path} knows its own;"
                     f" to train differently, give {found.path / 'architecture.json'} and another --out."
                 )
-        if not found.has("architecture.json"):
-            raise RunError(f"The search in {found.path} is not finished; continue it with: {found.resume_command}")
+        found.require_architecture()
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
             task = reload_task(found)
             chosen = recipe.entry(task, found.config["seed"] if seed is None else seed, threads)
@@ -136,7 +136,7 @@ def train(
             return _finish(run, task, progress)
 
 
-def continue_training(run: RunDirectory, progress: bool = True) -> TrainResult:
+def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainResult:
     """Bring a training to its end from its directory alone; the caller holds the run's lock."""
     run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
     if run.has("metrics.json"):
@@ -157,6 +157,21 @@ def load_model(run: str | Path | RunDirectory) -> nn.Module:
     except (RuntimeError, TypeError, AttributeError):
         raise RunError(f"{run.path / 'model.pt'} does not hold the weights of {record['architecture']}.") from None
     return model.eval()
+
+
+def fresh_model(run: RunDirectory) -> nn.Module:
+    """The found network as its training begins (with the training's seed, else the search's), in evaluation mode.
+
+    Raises :class:`RunError` when the search is not finished.
+    """
+    run.require_architecture()
+    run.require("seed", "network", "task")
+    seed = run.config.get(TRAINING.name, run.config)["seed"]
+    return _build(run.config, _architecture(run), auxiliary=False, seed=_weights_seed(seed)).eval()
+
+
+def _weights_seed(seed: int) -> int:
+    return derive_seed(seed, "initial weights")
 
 
 @final
@@ -200,7 +215,7 @@ class _Prepared:
         entry = config[TRAINING.name]
         settings = from_json(TrainingConfig, entry["settings"])
         weight = settings.auxiliary_weight
-        seed = derive_seed(entry["seed"], "initial weights")
+        seed = _weights_seed(entry["seed"])
         try:
             model = _build(config, architecture, auxiliary=weight > 0, seed=seed)
         except SettingError as error:
@@ -238,14 +253,14 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
     run.update_config(**{TRAINING.name: entry})
 
 
-def _finish(run: RunDirectory, task: ImageClassification, progress: bool) -> TrainResult:
+def _finish(run: RunDirectory, task: ImageClassification, progress: bool | str) -> TrainResult:
     architecture = _architecture(run)
     if run.has("metrics.json"):
         return TrainResult(architecture, run, run.read_json("metrics.json"))
     prepared = _Prepared(run.config, architecture, task)
     if not run.has("architecture.json"):
         run.write_json("architecture.json", _describe(run, architecture, task))
-    shown = show_progress(f"training on {task.name}", "epochs", _SHOWN) if progress else None
+    shown = named_progress(progress, f"training on {task.name}", "epochs", SHOWN)
     seconds = execute(prepared.training, run, TRAINING, progress=shown)
     run.write_tensors("model.pt", prepared.state())
     metrics = _metrics(prepared, run, seconds)
@@ -354,4 +369,4 @@ def _given(target: object, space: str | None) -> dict[str, Any]:
     return Architecture.from_string(text, space).to_dict()
 
 
-__all__ = ["TrainResult", "continue_training", "load_model", "train"]
+__all__ = ["TrainResult", "continue_training", "fresh_model", "load_model", "train"]

@@ -48,8 +48,9 @@ class Comparison:
     everything is finished. ``settings`` is whatever else results depend on, as JSON values: a folder made with other
     settings is refused.
 
-    Always beside the methods: one random architecture a seed, and the architecture with the most parameters, both
-    within ``budget``; with training also a plain ResNet of the median number of parameters that the methods found.
+    Always beside the methods: one random architecture a seed (:func:`random_architecture`), and the architecture with
+    the most parameters, both within ``budget``; with training also a plain ResNet of the median number of parameters
+    that the methods found.
     """
 
     methods: Sequence[str]
@@ -74,7 +75,10 @@ class Comparison:
         self._claim()
         space = self.model.space
         tasks = [_Task(name, seed) for name in self.methods for seed in self.seeds]
-        tasks += [_Task(RANDOM, seed, str(self._random(seed))) for seed in self.seeds]
+        tasks += [
+            _Task(RANDOM, seed, str(random_architecture(BudgetChecker(self.budget, self.model), seed)))
+            for seed in self.seeds
+        ]
         # An untrained architecture is the same whatever the seed: one entry is enough.
         largest = str(self.model.extreme("params", largest=True, limits=self.budget.limits))
         tasks += [_Task(LARGEST, seed, largest) for seed in (self.seeds if self.train else self.seeds[:1])]
@@ -134,13 +138,6 @@ class Comparison:
             raise RunError(f"Cannot write {self.out}: {error.strerror or error}.") from None
         except json.JSONDecodeError:
             raise RunError(f"{path} is not valid JSON; choose another folder for the comparison.") from None
-
-    def _random(self, seed: int) -> Architecture:
-        """One architecture, uniformly among those within the budget."""
-        checker = BudgetChecker(self.budget, self.model)
-        sampling = RandomSampling(self.model.space, checker, derive_seed(seed, "compare", RANDOM))
-        sampling.advance()
-        return sampling.derive()
 
     def _compute(self, tasks: Iterable[_Task]) -> None:
         missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]
@@ -204,6 +201,17 @@ class Comparison:
             "values": values,
             "summaries": {measure: Summary.of(numbers).to_dict() for measure, numbers in values.items()},
         }
+
+
+def random_architecture(checker: BudgetChecker, seed: int) -> Architecture:
+    """A comparison's random architecture of ``seed``, uniformly among those of the space within the budget.
+
+    It depends on the space and the seed alone, whatever else is compared, on whatever data and at whatever network
+    size: the first draw of the seed's own sequence or, under a budget, the first one within it.
+    """
+    sampling = RandomSampling(checker.model.space, checker, derive_seed(seed, "compare", RANDOM))
+    sampling.advance()
+    return sampling.derive()
 
 
 @dataclass(frozen=True)
@@ -289,4 +297,4 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-__all__ = ["LARGEST", "RANDOM", "RESNET", "Comparison", "markdown"]
+__all__ = ["LARGEST", "RANDOM", "RESNET", "Comparison", "markdown", "random_architecture"]

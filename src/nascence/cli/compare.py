@@ -9,6 +9,7 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import emit, human, table
+from nascence.runs.listing import USUAL
 
 
 def command(
@@ -17,15 +18,16 @@ def command(
     data: options.Data = "digits",
     data_dir: options.DataDir = None,
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", metavar="N")] = 4,
-    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = Path("runs/compare"),
-    max_params: Annotated[float | None, typer.Option(help="At most this many parameters, such as 1e6.")] = None,
-    max_flops: Annotated[float | None, typer.Option(help="At most this many FLOPs (2 x MACs) for one image.")] = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="At most this many milliseconds for one image.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = USUAL / "compare",
+    max_params: options.MaxParams = None,
+    max_flops: options.MaxFLOPs = None,
+    max_latency_ms: options.MaxLatencyMs = None,
     epochs: Annotated[int, typer.Option(help="Train every result for this many epochs; 0: do not train.")] = 0,
     columns: Annotated[
         str | None, typer.Option(help="Of the space's table, separated by commas [default: test accuracies].")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes at a time, of one compute thread each.", metavar="N")] = 1,
+    preset: options.Preset = None,
+    workers: options.Workers = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
     image_size: options.ImageSize = None,
@@ -56,7 +58,8 @@ def command(
         depth=depth,
         epochs=epochs,
         columns=_names(columns or ""),
-        workers=workers,
+        preset=preset,
+        workers=1 if workers is None else workers,
         threads=threads,
         download=download,
     )

@@ -24,7 +24,7 @@ def command(
     column: Annotated[str, typer.Option(help="The table's column of accuracies.")],
     data_dir: options.DataDir = None,
     out: Annotated[Path | None, typer.Option(help="Also write an HTML page with scatter plots.")] = None,
-    overwrite: options.Overwrite = False,
+    overwrite: options.OverwriteFile = False,
     resamples: Annotated[int, typer.Option(help="Of the bootstrap intervals.", metavar="N")] = 200,
     seed: options.Seed = 0,
     json: options.Json = False,

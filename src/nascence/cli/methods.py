@@ -16,7 +16,15 @@ def command(json: options.Json = False) -> None:
     found = []
     for name in METHODS.names():
         method = METHODS.get(name)
-        found.append({"name": name, "title": method.title, "paper": method.paper, "settings": describe(method)})
+        found.append(
+            {
+                "name": name,
+                "title": method.title,
+                "paper": method.paper,
+                "settings": describe(method),
+                "presets": {key: dict(values) for key, values in method.PRESETS.items()},
+            }
+        )
     if json:
         emit({"methods": found})
         return
@@ -24,11 +32,18 @@ def command(json: options.Json = False) -> None:
     for entry in found:
         console.print(f"{entry['name']}: {entry['title']}", markup=False, style="bold")
         console.print(f"  {entry['paper']}", markup=False)
+        for key, values in entry["presets"].items():
+            console.print(f"  --preset {key}: {_preset(values)}", markup=False)
         if entry["settings"]:
             rows = [[s["name"], s["type"], _default(s), s["doc"]] for s in entry["settings"]]
             table(
                 console, ("  setting", "type", "default", "meaning"), [["  " + str(row[0]), *row[1:]] for row in rows]
             )
+
+
+def _preset(values: dict[str, Any]) -> str:
+    """What a preset changes, as it would be typed."""
+    return ", ".join(f"{name}={value}" for name, value in values.items()) or "the defaults below"
 
 
 def _default(setting: dict[str, Any]) -> object:

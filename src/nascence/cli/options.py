@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share: each is declared here, and only here."""
 
 from __future__ import annotations
 
@@ -30,10 +30,35 @@ Threads = Annotated[
     int | None, typer.Option("--threads", help="Compute threads [default: PyTorch's choice].", metavar="N")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
+OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")]
+MaxParams = Annotated[
+    float | None, typer.Option("--max-params", help="At most this many parameters, such as 1e6.", metavar="N")
+]
+MaxFLOPs = Annotated[
+    float | None,
+    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N"),
+]
+MaxLatencyMs = Annotated[
+    float | None,
+    typer.Option(
+        "--max-latency-ms",
+        help="At most this many milliseconds for one image, measured on this machine.",
+        metavar="MS",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Processes of one compute thread each [default: 1].", metavar="N")
+]
 Download = Annotated[bool, typer.Option("--download", help="Fetch CIFAR-10 when it is missing.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting, name=value; may be repeated.", metavar="NAME=VALUE"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="The method's settings that --set leaves open: paper, laptop, ... [default: laptop, where there is one].",
+    ),
 ]
 _SIZE = (
     "[default by data: the space's own evaluation size (nas-bench-201: 16 channels, depth 5); for images of at most 16"
@@ -48,14 +73,6 @@ Depth = Annotated[
     typer.Option(
         "--depth", help="Cells of the network to be trained, per stage (nas-bench-201) or in all (darts).", metavar="N"
     ),
-]
-MaxParams = Annotated[float | None, typer.Option("--max-params", help="At most this many parameters, such as 1e6.")]
-MaxFlops = Annotated[
-    float | None, typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.")
-]
-MaxLatency = Annotated[
-    float | None,
-    typer.Option("--max-latency-ms", help="At most this many milliseconds for one image, measured on this machine."),
 ]
 Objectives = Annotated[
     str | None,

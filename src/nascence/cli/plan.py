@@ -18,10 +18,11 @@ def command(
     data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     max_params: options.MaxParams = None,
-    max_flops: options.MaxFlops = None,
-    max_latency_ms: options.MaxLatency = None,
+    max_flops: options.MaxFLOPs = None,
+    max_latency_ms: options.MaxLatencyMs = None,
     objectives: options.Objectives = None,
     latency_table: options.LatencyTable = None,
+    preset: options.Preset = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
@@ -49,6 +50,7 @@ def command(
         max_latency_ms=max_latency_ms,
         objectives=objectives,
         latency_table=latency_table,
+        preset=preset,
         channels=channels,
         depth=depth,
         threads=threads,
@@ -90,4 +92,6 @@ def _time(search: dict[str, Any] | None) -> str | None:
     if search["seconds"] is None:
         return f"{search['method']} was not timed: {search['why']}"
     timed = f"{search['steps']} steps, {search['timed']} of them timed"
+    if search["timed"] == 0:
+        timed = f"{search['steps']} steps; as the method expects"
     return f"{search['method']} takes about {duration(search['seconds'])} on this machine ({timed})"

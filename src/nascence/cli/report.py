@@ -15,15 +15,14 @@ from nascence.errors import RunError
 def command(
     run: options.Run,
     out: Annotated[Path | None, typer.Option(help="The file [default: report.html in DIR].")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")] = False,
+    overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
     """Write one self-contained page about a run."""
     from nascence.runs import RunDirectory
 
     opened = RunDirectory.open(run)
-    if not opened.has("architecture.json"):
-        raise RunError(f"The search in {run} is not finished; continue it with: {opened.resume_command}")
+    opened.require_architecture()
     if out is not None and out.exists() and not overwrite:
         raise RunError(f"{out} exists already; choose another --out, or replace it with --overwrite.")
     from nascence.reporting import write_report

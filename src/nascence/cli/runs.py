@@ -12,13 +12,14 @@ import typer
 from nascence.cli import options, search, train
 from nascence.cli.output import emit, facts, human, table
 from nascence.errors import RunError
+from nascence.runs.listing import USUAL
 
 app = typer.Typer(help="List, show, resume and delete runs.", rich_markup_mode=None)
 
 
 @app.command("list")
 def list_command(
-    root: Annotated[Path, typer.Argument(help="Where to look, up to three levels deep.")] = Path("runs"),
+    root: Annotated[Path, typer.Argument(help="Where to look, up to three levels deep.")] = USUAL,
     json: options.Json = False,
 ) -> None:
     """List the runs there are, and how far each is."""
@@ -30,7 +31,7 @@ def list_command(
         return
     console = human(json)
     if not found:
-        console.print(f"There are no runs in {root}.", markup=False)
+        console.print(f"There are no runs in {root}; 'nascence search' makes one.", markup=False)
         return
     columns = ("run", "kind", "method", "space", "state", "steps", "accuracy %")
     rows = []

@@ -40,9 +40,7 @@ def command(
         Path | None, typer.Option(help="Write a parquet file, one row an architecture, one column a score.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue --out where it was stopped.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes of one compute thread each [default: 1].", metavar="N")
-    ] = None,
+    workers: options.Workers = None,
     executor: Annotated[
         str | None, typer.Option(help="Where the workers are: processes of this machine, or ray [default: processes].")
     ] = None,

@@ -25,10 +25,11 @@ def command(
         Path | None, typer.Option(help="The run directory to make [default: runs/METHOD-SPACE-DATA-sSEED].")
     ] = None,
     max_params: options.MaxParams = None,
-    max_flops: options.MaxFlops = None,
-    max_latency_ms: options.MaxLatency = None,
+    max_flops: options.MaxFLOPs = None,
+    max_latency_ms: options.MaxLatencyMs = None,
     objectives: options.Objectives = None,
     latency_table: options.LatencyTable = None,
+    preset: options.Preset = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
     depth: options.Depth = None,
@@ -60,6 +61,7 @@ def command(
         threads=threads,
         overwrite=overwrite,
         download=download,
+        preset=preset,
         settings=settings or [],
     )
     show(human(json), result.run.path, dict(result.record))
@@ -79,6 +81,7 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
             ("FLOPs", count(record["flops"])),
             ("latency", f"{record['latency_ms']:.3g} ms, measured on this machine" if "latency_ms" in record else None),
             ("search", duration(record["search_seconds"])),
+            ("warning", record.get("collapse")),
             *_evaluation(table),
             ("kept in", path),
         ],

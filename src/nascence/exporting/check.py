@@ -20,6 +20,9 @@ from nascence.seeding import generator
 TOLERANCE = 1e-4
 """Largest difference, as a part of the largest output, at which an export counts as equal."""
 
+UNTRAINED = "The weights are freshly initialised: this network is not trained."
+"""What an export without training says of itself, in the file and to the user."""
+
 Runtime = Callable[[Tensor], Tensor]
 
 
@@ -42,6 +45,7 @@ class ExportCheck:
     """What was compared, on random images with values in [0, 1].
 
     ``max_difference``: largest absolute difference of an output; ``output_scale``: largest absolute output.
+    ``trained``: whether the weights are more than an initialisation.
     """
 
     format: str
@@ -50,6 +54,7 @@ class ExportCheck:
     max_difference: float
     output_scale: float
     latencies: tuple[Latency, ...] = ()
+    trained: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON: what a run's ``exports.json`` holds per format."""
@@ -64,7 +69,7 @@ class ExportCheck:
                 f"{entry.threads} thread{'s' if entry.threads > 1 else ''}" if entry.threads else "default threads"
             )
             text += f"\n  {entry.runtime}: {entry.milliseconds:.2f} ms per batch of {entry.batch_size}, {threads}"
-        return text
+        return text if self.trained else f"{text}\n  {UNTRAINED}"
 
 
 def compare(
@@ -169,4 +174,4 @@ def check_normalisation(channels: int, mean: Sequence[float] | None, std: Sequen
             raise ExportError(f"Every value of 'std' must be above 0, got {tuple(std)}.")
 
 
-__all__ = ["TOLERANCE", "ExportCheck", "ExportError", "Latency", "compare", "median_ms"]
+__all__ = ["TOLERANCE", "UNTRAINED", "ExportCheck", "ExportError", "Latency", "compare", "median_ms"]

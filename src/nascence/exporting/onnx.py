@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from nascence import __version__
 from nascence.exporting.check import (
+    UNTRAINED,
     ExportCheck,
     Latency,
     Normalised,
@@ -43,6 +44,7 @@ def export_onnx(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     architecture: str | None = None,
+    trained: bool = True,
     include_normalisation: bool = True,
     batch_sizes: Sequence[int] = (1, 2, 7),
     latency_batch_size: int = 1,
@@ -51,8 +53,9 @@ def export_onnx(
     """Write ``model`` for images of ``input_shape`` (C, H, W), and compare ONNX Runtime with PyTorch.
 
     ``mean``, ``std``: per channel, of images in [0, 1]. Without ``include_normalisation`` the graph expects images that
-    are normalised already; mean and std then stand in the metadata only. Latency is measured on 1 thread and on each
-    runtime's default. Raises :class:`ExportError`, with nothing written, when the outputs differ.
+    are normalised already; mean and std then stand in the metadata only. ``trained`` False is said in the metadata.
+    Latency is measured on 1 thread and on each runtime's default. Raises :class:`ExportError`, with nothing written,
+    when the outputs differ.
     """
     channels, height, width = check_shape(input_shape)
     check_normalisation(channels, mean, std)
@@ -68,6 +71,7 @@ def export_onnx(
             "normalisation": json.dumps({"mean": mean and list(mean), "std": std and list(std), "in_graph": inside}),
             "input": "float32 NCHW, values in [0, 1]" if inside or mean is None else "float32 NCHW, normalised",
             "output": "logits, before softmax",
+            "weights": "trained" if trained else UNTRAINED,
             "producer": f"nascence {__version__}",
         }
         for key, text in texts.items():
@@ -84,7 +88,7 @@ def export_onnx(
             temporary.unlink(missing_ok=True)
         images = torch.rand(latency_batch_size, channels, height, width)
         latencies = tuple(_latencies(network, content, images)) if measure_latency else ()
-    return ExportCheck("onnx", path, tuple(batch_sizes), difference, scale, latencies)
+    return ExportCheck("onnx", path, tuple(batch_sizes), difference, scale, latencies, trained)
 
 
 def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:

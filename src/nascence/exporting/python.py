@@ -16,6 +16,7 @@ from torch import nn
 
 from nascence import __version__
 from nascence.exporting.check import (
+    UNTRAINED,
     ExportCheck,
     check_normalisation,
     check_shape,
@@ -28,7 +29,7 @@ from nascence.exporting.source import write_classes
 _HEADER = '''"""{title}
 
 Made by Nascence {version}. Needs only PyTorch: no part of Nascence is imported. The weights are in {weights}, beside
-this file; their names are those of the network that was trained.
+this file. {about}
 
     from {module} import load, predict
     network = load()
@@ -45,7 +46,7 @@ from torch import Tensor, nn
 _FOOTER = '''
 
 def load(weights: str | Path = Path(__file__).with_name({weights!r})) -> Network:
-    """The network with its trained weights, in evaluation mode."""
+    """The network with its weights, in evaluation mode."""
     network = Network()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     return network.eval()
@@ -82,15 +83,17 @@ def export_python(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     architecture: str | None = None,
+    trained: bool = True,
     batch_sizes: Sequence[int] = (1, 2, 7),
 ) -> ExportCheck:
     """Write ``path`` and, beside it, ``<stem>_weights.pt``; then load the file back and compare its outputs.
 
     The file's ``Network`` has the state dictionary of ``model`` (without modules that only training uses) and takes
     normalised images; its ``predict`` normalises images in [0, 1] by ``mean`` and ``std``. What only training uses
-    (drop path, an auxiliary head) is left out. Raises :class:`ExportError` or another
-    :class:`nascence.errors.NascenceError`, with nothing written, when ``model`` cannot be written down or the file
-    computes something else.
+    (drop path, an auxiliary head) is left out. ``trained`` False is said in the file's first lines.
+
+    Raises :class:`ExportError` or another :class:`nascence.errors.NascenceError`, with nothing written, when ``model``
+    cannot be written down or the file computes something else.
     """
     channels, height, width = check_shape(input_shape)
     check_normalisation(channels, mean, std)
@@ -101,9 +104,9 @@ def export_python(
         classes = write_classes(model, example, "The whole network: images [B, C, H, W] to logits [B, K].")
         with torch.no_grad():
             num_classes = model(example).shape[1]
-        title = "An image classifier found by architecture search."
         text = _HEADER.format(
-            title=title,
+            title="An image classifier found by architecture search.",
+            about="Their names are those of the network that was trained." if trained else UNTRAINED,
             version=__version__,
             weights=weights.name,
             module=path.stem,
@@ -133,7 +136,7 @@ def export_python(
         finally:
             source.unlink(missing_ok=True)
             tensors.unlink(missing_ok=True)
-    return ExportCheck("python", path, tuple(batch_sizes), difference, scale)
+    return ExportCheck("python", path, tuple(batch_sizes), difference, scale, trained=trained)
 
 
 def _constants(

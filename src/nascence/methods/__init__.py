@@ -9,6 +9,11 @@ METHODS = Registry(
         "random": "nascence.methods.random_search:RandomSearch",
         "te-nas": "nascence.methods.te_nas:TENAS",
         "nasi": "nascence.methods.nasi:NASI",
+        "darts": "nascence.methods.darts:DARTS",
+        "gdas": "nascence.methods.gdas:GDAS",
+        "pc-darts": "nascence.methods.pc_darts:PCDARTS",
+        "drnas": "nascence.methods.drnas:DrNAS",
+        "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
         "evolution": "nascence.methods.evolution:Evolution",
     },
 )

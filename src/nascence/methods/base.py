@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nascence.costs.budget import BudgetChecker
-from nascence.errors import SettingError
+from nascence.errors import SettingError, UnknownNameError
 from nascence.spaces import NetworkConfig, Space
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
@@ -31,11 +32,30 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Method(ABC):
-    """Settings as fields (``--set field=value``), the recipe in :meth:`strategy`."""
+    """Settings as fields (``--set field=value``), the recipe in :meth:`strategy`.
+
+    ``PRESETS``: settings by the name of a preset (``--preset``). A method that is dear has ``paper``, what its paper
+    did, and ``laptop``, which an ordinary computer finishes in minutes and which is taken unless another is asked for.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
     paper: ClassVar[str]
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def preset(cls, name: str | None = None) -> tuple[str | None, Mapping[str, Any]]:
+        """The name and the settings of a preset; without a name ``laptop``, where there is one.
+
+        Raises :class:`UnknownNameError`, and :class:`SettingError` where the method has no presets at all.
+        """
+        if name is None:
+            return ("laptop", cls.PRESETS["laptop"]) if "laptop" in cls.PRESETS else (None, {})
+        if not cls.PRESETS:
+            raise SettingError(f"The method {cls.name} has no presets; leave --preset out.")
+        if name not in cls.PRESETS:
+            raise UnknownNameError(f"preset of {cls.name}", name, cls.PRESETS)
+        return name, cls.PRESETS[name]
 
     @property
     def reads_table(self) -> bool:

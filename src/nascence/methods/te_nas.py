@@ -17,7 +17,7 @@ from nascence.scores.ntk import class_summed_kernel, condition_number
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
-from nascence.strategies.pruning import Indicator, SupernetPruning
+from nascence.strategies.pruning import Indicator, SupernetPruning, log_change, relative_change
 from nascence.supernets import MixingWeights, Supernet
 from nascence.tasks.augmentation import shrink
 
@@ -34,7 +34,10 @@ class TENAS(Method):
     ``images``: batch of the tangent kernel. ``image_size``: larger images are averaged down to it, none for no change.
     ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the official code's, a backward pass an image.
     ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
-    ``region_batches``, ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on.
+    ``region_networks``: thin networks a draw, over whose counts the geometric mean is taken. ``region_batches``,
+    ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on in each; on the
+    official 3 x 3 pixels a 3 x 3 kernel sees little but padding and counts for no more than a 1 x 1 kernel.
+    ``change``: of an indicator by a removal, ``log`` of the ratio, or ``relative`` as in the official code.
     ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
     both, or one of them for the ablation.
     """
@@ -43,26 +46,29 @@ class TENAS(Method):
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
 
-    repeats: int = 12
+    repeats: int = 16
     images: int = 32
     image_size: int | None = 16
     batch_norm: BatchNormMode = "frozen"
     initialisation: str = "default"
-    region_batches: int = 3
-    region_patches: int = 1000
-    patch_size: int = 3
+    region_networks: int = 8
+    region_batches: int = 1
+    region_patches: int = 250
+    patch_size: int = 5
+    change: Literal["log", "relative"] = "log"
     prune: int | None = None
     indicators: Literal["both", "ntk-condition", "linear-regions"] = "both"
 
     def __post_init__(self) -> None:
-        at_least(1, repeats=self.repeats, prune=self.prune, region_batches=self.region_batches)
-        at_least(1, region_patches=self.region_patches, patch_size=self.patch_size, image_size=self.image_size)
+        at_least(1, repeats=self.repeats, prune=self.prune, region_networks=self.region_networks)
+        at_least(1, region_batches=self.region_batches, region_patches=self.region_patches)
+        at_least(1, patch_size=self.patch_size, image_size=self.image_size)
         at_least(2, images=self.images)
 
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
         problem.task.check_batch(self.images)
-        if not isinstance(space, CellSpace) or "regions" not in space.networks:
+        if not isinstance(space, CellSpace) or not {"pruning", "regions"} <= set(space.networks):
             raise SettingError(
                 f"te-nas prunes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
             )
@@ -77,12 +83,13 @@ class TENAS(Method):
             draws=self.repeats,
             prune=max(1, (operations - 1) // 2) if self.prune is None else self.prune,
             budget=problem.budget,
+            change={"log": log_change, "relative": relative_change}[self.change],
         )
 
 
 @dataclass(frozen=True)
 class _ConditionNumber:
-    """Condition number of the class-summed kernel of the space's ``score`` supernet on a batch of training images."""
+    """Condition number of the class-summed kernel of the space's ``pruning`` supernet on a batch of training images."""
 
     settings: TENAS
     problem: Problem
@@ -92,7 +99,7 @@ class _ConditionNumber:
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
         supernet = Supernet(
             self.space,
-            self.space.networks["score"],
+            self.space.networks["pruning"],
             in_channels=task.in_channels,
             num_classes=task.num_classes,
             initialisation=settings.initialisation,
@@ -114,13 +121,19 @@ class _ConditionNumber:
 
 @dataclass(frozen=True)
 class _LinearRegions:
-    """Distinct activation patterns of the space's one-channel ``regions`` supernet over small patches."""
+    """Distinct activation patterns of the space's one-channel ``regions`` supernets over small patches: the geometric
+    mean over them. Counts vary far more from network to network than from patch to patch."""
 
     settings: TENAS
     problem: Problem
     space: CellSpace
 
     def __call__(self, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
+        counts = [self._counts(weights, at_round, draw, network) for network in range(self.settings.region_networks)]
+        return torch.stack(counts).log().mean(0).exp()
+
+    def _counts(self, weights: MixingWeights, *place: int) -> Tensor:
+        """[M] numbers of regions; ``place``: round, draw and number of the thin network."""
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
         batches = settings.region_batches
         supernet = Supernet(
@@ -129,10 +142,10 @@ class _LinearRegions:
             in_channels=1,
             num_classes=task.num_classes,
             initialisation=settings.initialisation,
-            seed=derive_seed(seed, "te-nas", "regions", at_round, draw),
+            seed=derive_seed(seed, "te-nas", "regions", *place),
         )
         replace_batch_norm(supernet, "frozen")
-        draws = (generator(seed, "te-nas", "patches", at_round, draw, batch) for batch in range(batches))
+        draws = (generator(seed, "te-nas", "patches", *place, batch) for batch in range(batches))
         patches = [task.patches(settings.region_patches, settings.patch_size, 1, random) for random in draws]
 
         def regions(part: MixingWeights, groups: int) -> Tensor:

@@ -28,6 +28,7 @@ class Contents:
     metrics: Mapping[str, Any] | None
     exports: Mapping[str, Any]
     cloud: Mapping[str, Any] | None
+    trajectory: Mapping[str, Any] | None = None
     front: Mapping[str, Any] | None = None
 
     @classmethod
@@ -35,8 +36,7 @@ class Contents:
         """Raises :class:`RunError` where ``path`` is no run or its search is not finished, and
         :class:`nascence.errors.ArchitectureError` where its architecture is corrupt or foreign."""
         run = RunDirectory.open(path)
-        if not run.has("architecture.json"):
-            raise RunError(f"The search in {run.path} is not finished; continue it with: {run.resume_command}")
+        run.require_architecture()
         return cls(
             path=run.path,
             config=run.config,
@@ -47,6 +47,7 @@ class Contents:
             metrics=_object(run, "metrics.json"),
             exports=_object(run, "exports.json") or {},
             cloud=_object(run, "random_cloud.json"),
+            trajectory=_object(run, "trajectory.json"),
             front=_object(run, "front.json"),
         )
 

@@ -11,6 +11,7 @@ from nascence.reporting.cell import cell_svgs, operation_label
 from nascence.reporting.charts import Point, Series, heat_map, line_chart, scatter_chart
 from nascence.reporting.contents import Contents, Event
 from nascence.reporting.markup import duration, element, escape, number, paragraph, quantity, readable, table
+from nascence.reporting.mixing import epochs_of, mixing
 from nascence.spaces import CellSpace, get_space
 
 _MOST_CHARTS, _MOST_CLASSES, _MOST_PAIRS = 6, 30, 8
@@ -102,12 +103,20 @@ def search(run: Contents) -> str:
     parts = [
         paragraph(f"{len(run.events)} steps, {duration(run.record.get('search_seconds') or 0)} of computing.", "note")
     ]
-    charts = numeric_charts(run.events, skip=("round", "draw", "step", "steps_done", "generation"), x_label="step")
+    epochs = epochs_of(run.events)
+    if epochs:
+        skip = ("epoch", "stage", "step", "cross_entropy_weight", "none_share")
+        charts = numeric_charts(epochs, skip=skip, x_label="epoch", x_name="epoch")
+    else:
+        skip = ("round", "draw", "step", "steps_done", "generation")
+        charts = numeric_charts(run.events, skip=skip, x_label="step")
     if charts:
         parts.append(charts)
+    parts += mixing(run)
     parts += _remaining(run, rounds)
-    if len(run.events) <= 400:
-        parts.append(_log(run.events))
+    logged = epochs or run.events
+    if len(logged) <= 400:
+        parts.append(_log(logged))
     return _section("How the search went", *parts)
 
 
@@ -144,7 +153,11 @@ def _of(kind: str, rounds: Sequence[Event]) -> str:
 
 
 def _log(events: Sequence[Event]) -> str:
-    names = [name for name in dict.fromkeys(name for event in events for name in event) if name != "remaining"]
+    names = [
+        name
+        for name in dict.fromkeys(name for event in events for name in event)
+        if name not in ("remaining", "weights")
+    ]
     rows = [(at + 1, *(_value(event.get(name)) for name in names)) for at, event in enumerate(events)]
     return element(
         "details", element("summary", "Every step"), table(("step", *(readable(name) for name in names)), rows)
@@ -194,7 +207,7 @@ def _family(name: str) -> str:
     first, _, rest = name.partition("_")
     if name in ("trace", "nu"):
         return "kernel trace and its limit"
-    return rest if first in ("train", "test", "validation") and rest else name
+    return rest if first in ("train", "test", "validation", "supernet", "derived") and rest else name
 
 
 def _is_number(value: Any) -> bool:
@@ -411,7 +424,7 @@ def _typed(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(_typed, value))
     return "none" if value is None else str(value)
 
 

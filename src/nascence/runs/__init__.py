@@ -3,7 +3,7 @@
 from nascence.runs.directory import SEARCH, TRAINING, RunDirectory, Stage, check_free
 from nascence.runs.execution import Interrupted, execute
 from nascence.runs.listing import delete_run, list_runs, summary, unfinished_stages
-from nascence.runs.progress import Progress, show_progress
+from nascence.runs.progress import Progress, named_progress, show_progress
 from nascence.runs.resumable import Resumable
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "delete_run",
     "execute",
     "list_runs",
+    "named_progress",
     "show_progress",
     "summary",
     "unfinished_stages",

@@ -109,6 +109,11 @@ class RunDirectory:
         if missing:
             raise RunError(f"{self.path / 'config.json'} is damaged: it has no '{missing[0]}'.")
 
+    def require_architecture(self) -> None:
+        """Raises :class:`RunError` when the search is not finished."""
+        if not self.has("architecture.json"):
+            raise RunError(f"The search in {self.path} is not finished; continue it with: {self.resume_command}")
+
     @property
     def resume_command(self) -> str:
         return f"nascence runs resume {shlex.quote(str(self.path))}"

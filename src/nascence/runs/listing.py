@@ -12,17 +12,21 @@ from nascence.runs import files
 from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory
 from nascence.runs.execution import read_checkpoint
 
+USUAL = Path("runs")
+"""Where runs go that were not told where."""
 _DEPTH = 3
 _KNOWN = ("method", "space", "data", "seed", "created")
 
 
-def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
+def list_runs(root: str | Path = USUAL) -> list[dict[str, Any]]:
     """One :func:`summary` for each run at or up to three levels below ``root``, in the order of their paths.
 
     A damaged or newer run is listed with ``state`` "unreadable" and ``problem``. Raises :class:`RunError` when ``root``
-    is no directory.
+    is no directory; the usual place may be missing as long as nothing was run.
     """
     root = Path(root)
+    if root == USUAL and not root.exists():
+        return []
     if not root.is_dir():
         raise RunError(f"There is no directory {root}; 'nascence search' puts runs into ./runs unless told otherwise.")
     found = [path for level in range(_DEPTH + 1) for path in root.glob("*/" * level + "config.json")]
@@ -75,4 +79,4 @@ def delete_run(path: str | Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-__all__ = ["delete_run", "list_runs", "summary", "unfinished_stages"]
+__all__ = ["USUAL", "delete_run", "list_runs", "summary", "unfinished_stages"]

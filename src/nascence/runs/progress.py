@@ -12,7 +12,7 @@ LINE_SECONDS = 10.0
 
 
 class Progress(ABC):
-    """Told by :func:`nascence.runs.execute` where the work stands, in steps."""
+    """Told by :func:`nascence.runs.execute` where the work stands, in steps. An event's ``warning`` is always shown."""
 
     @abstractmethod
     def begin(self, total: int, done: int) -> None: ...
@@ -27,6 +27,11 @@ class Progress(ABC):
 def show_progress(title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress:
     """A bar when stderr is a terminal, else lines; ``shown``: of each event, these numbers (none given: the first)."""
     return ProgressBar(title, unit, shown) if sys.stderr.isatty() else ProgressLines(title, unit, shown)
+
+
+def named_progress(wanted: bool | str, title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress | None:
+    """What a ``progress`` argument asks for: nothing, :func:`show_progress` with ``title``, or with a title given."""
+    return show_progress(title if wanted is True else wanted, unit, shown) if wanted else None
 
 
 @final
@@ -59,6 +64,8 @@ class ProgressBar(Progress):
     def update(self, total: int, done: int, event: Mapping[str, Any]) -> None:
         rate = f"{self._rate(done):.3g} {self._unit}/s"
         self._bar.update(self._task, total=total, completed=done, rate=rate, facts=facts(event, self._shown))
+        if event.get("warning"):
+            self._bar.console.print(event["warning"], markup=False, highlight=False)
 
     def end(self) -> None:
         self._bar.stop()
@@ -89,6 +96,8 @@ class ProgressLines(Progress):
         self._print(f"{self._title}: {f'continuing at {done}' if done else 'starting'}, {total} {self._unit}")
 
     def update(self, total: int, done: int, event: Mapping[str, Any]) -> None:
+        if event.get("warning"):
+            self._print(str(event["warning"]))
         rate = self._rate(done)
         remaining = duration((total - done) / rate) if rate > 0 else "unknown"
         share = f" ({done / total:.0%})" if total else ""
@@ -141,4 +150,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-__all__ = ["LINE_SECONDS", "Progress", "ProgressBar", "ProgressLines", "duration", "facts", "show_progress"]
+__all__ = [
+    "LINE_SECONDS",
+    "Progress",
+    "ProgressBar",
+    "ProgressLines",
+    "duration",
+    "facts",
+    "named_progress",
+    "show_progress",
+]

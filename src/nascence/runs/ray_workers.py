@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ from nascence.errors import MissingExtraError, RunError
 from nascence.runs.workers import HANDED_OUT, Executor, Item, Pending, Prepare, Result, check_workers, single_thread
 
 CONNECT_SECONDS = 3.0
-JOIN_SECONDS = 45.0
+JOIN_SECONDS = 30.0
+JOIN_TRIES = 5
+"""How often, about a second each, Ray asks what listens at an address before it gives up."""
 
 
 @final
@@ -71,12 +75,37 @@ def check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise _unreachable(address, str(error)) from None
-    # Something listens. Whether it is Ray is asked in a process of its own: Ray ends the process that asks in vain.
-    probe = [sys.executable, "-c", "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)", address]
-    try:
-        subprocess.run(probe, check=True, capture_output=True, timeout=JOIN_SECONDS)
-    except (subprocess.SubprocessError, OSError):
-        raise _unreachable(address, "what listens there does not answer as Ray") from None
+    _try_to_join(address)
+
+
+def _try_to_join(address: str) -> None:
+    """Raises :class:`RunError` when Ray cannot join what listens at ``address``.
+
+    It is asked in a process of its own, since Ray ends the process that asks in vain; at the first word of a missing
+    token that process is ended, which would go on asking.
+    """
+    command = [sys.executable, "-c", "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)", address]
+    environment = {**os.environ, "RAY_NUM_REDIS_GET_RETRIES": str(JOIN_TRIES)}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace", env=environment
+    ) as probe:
+        assert probe.stderr is not None
+        deadline = threading.Timer(JOIN_SECONDS, probe.kill)
+        deadline.start()
+        try:
+            for line in probe.stderr:
+                if "AuthToken" in line or "AuthenticationError" in line:
+                    probe.kill()
+                    raise RunError(
+                        f"The Ray cluster at {address} asks for a token; set RAY_AUTH_MODE=token, with the cluster's"
+                        " token in place, or name it auto on the machine where it was started."
+                    )
+                if "ray[client]" in line:
+                    raise RunError(f"An address such as {address} needs Ray's client; type: pip install 'ray[client]'")
+        finally:
+            deadline.cancel()
+    if probe.returncode != 0:
+        raise _unreachable(address, "what listens there does not answer as Ray")
 
 
 def _unreachable(address: str, why: str) -> RunError:
@@ -89,14 +118,16 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
     remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
     shared = ray.put(prepare)
     pending = Pending(deque(range(len(items))))
-    calls: dict[Any, tuple[Any, int]] = {}
+    calls: dict[Any, tuple[Any, int | None]] = {}  # to the actor and the item, None for its start
     held: dict[Any, deque[int]] = {}
-    useful: set[Any] = set()
+    ready: set[Any] = set()
+    delivered = 0
 
     def start() -> None:
+        """An actor that gets work once it runs: a cluster with fewer free CPUs lets the others wait."""
         actor = remote.remote(shared)
         held[actor] = deque()
-        hand_out(actor)
+        calls[actor.ready.remote()] = (actor, None)
 
     def hand_out(actor: Any) -> None:
         while pending.waiting and len(held[actor]) < HANDED_OUT:
@@ -106,7 +137,7 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
 
     for _ in range(min(workers, len(items))):
         start()
-    while calls:
+    while delivered < len(items):
         finished, _ = ray.wait(list(calls))
         for call in finished:
             if call not in calls:
@@ -118,22 +149,28 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
                 given_back = list(held.pop(actor))
                 for other in [other for other, (owner, _) in calls.items() if owner == actor]:
                     del calls[other]
-                pending.give_back(given_back, items, actor in useful, str(error).strip().splitlines()[-1])
+                pending.give_back(given_back, items, actor in ready, str(error).strip().splitlines()[-1])
                 start()
                 continue
             except ray.exceptions.RayTaskError as error:
                 raise error.cause if isinstance(error.cause, Exception) else error from None
-            useful.add(actor)
+            ready.add(actor)
             pending.early_deaths = 0
-            held[actor].remove(at)
+            if at is not None:
+                held[actor].remove(at)
             hand_out(actor)
-            yield at, result
+            if at is not None:
+                delivered += 1
+                yield at, result
 
 
 class _Actor:
     def __init__(self, prepare: Prepare[Any, Any]) -> None:
         single_thread()
         self._work = prepare()
+
+    def ready(self) -> None:
+        """Answers when :attr:`work` can begin."""
 
     def work(self, item: Any) -> Any:
         return self._work(item)

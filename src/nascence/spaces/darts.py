@@ -61,10 +61,12 @@ class DARTS(CellSpace):
         "evaluation": NetworkConfig(channels=36, depth=20),
         "imagenet": NetworkConfig(channels=48, depth=14),
         "search": NetworkConfig(channels=16, depth=8, affine=False),
+        "search-small": NetworkConfig(channels=4, depth=3, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=1, depth=2, stem_channels=1),
         "proxy": NetworkConfig(channels=4, depth=5),
         "ranking": NetworkConfig(channels=4, depth=3),
         "ranking-deep": NetworkConfig(channels=4, depth=8),
+        "pruning": NetworkConfig(channels=1, depth=2, stem_channels=1),
         "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
     }
 

@@ -35,10 +35,12 @@ class NASBench201(CellSpace):
     networks = {
         "evaluation": NetworkConfig(channels=16, depth=5),
         "search": NetworkConfig(channels=16, depth=5, affine=False, track_running_stats=False),
+        "search-small": NetworkConfig(channels=8, depth=1, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=3, depth=5),
         "proxy": NetworkConfig(channels=8, depth=2),
         "ranking": NetworkConfig(channels=8, depth=1),
         "ranking-deep": NetworkConfig(channels=8, depth=5),
+        "pruning": NetworkConfig(channels=8, depth=1),
         "regions": NetworkConfig(channels=1, depth=1, stages=1, stem_channels=0),
     }
 

@@ -37,6 +37,14 @@ class Strategy(ABC):
     def derive(self) -> Architecture:
         """The result. Only when :attr:`done`; within the budget the strategy was given."""
 
+    def findings(self) -> dict[str, Any]:
+        """What else a finished search has to say, for its record: ``collapsed``, and ``collapse`` in a sentence."""
+        return {}
+
+    def expected_seconds(self) -> float | None:
+        """How long the rest of the search will take on this machine, measured; None where nobody knows."""
+        return None
+
     def front(self) -> Front | None:
         """All of the result, where it is a front; None where it is the one architecture. Only when :attr:`done`."""
         return None

@@ -40,14 +40,34 @@ class Candidate:
     operation: int | None
 
 
+def relative_change(before: Tensor, after: Tensor) -> Tensor:
+    """(before - after) / before for positive values, elementwise, with the limits where one of them is infinite; where
+    ``before`` is zero, zero if nothing changed and minus infinity if the value grew."""
+    ratio = after / before
+    ratio = torch.where(after.isinf() & before.isinf(), 1.0, ratio)
+    return 1 - torch.where((before == 0) & (after == 0), 1.0, ratio)
+
+
+def log_change(before: Tensor, after: Tensor, *, largest: float = 50.0) -> Tensor:
+    """log(before / after) of values >= 0, elementwise, between -+ ``largest``; zero where both are zero or infinite.
+
+    The indicators are positive, and from draw to draw they vary by factors. The mean of :func:`relative_change`, which
+    is bounded by 1 above and by nothing below, is then decided by the few draws in which a value grew most.
+    """
+    ratio = after / before
+    same = (after.isinf() & before.isinf()) | ((after == 0) & (before == 0))
+    return -torch.where(same, 1.0, ratio).log().clamp(-largest, largest)
+
+
 @final
 class SupernetPruning(Strategy):
     """Round after round, score the removal of every remaining operation and drop the worst ``prune`` of every edge.
 
-    A removal's worth is the relative change of each indicator, averaged over ``draws`` draws that all candidates of a
-    round share. Candidates are ranked by each indicator over all edges and kinds of cell, equal values share a rank,
-    and the ranks are added: small sums go first. Once every edge has one operation, a space that keeps fewer edges per
-    node drops whole edges the same way, one node of one kind of cell at a time, ranking within the node.
+    A removal's worth is the ``change`` of each indicator (:func:`log_change` or :func:`relative_change`), averaged over
+    ``draws`` draws that all candidates of a round share. Candidates are ranked by each indicator over all edges and
+    kinds of cell, equal values share a rank, and the ranks are added: small sums go first. Once every edge has one
+    operation, a space that keeps fewer edges per node drops whole edges the same way, one node of one kind of cell at a
+    time, ranking within the node.
 
     With a budget, a removal that would leave no architecture within it is passed over; one that keeps the budget within
     reach always exists. ``excluded`` operations take no part, unless the budget cannot be met without them. One step
@@ -65,6 +85,7 @@ class SupernetPruning(Strategy):
         draws: int,
         prune: int,
         budget: BudgetChecker,
+        change: Callable[[Tensor, Tensor], Tensor] = log_change,
         excluded: Sequence[str] = ("none",),
     ) -> None:
         if draws < 1 or prune < 1:
@@ -73,6 +94,7 @@ class SupernetPruning(Strategy):
         self.indicators = list(indicators)
         self.draws = draws
         self.prune = prune
+        self.change = change
         self.budget = budget
         possible = {option for choice in space.choices for option in choice.options}
         allowed = torch.tensor([name in possible and name not in excluded for name in space.operations])
@@ -114,7 +136,7 @@ class SupernetPruning(Strategy):
         measured = self._measured(weights)
         for indicator in self.indicators:
             values = measured[indicator.name]
-            change = relative_change(values[0], values[1:])
+            change = self.change(values[0], values[1:])
             self.sums[indicator.name] = self.sums.get(indicator.name, torch.zeros_like(change)) + change
             event[indicator.name] = float(values[0])
         self.draw += 1
@@ -151,7 +173,7 @@ class SupernetPruning(Strategy):
         total = torch.zeros(len(candidates), dtype=torch.float64)
         for indicator in self.indicators:
             change = self.sums[indicator.name] / max(self.draw, 1)
-            # an indicator's value falls by this share: wanted where small is better, a loss where large is
+            # by how much the indicator falls: wanted where small is better, a loss where large is
             total += dense_rank(change if indicator.larger_is_better else -change)
         return total
 
@@ -220,17 +242,9 @@ class SupernetPruning(Strategy):
         self._ahead = {}
 
 
-def relative_change(before: Tensor, after: Tensor) -> Tensor:
-    """(before - after) / before for positive values, elementwise, with the limits where one of them is infinite; where
-    ``before`` is zero, zero if nothing changed and minus infinity if the value grew."""
-    ratio = after / before
-    ratio = torch.where(after.isinf() & before.isinf(), 1.0, ratio)
-    return 1 - torch.where((before == 0) & (after == 0), 1.0, ratio)
-
-
 def dense_rank(values: Tensor) -> Tensor:
     """0 for the smallest, equal values share a rank, the next distinct value gets the next integer."""
     return torch.unique(values, return_inverse=True)[1].double()
 
 
-__all__ = ["Candidate", "Indicator", "SupernetPruning", "dense_rank", "relative_change"]
+__all__ = ["Candidate", "Indicator", "SupernetPruning", "dense_rank", "log_change", "relative_change"]

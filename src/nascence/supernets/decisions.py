@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nascence.spaces import CellSpace
+from nascence.supernets.relaxations.gumbel import gumbel_softmax
 
 
 @final
@@ -50,7 +51,7 @@ class Decisions:
         self, logits: dict[str, Tensor], generator: torch.Generator, temperature: float = 1.0, hard: bool = True
     ) -> dict[str, Tensor]:
         """A sample's mixing weights [E, O] per kind of cell, differentiable in ``logits``; soft if not ``hard``."""
-        samples = {name: _gumbel(value, generator, temperature, hard) for name, value in logits.items()}
+        samples = {name: gumbel_softmax(value, generator, temperature, hard) for name, value in logits.items()}
         return self.mixing(samples)
 
     def mixing(self, samples: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -83,13 +84,3 @@ class Decisions:
             else:
                 scores[name] = value.log_softmax(-1)
         return scores
-
-
-def _gumbel(logits: Tensor, generator: torch.Generator, temperature: float, hard: bool) -> Tensor:
-    uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
-    noise = -(-uniform.log()).log()
-    soft = ((logits + noise.to(logits)) / temperature).softmax(-1)
-    if not hard:
-        return soft
-    one_hot = torch.zeros_like(soft).scatter(-1, soft.argmax(-1, keepdim=True), 1.0)
-    return one_hot + (soft - soft.detach())  # in this order the value is one-hot to the bit

@@ -52,7 +52,34 @@ class FusedConv2d(nn.Conv2d):
                 groups = 1
             else:
                 x_BCHW = x_BCHW.repeat(1, used, 1, 1)
-        return nn.functional.conv2d(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
+        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
+        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+
+
+_TINY = 64
+"""Inputs of one output channel (channels of a group, times pixels) up to which a product beats the convolution."""
+
+
+def conv2d_as_product(
+    x_BCHW: Tensor,
+    weight: Tensor,
+    bias: None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...] | str,
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Tensor:
+    """``torch.nn.functional.conv2d`` as a dense matrix product per group: on images of a few pixels, with a channel or
+    two a group, the library's convolution is an order of magnitude slower. The matrices are the convolutions of the
+    unit images."""
+    batch, _, height, width = x_BCHW.shape
+    units = torch.eye(weight.shape[1] * height * width, dtype=x_BCHW.dtype, device=x_BCHW.device)
+    units = units.view(len(units), -1, height, width).repeat(1, groups, 1, 1)
+    images = nn.functional.conv2d(units, weight, bias, stride, padding, dilation, groups)
+    matrix_GIO = images.view(len(units), groups, -1).transpose(0, 1)
+    out_GBO = x_BCHW.reshape(batch, groups, -1).transpose(0, 1) @ matrix_GIO
+    return out_GBO.transpose(0, 1).reshape(batch, -1, *images.shape[2:])
 
 
 @final
@@ -77,9 +104,31 @@ class FusedReLU(nn.ReLU):
         return (signs_MNTCHW & runs_MT[:, None, :, None, None, None]).flatten(2, 3).flatten(0, 1)
 
 
+class _SameLayout(torch.autograd.Function):
+    """The identity, whose gradient has the memory layout of its value: mixed layouts are many times slower."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x_BCHW: Tensor) -> Tensor:
+        return x_BCHW.view_as(x_BCHW)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.contiguous(memory_format=torch.channels_last)
+
+
 @final
 class FusedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation of T * C channels, of which only those of the active edges may be there."""
+    """Batch normalisation of T * C channels, of which only those of the active edges may be there.
+
+    ``scale``: the output of every active edge times its entry [T'], None for all ones. The product comes with the
+    normalisation at no cost, and so does its gradient.
+    """
 
     def __init__(self, template: nn.BatchNorm2d, copies: int) -> None:
         super().__init__(
@@ -89,24 +138,33 @@ class FusedBatchNorm2d(nn.BatchNorm2d):
         )
         self.copies = copies
         self.active: Active = None
+        self.scale: Tensor | None = None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        if self.active is None:
+        if self.active is None and self.scale is None:
             return super().forward(x_BCHW)
         weight, bias, mean, var = (
             None if value is None else select_copies(value, self.copies, self.active)
             for value in (self.weight, self.bias, self.running_mean, self.running_var)
         )
+        if self.scale is not None:
+            scale_C = self.scale.repeat_interleave(self.num_features // self.copies)
+            weight = scale_C if weight is None else weight * scale_C
+            bias = None if bias is None else bias * scale_C
         batch_statistics = self.training or mean is None
         out = nn.functional.batch_norm(
             x_BCHW, mean, var, weight, bias, batch_statistics, self.momentum or 0.0, self.eps
         )
+        if channels_last(out):
+            out = _SameLayout.apply(out)
         if self.training and self.running_mean is not None and self.running_var is not None:
-            assert mean is not None
-            assert var is not None
-            with torch.no_grad():  # the selection was a copy: write the new statistics back
-                for whole, part in ((self.running_mean, mean), (self.running_var, var)):
-                    whole.unflatten(0, (self.copies, -1))[list(self.active)] = part.unflatten(0, (len(self.active), -1))
+            with torch.no_grad():
+                if self.active is not None:  # the selection was a copy: write the new statistics back
+                    assert mean is not None
+                    assert var is not None
+                    for whole, part in ((self.running_mean, mean), (self.running_var, var)):
+                        parts = part.unflatten(0, (len(self.active), -1))
+                        whole.unflatten(0, (self.copies, -1))[list(self.active)] = parts
                 if self.num_batches_tracked is not None:
                     self.num_batches_tracked += 1
         return out
@@ -165,6 +223,25 @@ class BoxAverage(nn.Module):
             counts[0] -= 1
             counts[-1] -= 1
         return _BoxSum.apply(x_BCHW) / (height[:, None] * width)
+
+
+def channels_last(x_BCHW: Tensor) -> bool:
+    """Whether channels lie side by side in memory, and rows of them do not by chance."""
+    return x_BCHW.is_contiguous(memory_format=torch.channels_last) and not x_BCHW.is_contiguous()
+
+
+def is_fused(operation: nn.Module) -> bool:
+    """Whether the output has the channels of all edges, or one edge's that serve them all."""
+    return any(isinstance(module, FusedConv2d) for module in operation.modules())
+
+
+def last_norm(operation: nn.Module) -> FusedBatchNorm2d | None:
+    """The normalisation that a fused operation ends with, where it does."""
+    if isinstance(operation, FusedFactorizedReduce):
+        return last_norm(operation.norm)
+    if isinstance(operation, nn.Sequential):
+        return last_norm(operation[-1]) if len(operation) else None
+    return operation if isinstance(operation, FusedBatchNorm2d) else None
 
 
 def fuse(template: nn.Module, copies: int) -> nn.Module:
@@ -238,7 +315,10 @@ __all__ = [
     "FusedConv2d",
     "FusedFactorizedReduce",
     "FusedReLU",
+    "channels_last",
     "fuse",
+    "is_fused",
+    "last_norm",
     "select_copies",
     "use_box_averages",
 ]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig, Zero, build_operation
 from nascence.seeding import generator
 from nascence.spaces import CellShape, CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge, Fill
-from nascence.supernets.fused import FusedConv2d, FusedReLU, fuse
+from nascence.supernets.fused import FusedReLU, channels_last, fuse, is_fused, last_norm
 
 MixingWeights = Mapping[str, Tensor]
 """Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
@@ -27,6 +29,11 @@ class MixedCell(nn.Module):
     that needs no gradient costs nothing: its operation is not run.
 
     ``mixing`` [E, O], or [M, E, O] with inputs [M * N, C, H, W]: the first N belong to the first of M networks, etc.
+    ``sparse``: a weight of exactly zero costs nothing even where it needs a gradient, which is then zero.
+
+    ``partial`` K above 1: partial channels (Xu et al., PC-DARTS, ICLR 2020, section 3.1). The first C / K channels of a
+    node go through the operations; the others pass by, times the sum of the edge's weights (max-pooled where the edge
+    has stride 2); then the channels are shuffled in K groups. Both are linear, so it is done once a node.
     """
 
     def __init__(
@@ -38,21 +45,27 @@ class MixedCell(nn.Module):
         fill: Fill,
         preprocess: Sequence[nn.Module] = (),
         reduction: bool = False,
+        partial: int = 1,
     ) -> None:
         super().__init__()
+        if channels % partial:
+            raise SettingError(f"A cell of {channels} channels cannot send 1/{partial} of them through its operations.")
         self.kind = kind
         self.shape = shape
+        self.partial = partial
+        self.mixed_channels = channels // partial
         self.preprocess = nn.ModuleList(preprocess)
         self.sources = nn.ModuleList()
         self.zeros = nn.ModuleList()
         for source in range(shape.inputs + shape.nodes - 1):
             stride = 2 if reduction and source < shape.inputs else 1
             at = self._edges_from(source)
-            candidates = fill(Edge(kind, at[0], channels, stride, norm))
+            candidates = fill(Edge(kind, at[0], self.mixed_channels, stride, norm))
             assert isinstance(candidates, nn.ModuleList)
             self.sources.append(nn.ModuleList(fuse(candidate, len(at)) for candidate in candidates))
-            self.zeros.append(Zero(channels, stride))
+            self.zeros.append(Zero(self.mixed_channels, stride))
         self.mixing: Tensor | None = None
+        self.sparse = False
 
     def _edges_from(self, source: int) -> list[int]:
         return [at for at, edge in enumerate(self.shape.edges) if edge[0] == source]
@@ -62,41 +75,125 @@ class MixedCell(nn.Module):
         states: list[Tensor | None] = list(inputs_BCHW)
         if self.preprocess:
             states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
+        if self.mixing.dim() == 2:
+            used = self._used(self.mixing)
+            if bool((used.all(0) | ~used.any(0)).all()):
+                return self._forward_dense([x for x in states if x is not None], self.mixing, used.any(0).tolist())
         states += [None] * self.shape.nodes
-        for source, candidates in enumerate(self.sources):
+        passing: list[Tensor | None] = [None] * len(states)
+        for source in range(len(states)):
             x_BCHW = states[source]
             assert x_BCHW is not None, "every node has an edge from every earlier one"
-            assert isinstance(candidates, nn.ModuleList)
-            self._leave(source, x_BCHW, candidates, states)
+            if self.partial > 1 and source >= self.shape.inputs:
+                x_BCHW = states[source] = self._complete(x_BCHW, passing[source])
+            if source < len(self.sources):
+                self._leave(source, x_BCHW[:, : self.mixed_channels], states)
+                if self.partial > 1:
+                    self._pass_by(source, x_BCHW[:, self.mixed_channels :], passing)
         assert all(state is not None for state in states)
         inner = [state for state in states[self.shape.inputs :] if state is not None]
         return torch.cat(inner, dim=1) if self.shape.output == "concat" else inner[-1]
 
-    def _leave(self, source: int, x_BCHW: Tensor, candidates: nn.ModuleList, states: list[Tensor | None]) -> None:
+    def _used(self, mixing: Tensor) -> Tensor:
+        """Booleans [E, O]: which operations run on which edges."""
+        if mixing.requires_grad and not self.sparse:
+            return torch.ones(mixing.shape[-2:], dtype=torch.bool)
+        return (mixing != 0).reshape(-1, *mixing.shape[-2:]).any(0).cpu()
+
+    def _forward_dense(self, states: list[Tensor], mixing: Tensor, used: list[bool]) -> Tensor:
+        """Where an operation runs on all edges or on none: the sums of all nodes that are not complete yet lie side by
+        side in one tensor, as the fused operations of one source give them, and no part of it is ever copied out."""
+        shape, channels = self.shape, self.mixed_channels
+        sums: Tensor | None = None
+        beside: list[Tensor | None] = [None] * (shape.inputs + shape.nodes)
+        for source, candidates in enumerate(self.sources):
+            if source >= shape.inputs:
+                assert sums is not None
+                last = channels_last(sums)
+                complete, sums = sums.split([channels, sums.shape[1] - channels], dim=1)
+                if last:
+                    complete = complete.contiguous(memory_format=torch.channels_last)
+                states.append(self._complete(complete, beside[source]))
+            x_BCHW = states[source][:, :channels] if self.partial > 1 else states[source]
+            edges = self._edges_from(source)
+            assert isinstance(candidates, nn.ModuleList)
+            for at, operation in enumerate(candidates):
+                if used[at] and not isinstance(operation, Zero):
+                    sums = self._add_dense(sums, operation, x_BCHW, mixing[edges, at])
+            if sums is None:
+                sums = self.zeros[source](x_BCHW).repeat(1, len(edges), 1, 1)
+            if self.partial > 1:
+                self._pass_by(source, states[source][:, channels:], beside)
+        assert sums is not None
+        states.append(self._complete(sums, beside[-1]))
+        inner = states[shape.inputs :]
+        return torch.cat(inner, dim=1) if shape.output == "concat" else inner[-1]
+
+    def _complete(self, mixed_BCHW: Tensor, beside_BCHW: Tensor | None) -> Tensor:
+        """A node from what went through operations and what passed by."""
+        if beside_BCHW is None:
+            return mixed_BCHW
+        return shuffle_channels(torch.cat([mixed_BCHW, beside_BCHW], dim=1), self.partial)
+
+    @staticmethod
+    def _add_dense(sums: Tensor | None, operation: nn.Module, x_BCHW: Tensor, factors_T: Tensor) -> Tensor:
+        """sums [B, T * C, H, W] plus each edge's factor times the operation."""
+        _activate(operation, None, None)
+        norm = last_norm(operation)
+        if norm is not None:
+            norm.scale = factors_T
+            out = operation(x_BCHW)
+            norm.scale = None
+            return out if sums is None else sums + out
+        out = operation(x_BCHW)
+        edges, fused = len(factors_T), is_fused(operation)
+        if channels_last(x_BCHW):  # the same with channels at the end, so that memory is walked in order
+            out = out.movedim(1, -1)
+            out = out.unflatten(-1, (edges, -1)) if fused else out[..., None, :]
+            added = scaled_sum(
+                None if sums is None else sums.movedim(1, -1).unflatten(-1, (edges, -1)), out, factors_T[:, None]
+            )
+            return added.flatten(-2).movedim(-1, 1)
+        out = out.unflatten(1, (edges, -1)) if fused else out[:, None]
+        factors = factors_T.view(-1, 1, 1, 1)
+        return scaled_sum(None if sums is None else sums.unflatten(1, (edges, -1)), out, factors).flatten(1, 2)
+
+    def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None]) -> None:
         """Add what the edges from ``source`` carry to the nodes they enter."""
         assert self.mixing is not None
+        candidates = self.sources[source]
+        assert isinstance(candidates, nn.ModuleList)
         edges = self._edges_from(source)
         targets = [self.shape.edges[at][1] for at in edges]
         mixing = self.mixing[..., edges, :]
-        used = torch.ones(len(edges), len(candidates), dtype=torch.bool)
-        if not mixing.requires_grad:
-            used = (mixing != 0).reshape(-1, *used.shape).any(0)
+        used = self._used(mixing)
+        choosy = self.sparse or not mixing.requires_grad
         for at, operation in enumerate(candidates):
             active = used[:, at].nonzero().flatten().tolist()
             if not active or isinstance(operation, Zero):
                 continue
-            fused = any(isinstance(m, FusedConv2d) for m in operation.modules())
             # which of the networks side by side have the operation on which active edge
-            runs = None if mixing.dim() == 2 or mixing.requires_grad else mixing[:, active, at] != 0
+            runs = mixing[:, active, at] != 0 if choosy and mixing.dim() == 3 else None
             _activate(operation, None if len(active) == len(edges) else active, runs)
             out = operation(x_BCHW)
-            parts = out.chunk(len(active), dim=1) if fused else [out] * len(active)
+            parts = out.chunk(len(active), dim=1) if is_fused(operation) else [out] * len(active)
             for part, edge in zip(parts, active, strict=True):
                 factor = mixing[..., edge, at]
                 states[targets[edge]] = add_scaled(states[targets[edge]], part, factor)
         for target in targets:
             if states[target] is None:
                 states[target] = self.zeros[source](x_BCHW)
+
+    def _pass_by(self, source: int, x_BCHW: Tensor, passing: list[Tensor | None]) -> None:
+        """The channels that take no part in the operations of the edges from ``source``."""
+        assert self.mixing is not None
+        zero = self.zeros[source]
+        assert isinstance(zero, Zero)
+        if zero.stride > 1:
+            x_BCHW = nn.functional.max_pool2d(x_BCHW, zero.stride, zero.stride, ceil_mode=True)
+        for at in self._edges_from(source):
+            target = self.shape.edges[at][1]
+            passing[target] = add_scaled(passing[target], x_BCHW, self.mixing[..., at, :].sum(-1))
 
 
 def _activate(operation: nn.Module, active: list[int] | None, runs: Tensor | None) -> None:
@@ -107,21 +204,31 @@ def _activate(operation: nn.Module, active: list[int] | None, runs: Tensor | Non
             module.runs = runs
 
 
+def scaled_sum(total: Tensor | None, x: Tensor, factor: Tensor) -> Tensor:
+    """total + factor * x; no total counts as zero."""
+    return x * factor if total is None else torch.addcmul(total, x, factor)
+
+
 def add_scaled(total: Tensor | None, x_BCHW: Tensor, factor: Tensor) -> Tensor:
     """total + factor * x, with a factor [] or one per group of consecutive inputs [M]; no total counts as zero."""
     if factor.dim() == 0:
-        return x_BCHW * factor if total is None else torch.addcmul(total, x_BCHW, factor)
+        return scaled_sum(total, x_BCHW, factor)
     groups = len(factor)
     factor, x = factor.view(-1, 1, 1, 1, 1), x_BCHW.unflatten(0, (groups, -1))
-    out = x * factor if total is None else torch.addcmul(total.unflatten(0, (groups, -1)), x, factor)
-    return out.flatten(0, 1)
+    return scaled_sum(None if total is None else total.unflatten(0, (groups, -1)), x, factor).flatten(0, 1)
+
+
+def shuffle_channels(x_BCHW: Tensor, groups: int) -> Tensor:
+    """Channel g * n + i of ``groups`` groups of n becomes channel i * groups + g."""
+    return x_BCHW.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 @final
 class Supernet(nn.Module):
     """All operations on all edges of all cells of ``space``.
 
-    The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`.
+    The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`. ``cell`` is called
+    like :class:`MixedCell`; ``partial`` is its.
     """
 
     def __init__(
@@ -133,8 +240,12 @@ class Supernet(nn.Module):
         num_classes: int = 10,
         initialisation: str = "default",
         seed: int = 0,
+        partial: int = 1,
+        cell: Callable[..., nn.Module] = MixedCell,
     ) -> None:
         super().__init__()
+        if partial > 1:
+            cell = functools.partial(cell, partial=partial)
 
         def fill(edge: Edge) -> nn.ModuleList:
             return nn.ModuleList(
@@ -142,12 +253,15 @@ class Supernet(nn.Module):
             )
 
         with torch.random.fork_rng(devices=[]):
-            self.network = space.stack(fill, network, in_channels, num_classes, cell=MixedCell)
+            self.network = space.stack(fill, network, in_channels, num_classes, cell=cell)
         initialise(self.network, initialisation, generator(seed, "weights"))
 
-    def forward(self, x_BCHW: Tensor, weights: MixingWeights) -> Tensor:
-        """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has)."""
+    def forward(self, x_BCHW: Tensor, weights: MixingWeights, sparse: bool = False) -> Tensor:
+        """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has).
+
+        ``sparse``: operations of weight zero do not run, and their weight gets no gradient.
+        """
         for module in self.network.modules():
             if isinstance(module, MixedCell):
-                module.mixing = weights[module.kind]
+                module.mixing, module.sparse = weights[module.kind], sparse
         return self.network(x_BCHW)

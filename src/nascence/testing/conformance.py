@@ -447,6 +447,8 @@ def _equal(one: Any, two: Any) -> bool:
         return torch.equal(one, two)
     if isinstance(one, dict):
         return one.keys() == two.keys() and all(_equal(one[key], two[key]) for key in one)
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(_equal(a, b) for a, b in zip(one, two, strict=True))
     return bool(one == two)
 
 

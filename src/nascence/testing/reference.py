@@ -6,6 +6,7 @@ Nothing here is fused, shared or vectorised. Call the networks in float64 (``net
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast, final
@@ -209,15 +210,21 @@ def te_nas_scores(
     kappa_after: Sequence[Sequence[float]],
     regions_before: Sequence[float],
     regions_after: Sequence[Sequence[float]],
+    *,
+    log: bool,
 ) -> list[int]:
     """s of every candidate from finite positive values per repeat, and per repeat and candidate: small ones go first.
 
-    Removals that lower kappa most and cost the fewest regions come first; equal mean changes share a rank.
+    Removals that lower kappa most and cost the fewest regions come first; equal mean changes share a rank. A change is
+    (before - after) / before, or ``log`` (before / after).
     """
+
+    def change(before: float, after: float) -> float:
+        return math.log(before / after) if log else (before - after) / before
 
     def mean_change(before: Sequence[float], after: Sequence[Sequence[float]]) -> list[float]:
         candidates = range(len(after[0]))
-        return [sum((b - row[o]) / b for b, row in zip(before, after, strict=True)) / len(before) for o in candidates]
+        return [sum(change(b, row[o]) for b, row in zip(before, after, strict=True)) / len(before) for o in candidates]
 
     def rank(values: Sequence[float], descending: bool) -> list[int]:
         order = sorted(set(values), reverse=descending)

@@ -36,6 +36,7 @@ class ToySpace(CellSpace):
     networks = {
         "evaluation": NetworkConfig(channels=8, depth=2),
         "search": NetworkConfig(channels=4, affine=False, track_running_stats=False),
+        "search-small": NetworkConfig(channels=4, affine=False, track_running_stats=False),
         "score": NetworkConfig(channels=4),
         "ranking": NetworkConfig(channels=4, depth=2),
         "ranking-deep": NetworkConfig(channels=4, depth=4),

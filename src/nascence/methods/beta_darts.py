@@ -1,0 +1,33 @@
+"""beta-DARTS: DARTS with one more objective, which keeps the softmax weights from growing apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.spaces import CellSpace
+from nascence.supernets.relaxations import Relaxation, Softmax
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class BetaDARTS(GradientMethod):
+    """beta-DARTS (Ye, Li, Li, Chen, Fan & Ouyang, CVPR 2022, arXiv 2203.01665)."""
+
+    name: ClassVar[str] = "beta-darts"
+    title: ClassVar[str] = "beta-DARTS: DARTS with a decay of its softmax weights"
+    paper: ClassVar[str] = "arXiv 2203.01665"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "paper-darts": {"epochs": 50, "beta_decay": 25.0},
+        "laptop": LAPTOP,
+    }
+
+    epochs: int = 100
+    beta_decay: float = 50.0
+    all_operations: bool = False
+
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        return Softmax(space, operations, seed=seed)

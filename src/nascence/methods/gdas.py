@@ -1,0 +1,46 @@
+"""GDAS: one operation an edge is drawn and run, with the gradient of a Gumbel-softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+from nascence.methods.base import at_least
+from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.schedules import Linear
+from nascence.spaces import CellSpace
+from nascence.supernets.relaxations import GumbelSoftmax, Relaxation
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GDAS(GradientMethod):
+    """GDAS (Dong & Yang, CVPR 2019, arXiv 1910.04465).
+
+    ``temperature``, ``final_temperature``: of the Gumbel-softmax, in equal steps from the first epoch to the last.
+    """
+
+    name: ClassVar[str] = "gdas"
+    title: ClassVar[str] = "GDAS: one drawn operation per edge and step, Gumbel-softmax straight through"
+    paper: ClassVar[str] = "arXiv 1910.04465"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "paper-darts": {"batch_size": 256},
+        "laptop": {**LAPTOP, "epochs": 60, "warmup_epochs": 20},
+    }
+
+    epochs: int = 250
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    first: Literal["architecture", "weights"] = "weights"
+    temperature: float = 10.0
+    final_temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(1e-3, temperature=self.temperature, final_temperature=self.final_temperature)
+
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        schedule = Linear(self.temperature, self.final_temperature, reach=True)
+        return GumbelSoftmax(space, operations, schedule, seed=seed)

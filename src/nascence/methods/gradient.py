@@ -1,0 +1,194 @@
+"""What all methods of gradient descent on a supernet share: settings, and the recipe that puts the parts together."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Literal, final
+
+import torch
+
+from nascence.errors import SettingError
+from nascence.methods.base import Method, Problem, at_least
+from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Objective
+from nascence.schedules import Constant, Linear
+from nascence.seeding import derive_seed
+from nascence.spaces import CellSpace
+from nascence.strategies import Strategy
+from nascence.strategies.bilevel import BilevelDescent, Descent
+from nascence.strategies.stages import Stage, parse_stages
+from nascence.supernets import Supernet
+from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, Relaxation
+from nascence.supernets.relaxations.base import participants
+
+LAPTOP: dict[str, Any] = {
+    "size": "search-small",
+    "epochs": 20,
+    "warmup_epochs": 10,
+    "architecture_learning_rate": 3e-3,
+    "train_images": 5000,
+    "valid_images": 5000,
+    "image_size": 16,
+}
+"""What an ordinary computer finishes in minutes: a smaller network, fewer and smaller images, fewer epochs; weights are
+trained alone first, and the architecture takes larger steps, since there are fewer of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientMethod(Method):
+    """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
+
+    ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
+    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks
+    ahead. ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
+    ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay
+    rates. ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one
+    step of the weights. ``first``: whose step comes first in each pair. ``warmup_epochs``: at the beginning of each
+    stage, the weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K each, such as 25:7:6,25:4:4, ``epochs`` in
+    all: so many operations of every edge are kept, and 1/K of the channels go through them. ``partial_channels``: K
+    without stages; 1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax
+    over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the
+    search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one. ``all_operations``:
+    also those that no architecture of the space can have (none on darts) take part in the supernet. ``exclude``:
+    operations that take no part, separated by commas. ``size``: of the supernet, by its name in the space.
+    ``channels``, ``depth``: other ones than that size has. ``train_images``, ``valid_images``: of the halves for
+    weights and architecture, none for all. ``image_size``: larger images are averaged down to it. ``check_images``:
+    validation images on which supernet and derived architecture are compared after each epoch, 0 for none.
+    ``channels_last``: memory layout of images and features. ``bf16``: networks compute in bfloat16 where that is
+    safe. ``device``: cpu, or cuda.
+    """
+
+    epochs: int = 50
+    batch_size: int = 64
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 3e-4
+    clip_norm: float = 5.0
+    architecture_learning_rate: float = 3e-4
+    architecture_betas: tuple[float, float] = (0.5, 0.999)
+    architecture_weight_decay: float = 1e-3
+    order: Literal[1, 2] = 1
+    first: Literal["architecture", "weights"] = "architecture"
+    warmup_epochs: int = 0
+    stages: tuple[str, ...] = ()
+    partial_channels: int = 1
+    edge_normalisation: bool = False
+    beta_decay: float = 0.0
+    kl_anchor: float = 0.0
+    all_operations: bool = True
+    exclude: str = ""
+    size: Literal["search", "search-small"] = "search"
+    channels: int | None = None
+    depth: int | None = None
+    train_images: int | None = None
+    valid_images: int | None = None
+    image_size: int | None = None
+    check_images: int = 512
+    channels_last: bool = False
+    bf16: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def __post_init__(self) -> None:
+        at_least(1, epochs=self.epochs, partial_channels=self.partial_channels, channels=self.channels)
+        at_least(1, depth=self.depth, image_size=self.image_size)
+        at_least(2, batch_size=self.batch_size, train_images=self.train_images, valid_images=self.valid_images)
+        at_least(0, learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
+        at_least(0, momentum=self.momentum, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
+        at_least(0, architecture_learning_rate=self.architecture_learning_rate, warmup_epochs=self.warmup_epochs)
+        at_least(0, architecture_weight_decay=self.architecture_weight_decay, beta_decay=self.beta_decay)
+        at_least(0, kl_anchor=self.kl_anchor, check_images=self.check_images)
+        self.make_stages()
+
+    @abstractmethod
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        """The relaxation over the ``operations`` that take part, as it is at the beginning."""
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """Of the architecture step."""
+        terms: list[Objective] = [CrossEntropy()]
+        if self.beta_decay:
+            terms.append(BetaDecay(Linear(0.0, self.beta_decay)))
+        if self.kl_anchor:
+            terms.append(DirichletAnchor(Constant(self.kl_anchor)))
+        return tuple(terms)
+
+    def weight_objectives(self) -> tuple[Objective, ...]:
+        """Of the weight step."""
+        return (CrossEntropy(),)
+
+    def make_stages(self) -> tuple[Stage, ...]:
+        """Raises :class:`SettingError` where the settings make no stages."""
+        if self.stages:
+            stages = parse_stages(self.stages, self.warmup_epochs)
+            total = sum(stage.epochs for stage in stages)
+            if total != self.epochs:
+                raise SettingError(
+                    f"The stages take {total} epochs in all, but epochs is {self.epochs}; make them equal."
+                )
+            if self.partial_channels != 1:
+                raise SettingError("Each stage says its own K; leave partial_channels at 1.")
+            return stages
+        return (Stage(epochs=self.epochs, warmup=self.warmup_epochs, partial=self.partial_channels),)
+
+    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> Supernet:
+        """The network to be trained, with 1/``partial`` of its channels through the operations."""
+        size = space.networks[self.size]
+        size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
+        task = problem.task
+        return Supernet(
+            space, size, in_channels=task.in_channels, num_classes=task.num_classes, seed=seed, partial=partial
+        )
+
+    @final
+    def strategy(self, problem: Problem) -> Strategy:
+        space = problem.space
+        if not isinstance(space, CellSpace) or self.size not in space.networks:
+            raise SettingError(
+                f"{self.name} trains a supernet of cells, and {space.name} has none; try --method random, or "
+                "--space darts."
+            )
+        relaxation = self.relaxation(space, self._operations(space), derive_seed(problem.seed, "architecture"))
+        if self.kl_anchor and not isinstance(relaxation, Dirichlet):
+            raise SettingError("kl_anchor is about Dirichlet distributions; use it with --method drnas.")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SettingError("There is no GPU that PyTorch can use; leave device at cpu.")
+        if self.edge_normalisation:
+            relaxation = EdgeNormalised(relaxation, seed=derive_seed(problem.seed, "architecture"))
+        return BilevelDescent(
+            space,
+            problem.task,
+            relaxation,
+            lambda partial, seed: self.supernet(problem, space, partial, seed),
+            stages=self.make_stages(),
+            descent=Descent(**{name: getattr(self, name) for name in _SHARED}),
+            objectives=self.objectives(),
+            weight_objectives=self.weight_objectives(),
+            budget=problem.budget,
+            seed=problem.seed,
+        )
+
+    def _operations(self, space: CellSpace) -> tuple[str, ...]:
+        excluded = [name.strip() for name in self.exclude.split(",") if name.strip()]
+        for name in excluded:
+            if name not in space.operations:
+                raise SettingError(
+                    f"exclude names '{name}'; the operations of {space.name}: {', '.join(space.operations)}."
+                )
+        operations = participants(space, self.all_operations, excluded)
+        if not set(operations) & set(participants(space)):
+            raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
+        for stage in self.make_stages()[:1]:
+            if stage.keep not in (None, len(operations)):
+                raise SettingError(
+                    f"The first stage keeps {stage.keep} operations per edge, but nothing is known of them yet and "
+                    f"{len(operations)} take part on {space.name}; expected {stage.epochs}:{len(operations)}:"
+                    f"{stage.partial} as the first of --set stages=..."
+                )
+        return operations
+
+
+_SHARED = [name for name in Descent.__dataclass_fields__ if name in GradientMethod.__dataclass_fields__]
+
+__all__ = ["LAPTOP", "GradientMethod"]

@@ -1,0 +1,33 @@
+"""PC-DARTS: DARTS on a part of the channels, with normalised edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.spaces import CellSpace
+from nascence.supernets.relaxations import Relaxation, Softmax
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PCDARTS(GradientMethod):
+    """PC-DARTS (Xu et al., ICLR 2020, arXiv 1907.05737)."""
+
+    name: ClassVar[str] = "pc-darts"
+    title: ClassVar[str] = "PC-DARTS: DARTS on a part of the channels, with normalised edges"
+    paper: ClassVar[str] = "arXiv 1907.05737"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": {**LAPTOP, "batch_size": 64}}
+
+    batch_size: int = 256
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.0
+    architecture_learning_rate: float = 6e-4
+    warmup_epochs: int = 15
+    partial_channels: int = 4
+    edge_normalisation: bool = True
+
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        return Softmax(space, operations, seed=seed)

@@ -1,0 +1,8 @@
+"""Objectives, one file a term: differentiable parts of a search loss, each with a weight schedule."""
+
+from nascence.objectives.base import Evaluated, Objective, total
+from nascence.objectives.beta_decay import BetaDecay
+from nascence.objectives.cross_entropy import CrossEntropy
+from nascence.objectives.dirichlet_anchor import DirichletAnchor
+
+__all__ = ["BetaDecay", "CrossEntropy", "DirichletAnchor", "Evaluated", "Objective", "total"]

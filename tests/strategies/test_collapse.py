@@ -1,0 +1,98 @@
+import math
+
+import pytest
+import torch
+
+from nascence.spaces import get_space
+from nascence.strategies.collapse import Health, examine
+
+NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
+
+
+def cell(*names):
+    return NB201.architecture(names)
+
+
+def uniform(space):
+    edges, operations = len(space.shape.edges), len(space.operations)
+    return {kind: torch.full((edges, operations), 1 / operations) for kind in space.kinds}
+
+
+CONV, SKIP, NONE = "nor_conv_3x3", "skip_connect", "none"
+
+
+def test_uniform_weights_have_entropy_one_and_no_margin():
+    health = examine(NB201, uniform(NB201), cell(*[CONV] * 6))
+    assert health.entropy == pytest.approx(1.0)
+    assert health.margin == pytest.approx(0.0)
+    assert health.collapse is None
+
+
+def test_entropy_and_margin_by_hand():
+    weights = {"cell": torch.tensor([[0.0, 0.75, 0.25, 0.0, 0.0]] * 6)}
+    health = examine(NB201, weights, cell(*[CONV] * 6))
+    assert health.margin == pytest.approx(0.5)
+    assert health.entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(2))
+    halved = examine(NB201, {"cell": weights["cell"] / 2}, cell(*[CONV] * 6))
+    assert (halved.entropy, halved.margin) == pytest.approx((health.entropy, health.margin)), "rows of any sum"
+    decided = examine(NB201, {"cell": torch.eye(5)[[1] * 6]}, cell(*[CONV] * 6))
+    assert (decided.entropy, decided.margin) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "collapsed"),
+    [
+        ([SKIP] * 6, True),
+        ([SKIP, SKIP, SKIP, SKIP, CONV, CONV], True),
+        ([SKIP, SKIP, NONE, NONE, CONV, CONV], True),
+        ([SKIP, SKIP, SKIP, CONV, CONV, CONV], False),
+        ([CONV] * 6, False),
+    ],
+)
+def test_more_than_half_of_the_edges_do_nothing(names, collapsed):
+    health = examine(NB201, uniform(NB201), cell(*names))
+    assert health.skip_share == names.count(SKIP) / 6
+    assert health.none_share == names.count(NONE) / 6
+    assert (health.collapse is not None) == collapsed
+    assert health.event()["collapsed"] == collapsed
+
+
+@pytest.mark.parametrize(
+    ("names", "connected"),
+    [
+        ([CONV, NONE, CONV, NONE, NONE, CONV], True),  # 0 -> 1 -> 2 -> 3
+        ([NONE, NONE, CONV, NONE, CONV, CONV], False),
+        ([CONV, CONV, CONV, NONE, NONE, NONE], False),
+        ([NONE, NONE, NONE, CONV, NONE, NONE], True),
+    ],
+)
+def test_no_path(names, connected):
+    health = examine(NB201, uniform(NB201), cell(*names))
+    assert health.connected == connected
+    if not connected:
+        assert "no path" in health.collapse
+
+
+def test_cells_that_concatenate():
+    architecture = DARTS.parse(
+        "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)] , reduce=[])".replace(
+            "[('skip_connect', 0), ('skip_connect', 1)]", str([("skip_connect", 0), ("sep_conv_3x3", 1)] * 4)
+        ).replace("reduce=[]", f"reduce={[('skip_connect', 0), ('skip_connect', 1)] * 4}")
+    )
+    health = examine(DARTS, uniform(DARTS), architecture)
+    assert health.skip_share == 12 / 16
+    assert health.connected
+    assert "75%" in health.collapse
+
+
+def test_a_gap_counts_only_where_the_weights_are_decided():
+    """Near-uniform weights leave a large gap by nature: it says nothing about the architecture."""
+    facts = {"skip_share": 0.0, "none_share": 0.0, "margin": 0.9, "connected": True}
+    assert Health(entropy=0.9, supernet_accuracy=80.0, derived_accuracy=10.0, **facts).collapse is None
+    assert Health(entropy=0.1, supernet_accuracy=80.0, derived_accuracy=60.0, **facts).collapse is None
+    assert Health(entropy=0.1, **facts).collapse is None
+    sentence = Health(entropy=0.1, supernet_accuracy=80.0, derived_accuracy=10.0, **facts).collapse
+    assert "10 %" in sentence
+    assert "80 %" in sentence
+    assert sentence.count(".") == 1, "one sentence"
+    assert "try" in sentence
