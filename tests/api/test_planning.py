@@ -89,7 +89,9 @@ def test_how_long_a_search_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, 7.0, []))
     assert planning._search({"method": "x"})["seconds"] == 7
     monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, None, []))
-    assert "longer than the 20 s" in planning._search({"method": "x"})["why"]
+    assert "the first of its 40 steps takes longer than 20 s" in planning._search({"method": "x"})["why"]
+    monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (0, None, []))
+    assert "longer than the 20 s that plan waits" in planning._search({"method": "x"})["why"]
 
 
 def test_a_method_that_cannot_work_there_is_no_mistake() -> None:
