@@ -25,7 +25,7 @@ def measure(
     image_size: int | None = None,
     channels: int | None = None,
     depth: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     repeats: int = 30,
     warm_up: int = 5,
     onnx: bool = True,
@@ -43,19 +43,19 @@ def measure(
     found = get_space(architecture.space)
     task = load_source(data_source(data, data_dir, image_size), download)
     network, shape = network_size(found, task, channels, depth), input_shape(task)
-    model = CostModel(found, network, shape, task.num_classes, threads=threads)
     counted = [cost for cost in (COSTS.get(name) for name in COSTS.names()) if cost.key != "latency_ms"]
-    costs: list[dict[str, Any]] = [
-        {
-            "name": cost.name,
-            "value": model.cost(cost.key, architecture),
-            "unit": cost.unit,
-            "batch": cost.batch,
-            "device": cost.device,
-        }
-        for cost in counted
-    ]
-    with compute_threads(threads):
+    with compute_threads(threads) as threads:
+        model = CostModel(found, network, shape, task.num_classes, threads=threads)
+        costs: list[dict[str, Any]] = [
+            {
+                "name": cost.name,
+                "value": model.cost(cost.key, architecture),
+                "unit": cost.unit,
+                "batch": cost.batch,
+                "device": cost.device,
+            }
+            for cost in counted
+        ]
         measured = {"PyTorch": model.networks.measure(architecture, repeats, warm_up)}
         if onnx:
             module = model.networks.build(architecture)
@@ -79,22 +79,25 @@ def measure_table(
     image_size: int | None = None,
     channels: int | None = None,
     depth: int | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     checks: int = 50,
     seed: int = 0,
     overwrite: bool = False,
     download: bool = False,
 ) -> LatencyTable:
     """Measure the parts of a space's networks for ``data`` into the JSON file ``out``, and the error of adding them up
-    on ``checks`` random networks. Raises :class:`nascence.errors.NascenceError`, before anything is measured."""
+    on ``checks`` random networks. ``threads``: as the searches that look it up will have. Raises
+    :class:`nascence.errors.NascenceError`, before anything is measured.
+    """
     path = Path(out)
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")
     found = get_space(space)
     task = load_source(data_source(data, data_dir, image_size), download)
     network = network_size(found, task, channels, depth)
-    model = CostModel(found, network, input_shape(task), task.num_classes, threads=threads)
-    table = LatencyTable.measure(model, checks, seed)
+    with compute_threads(threads) as threads:
+        model = CostModel(found, network, input_shape(task), task.num_classes, threads=threads)
+        table = LatencyTable.measure(model, checks, seed)
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_json(path, table.to_json())

@@ -129,9 +129,7 @@ def _search(config: Mapping[str, Any]) -> dict[str, Any]:
     if not seconds:
         why = f"its first step takes longer than the {SEARCH_SECONDS:g} s that plan waits"
         if steps:
-            why = (
-                f"the first of its {steps} steps takes longer than {SEARCH_SECONDS:g} s"
-            )
+            why = f"the first of its {steps} steps takes longer than {SEARCH_SECONDS:g} s"
         return {**about, "steps": steps or None, "seconds": None, "timed": 0, "why": why}
     return {**about, "steps": steps, "seconds": fmean(seconds) * steps, "timed": len(seconds), "why": None}
 

@@ -13,16 +13,13 @@ from nascence.errors import SettingError
 
 
 def command(
-    target: Annotated[
-        str | None,
-        typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="[ARCH]"),
-    ] = None,
+    target: options.MaybeTarget = None,
     space: options.Space = "nas-bench-201",
     data: options.Data = "digits",
     data_dir: options.DataDir = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Without ARCH: the file for the latencies of the space's parts.", metavar="FILE"),
+        typer.Option(help="Without TARGET: the file for the latencies of the space's parts.", metavar="FILE"),
     ] = None,
     checks: Annotated[int, typer.Option(help="Random networks that the file is checked on.", metavar="N")] = 50,
     repeats: Annotated[int, typer.Option(help="Timed passes of a network.", metavar="N")] = 30,
@@ -30,13 +27,13 @@ def command(
     channels: options.Channels = None,
     depth: options.Depth = None,
     image_size: options.ImageSize = None,
-    threads: Annotated[int, typer.Option(help="Compute threads.", metavar="N")] = 1,
+    threads: options.Threads = None,
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
-    """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no ARCH,
+    """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no TARGET,
     the latencies of the parts of a space's networks, which searches and plans then look up."""
     from nascence.api.measuring import measure, measure_table
 

@@ -16,7 +16,7 @@ from nascence.runs.progress import duration
 
 
 def command(
-    method: Annotated[str, typer.Option(help="How to search; 'nascence methods' lists them.")] = "te-nas",
+    method: options.Method = "te-nas",
     space: options.Space = "nas-bench-201",
     data: options.Data = "digits",
     data_dir: options.DataDir = None,

@@ -14,9 +14,7 @@ from nascence.runs.progress import duration
 
 
 def command(
-    target: Annotated[
-        str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
-    ],
+    target: options.Target,
     pick: Annotated[
         str | None,
         typer.Option(
