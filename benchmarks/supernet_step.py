@@ -6,12 +6,13 @@ Three ways, in fp32 and on the same numbers: ``fused`` is ours, with channels la
 and only the gradients that each step needs; ``obvious`` has one module per edge, and the same gradients; ``usual`` is
 ``obvious`` as it is commonly written, all gradients in both steps. Prints seconds per pair of steps (the median; of
 computing time on one thread, so that other work on the machine counts less), the ratios, peak memory of the tensors
-that autograd keeps, and the largest differences of logits and gradients.
+that autograd keeps, and the largest differences of logits and gradients in float64.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, get_space
 from nascence.supernets import Supernet
+from nascence.supernets.fused import use_quick_gradients
 from nascence.testing.reference import ObviousSupernet, per_edge
 
 Result = tuple[Tensor, tuple[Tensor, ...]]
@@ -50,6 +52,7 @@ def main() -> None:
     images = torch.randn(options.batch, 3, options.size, options.size, generator=generator(0, "images"))
     labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
+    use_quick_gradients(fused)
     fused.to(memory_format=layout)  # type: ignore[call-overload]
     own = images.to(memory_format=layout)
 
@@ -62,14 +65,10 @@ def main() -> None:
         "obvious": lambda: pair_of_steps(obvious, logits, images, labels),
         "usual": lambda: usual_pair(obvious, logits, images, labels),
     }
-    one, two = ways["fused"](), ways["obvious"]()  # warms up, too
-    gradients = per_edge(fused, {name: p.grad for name, p in fused.named_parameters() if p.grad is not None})
-    weight_pairs = [(gradients[name], p.grad) for name, p in obvious.named_parameters() if p.grad is not None]
-    differences = {
-        "logits": relative(one[0], two[0]),
-        "architecture gradient": max(relative(a, b) for a, b in zip(one[1], two[1], strict=True)),
-        "weight gradient": relative(*(torch.cat([p[at].flatten() for p in weight_pairs]) for at in (0, 1))),
-    }
+    for name, difference in differences(fused, obvious, logits, images, labels).items():
+        print(f"largest difference of the {name} in float64, batch 8: {difference:.1e} of its largest entry")
+    for way in ways.values():  # warms up
+        way()
     clock = time.process_time if options.threads == 1 else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.steps):  # alternating, so that all see the same machine
@@ -88,8 +87,22 @@ def main() -> None:
         print(f"ratio to {name:8s} {seconds[name] / seconds['fused']:6.2f}")
     for name, way in ways.items():
         print(f"{name:8s} keeps {kept_bytes(way) / 2**20:8.1f} MiB for its backward pass at most")
-    for name, difference in differences.items():
-        print(f"largest difference of the {name}: {difference:.1e} of its largest entry")
+
+
+def differences(
+    fused: Supernet, obvious: ObviousSupernet, logits: dict[str, Tensor], images: Tensor, labels: Tensor
+) -> dict[str, float]:
+    """Between both networks in float64, where rounding does not hide anything."""
+    logits = {kind: value.double() for kind, value in logits.items()}
+    one, two = (copy.deepcopy(network).double() for network in (fused, obvious))
+    results = [pair_of_steps(network, logits, images[:8].double(), labels[:8]) for network in (one, two)]
+    gradients = per_edge(one, {name: p.grad for name, p in one.named_parameters() if p.grad is not None})
+    pairs = [(gradients[name], p.grad) for name, p in two.named_parameters() if p.grad is not None]
+    return {
+        "logits": relative(results[0][0], results[1][0]),
+        "architecture gradient": max(relative(a, b) for a, b in zip(results[0][1], results[1][1], strict=True)),
+        "weight gradient": relative(*(torch.cat([p[at].flatten() for p in pairs]) for at in (0, 1))),
+    }
 
 
 def pair_of_steps(network: nn.Module, logits: dict[str, Tensor], images: Tensor, labels: Tensor) -> Result:

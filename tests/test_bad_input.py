@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
     classes(root / "pets")
     classes(root / "one class", names=("cat",))
-    classes(root / "few", count=1)
+    classes(root / "few", count=3)
+    classes(root / "single", count=1)
     classes(root / "text inside")
     (root / "text inside/dog/notes.txt").write_text("no image")
     for name, content in (("truncated", encoded(3)[:-30]), ("no bytes", b""), ("not an image", b"GIF89a of a kind")):
@@ -161,6 +163,13 @@ def answers(place: Path) -> dict[str, Told]:
         Path(name, "config.json").write_text(json.dumps(changed))
     Path("damaged").mkdir()
     Path("damaged/config.json").write_text("{")
+    for name, file, text in (
+        ("odd", "metrics.json", "[]"),
+        ("empty", "metrics.json", "{}"),
+        ("hollow", "architecture.json", "{}"),
+    ):
+        shutil.copytree("trained", name)
+        Path(name, file).write_text(text)
     lines = [line for line, _ in CASES] + WITH_JSON
     return dict(zip(lines, say(*lines), strict=True))
 
@@ -203,6 +212,8 @@ DATA = [
     ("not an image", "damaged"),
     ("empty class", "emu is empty"),
     ("sizes", "--image-size"),
+    ("single", "for testing"),
+    (" ", "is empty"),
     ("cut.npz", "no valid .npz"),
     ("empty.npz", "no valid .npz"),
     ("unequal.npz", "20 images"),
@@ -251,6 +262,13 @@ REST = [
     ("score", "nothing to score"),
     ("export found", "nascence train found"),
     ("export trained --out words.txt", "--overwrite"),
+    ("export trained --out pets --overwrite", "is a directory"),
+    ("export trained --format python --out net", "no name of a Python file"),
+    ("export trained --format python --out 'my net.py'", "no name of a Python file"),
+    ("export hollow", "hollow/architecture.json"),
+    ("train odd --epochs 1", "odd/metrics.json"),
+    ("runs show odd", "odd/metrics.json"),
+    ("train empty --epochs 1", "empty/metrics.json"),
     ("export nothing", "no run directory"),
     ("report pets", "no run directory"),
     ("runs show newer", "newer Nascence"),

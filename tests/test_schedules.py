@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from nascence.schedules import Constant, Cosine, Exponential, Linear, Moment
+from nascence.schedules import Constant, Cosine, Exponential, Linear, Moment, Ramp
 
 
 def over(schedule, epochs=100, stage=0, stage_epochs=None):
@@ -48,3 +48,9 @@ def test_stage_and_search():
     assert Linear(0, 1, over="stage", reach=True)(moment) == pytest.approx(10 / 19)
     assert Constant(3.0)(moment) == 3
     assert Linear(1, 2, reach=True)(Moment(0, 1)) == 1, "a single epoch divides by nothing"
+
+
+def test_a_ramp_rises_and_stays():
+    ramp = Ramp(2.0, 4)
+    assert [ramp(Moment(epoch, 10)) for epoch in range(7)] == [0, 0.5, 1, 1.5, 2, 2, 2]
+    assert Ramp(2.0, 0)(Moment(0, 10)) == 2

@@ -74,6 +74,18 @@ class Exponential(Schedule):
 
 @final
 @dataclass(frozen=True)
+class Ramp(Schedule):
+    """From 0 in the first epoch of the search up to ``end`` after ``epochs`` of them, and there it stays."""
+
+    end: float
+    epochs: int
+
+    def __call__(self, moment: Moment) -> float:
+        return self.end * min(1.0, moment.epoch / self.epochs) if self.epochs else self.end
+
+
+@final
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """From ``start`` along half a cosine towards ``end``, which follows the last epoch (Loshchilov & Hutter 2017)."""
 
@@ -85,4 +97,4 @@ class Cosine(Schedule):
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * moment.share(self.over))) / 2
 
 
-__all__ = ["Constant", "Cosine", "Exponential", "Linear", "Moment", "Schedule"]
+__all__ = ["Constant", "Cosine", "Exponential", "Linear", "Moment", "Ramp", "Schedule"]

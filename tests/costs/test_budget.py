@@ -260,7 +260,7 @@ def test_violation_adds_up_what_is_too_much():
 def test_a_space_whose_costs_do_not_add_up():
     """Each limit is checked by itself, and the cheapest architecture is found."""
     from nascence.spaces import SPACES
-    from nascence.strategies.sampling import sample_within
+    from nascence.strategies.sampling import draw_within
 
     space = Entangled()
     SPACES._entries.setdefault(space.name, type(space))
@@ -270,7 +270,7 @@ def test_a_space_whose_costs_do_not_add_up():
     assert not checker.adds_up
     checker.check()
     assert checker.model.params(checker.cheapest()) == costs[0]
-    architecture, _, uniform = sample_within(space, checker, torch.Generator().manual_seed(0))
+    architecture, _, uniform = draw_within(space, checker, torch.Generator().manual_seed(0))
     assert checker.allows(architecture)
     assert isinstance(uniform, bool)
     with pytest.raises(BudgetError, match="reachable: parameters from"):

@@ -26,6 +26,11 @@ TINY = {
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
     "beta-darts": GRADIENT,
     "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
+    "dots": {**GRADIENT, "epochs": 4},
+    "explicit-topology": {**GRADIENT, "epochs": 2, "edge_cost": 0.01},
+    "msg-das": {**GRADIENT, "epochs": 2, "warmup_epochs": 1, "distillation_epochs": 0},
+    "toponas": GRADIENT,
+    "rank": {"exhaustive": 10, "evaluations": 5, "population": 3, "parents": 2, "finalists": 2, "draws": 2, "batch": 2},
 }
 MANY_CANDIDATES = {"prune": 9, "indicators": "ntk-condition", "images": 2}
 NETWORKS = {"nas-bench-201": NetworkConfig(channels=4), "darts": NetworkConfig(channels=2, depth=2)}

@@ -52,7 +52,7 @@ def fabricate(tmp_path: Path) -> Fabricate:
         names = NAMES if names is None else names
         found = get_space(space)
         architecture = found.sample(torch.Generator().manual_seed(1))
-        network = {"channels": 4, "depth": 1 if space == "nas-bench-201" else 3}
+        network = {"channels": 4, "depth": 3 if space == "darts" else 1}
         task = {"class_names": names, "input_shape": [1, 8, 8], "train_images": 1000, "test_images": 200}
         config = {
             "format": 1,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nascence.configuration import from_json
@@ -47,6 +49,22 @@ def test_all_are_scored_when_there_is_time(fabricate) -> None:
     cloud = random_cloud(run, 2, score_seconds=1e9, draws=1)
     assert cloud is not None
     assert all(point["scores"]["linear-regions"] >= 1 for point in cloud["points"])
+
+
+def test_fewer_images_than_a_kernel_usually_has(fabricate, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    np.savez(tmp_path / "six.npz", images=pixels, labels=np.arange(6) % 2)
+    cloud = random_cloud(Contents.read(fabricate(data=str(tmp_path / "six.npz"), names=["0", "1"])), 1, draws=1)
+    assert cloud is not None
+    assert "note" not in cloud
+    assert set(cloud["found"]["scores"]) == {"ntk-condition", "linear-regions"}
+
+
+def test_a_space_without_a_network_for_regions_has_the_other_score(fabricate) -> None:
+    run = Contents.read(fabricate("nas-bench-macro", names=[str(at) for at in range(10)]))
+    cloud = random_cloud(run, 1, score_seconds=1e9, draws=1)
+    assert cloud is not None
+    assert [set(point["scores"]) for point in (cloud["found"], *cloud["points"])] == [{"ntk-condition"}] * 2
 
 
 def test_missing_data_are_said_not_hidden(fabricate) -> None:

@@ -53,6 +53,27 @@ def test_az_nas_is_the_sum_of_logarithms():
     assert AGGREGATES.get("az-nas")(columns) == pytest.approx(expected)
 
 
+def test_nascence_by_hand():
+    """Three architectures: the second wins over the first, which has more best ranks and more worst ones."""
+    columns = {
+        "nascence-expressivity": [9, 8, -math.inf],
+        "nascence-activations": [300, 200, 100],
+        "nascence-patterns": [7, 7, 5],
+        "nascence-separability": [-20, -30, -25],
+        "nascence-trainability": [-0.5, -0.1, -0.3],
+        "flops": [1, 3, 2],
+    }
+    # ranks: 3 2 1; 3 2 1; 2.5 2.5 1; 3 1 2; 1 3 2; 1 3 2
+    expected = [
+        math.log(3 * 3 * 2.5 * 3 * 1 * 1 / 3**6),
+        math.log(2 * 2 * 2.5 * 1 * 3 * 3 / 3**6),
+        math.log(1 * 1 * 1 * 2 * 2 * 2 / 3**6),
+    ]
+    found = AGGREGATES.get("nascence")(columns)
+    assert found == pytest.approx(expected)
+    assert found.argsort().tolist() == [2, 0, 1]
+
+
 def test_te_nas_adds_ranks():
     value = AGGREGATES.get("te-nas-ranks")({"ntk-condition": [5, math.inf, 7], "linear-regions": [10, 30, 20]})
     assert value == pytest.approx([4 / 3, 4 / 3, 4 / 3])
@@ -69,3 +90,11 @@ def test_mistakes():
         ranks([])
     with pytest.raises(UnknownNameError, match="Unknown aggregate"):
         AGGREGATES.get("az")
+
+
+def test_the_published_set_of_vkdnw_for_nas_bench_201() -> None:
+    parts = {part.score: part.larger_is_better for part in AGGREGATES.get("vkdnw-agg").parts}
+    assert parts == dict.fromkeys(("flops", "az-expressivity", "az-trainability", "jacob-cov", "vkdnw"), True)
+    columns = {name: [1.0, 2.0, 3.0] for name in parts} | {"vkdnw": [2.0, 1.0, 3.0]}
+    expected = [4 * np.log(1 / 3) + np.log(2 / 3), 4 * np.log(2 / 3) + np.log(1 / 3), 0.0]
+    assert AGGREGATES.get("vkdnw-agg")(columns) == pytest.approx(expected)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nascence.scores import Probe
-from nascence.scores.az_nas import Expressivity, Progressivity, Trainability, _trainability, spectrum_entropy
+from nascence.scores.az_nas import Expressivity, Progressivity, Trainability, gradient_map, spectrum_entropy
 from nascence.spaces import get_space
 
 
@@ -50,7 +50,7 @@ def test_trainability(probe, features):
                     window = into[n, :, i * step : (i + 1) * step, j * step : (j + 1) * step].flatten()
                     total += torch.outer(window, out[n, :, i, j])
         sigma = float(torch.linalg.matrix_norm(total / (images * height * width), ord=2))
-        assert _trainability(into, out) == pytest.approx(2 - sigma - 1 / sigma, rel=1e-9)
+        assert gradient_map(into, out) == pytest.approx(2 - sigma - 1 / sigma, rel=1e-9)
 
 
 def test_trainability_is_the_mean_over_blocks(probe):

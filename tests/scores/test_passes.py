@@ -23,7 +23,9 @@ CELL = "|nor_conv_3x3~0|+|nor_conv_1x1~0|avg_pool_3x3~1|+|skip_connect~0|nor_con
 
 def small(name):
     kind = SCORES.get(name)
-    images = {"images": 16 if name == "swap" else 4}  # four images have 16 patterns only: every network shows them all
+    images = {
+        "images": 16 if name in ("swap", "nascence-patterns") else 4
+    }  # four images have 16 patterns only: every network shows them all
     return kind(**{key: value for key, value in images.items() if key in kind.__dataclass_fields__})
 
 

@@ -14,7 +14,7 @@ from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies import Front, Objective
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import hypervolume, non_dominated
-from nascence.strategies.sampling import sample_within
+from nascence.strategies.sampling import draw_within
 from nascence.testing import AdditiveObjective, toy_space
 
 NB201 = get_space("nas-bench-201")
@@ -187,7 +187,7 @@ def test_three_objectives():
 def test_samples_within_a_budget():
     checker = Budget(max_params=6000).bind(NB201, SMALL, input_shape=(3, 8, 8))
     for at in range(5):
-        architecture, tries, uniform = sample_within(NB201, checker, generator(at))
+        architecture, tries, uniform = draw_within(NB201, checker, generator(at))
         assert checker.allows(architecture)
         assert uniform
         assert tries >= 1

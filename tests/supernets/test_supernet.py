@@ -7,6 +7,7 @@ from nascence.seeding import generator
 from nascence.spaces import CellShape, NetworkConfig, get_space
 from nascence.spaces.cells import Edge
 from nascence.supernets import MixedCell, Supernet
+from nascence.supernets.fused import FusedConv2d, use_quick_gradients
 from nascence.supernets.supernet import add_scaled
 from nascence.testing.reference import ObviousSupernet, per_edge
 from nascence.testing.toy import toy_space
@@ -295,6 +296,14 @@ def test_channels_last_equals_obvious(space, affine_track):
     x = images().contiguous(memory_format=torch.channels_last)
     for active in (1.0, 0.5):
         assert_equal_networks(fused, obvious, x, mixing(space, active=active), 1e-12, through_weights=active == 1.0)
+
+
+def test_quick_gradients_equal_obvious():
+    space, fused, obvious = pair("darts")
+    assert any(module.depthwise for module in fused.modules() if isinstance(module, FusedConv2d))
+    for active in (1.0, 0.5):
+        weights = mixing(space, active=active)
+        assert_equal_networks(use_quick_gradients(fused), obvious, images(), weights, 1e-12, active == 1.0)
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -40,13 +40,15 @@ def export(
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     model = fresh_model(run) if untrained else load_model(run)
     path = Path(out) if out is not None else run.path / f"{'untrained_' if untrained else ''}{EXPORTS[format]}"
+    if path.is_dir():
+        raise RunError(f"{path} is a directory; name a file with --out.")
     if out is not None and path.exists() and not overwrite:
         raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
     task = run.config["task"]
     known: dict[str, Any] = {"class_names": task["class_names"], "mean": task["mean"], "std": task["std"]}
     write = export_onnx if format == "onnx" else export_python
     with files.explained(path):
-        architecture = run.read_json("architecture.json")["architecture"]
+        architecture = run.read_json("architecture.json", "architecture")["architecture"]
         shape = task["input_shape"]
         check = write(model, path, shape, architecture=architecture, trained=not untrained, **known)
     if out is None and not untrained:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nascence.errors import RunError, SettingError
+from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, Space
 from nascence.tasks import ImageClassification, find_data_dir, is_named, load_task
@@ -23,6 +23,8 @@ SMALL_CHANNELS = 16
 
 def data_source(data: str, data_dir: str | Path | None, image_size: int | None) -> dict[str, Any]:
     """``data``, ``data_dir``, ``image_size`` for a run's configuration, so that they mean the same from any folder."""
+    if not data.strip():
+        raise DataError("The name of the data is empty; 'nascence datasets' lists names, or give a path.")
     folder = find_data_dir(data_dir).resolve()
     path = Path(data).expanduser()
     absolute = str(path.resolve()) if not is_named(data, folder) and path.exists() else data

@@ -91,6 +91,8 @@ def search(
     """
     preset, chosen = method_of(method, settings, more_settings, objectives, preset)
     get_space(space)
+    if progress and chosen.caveat:
+        print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
@@ -212,6 +214,7 @@ class PreparedSearch:
             "input_shape": self.config["task"]["input_shape"],
             "class_names": self.config["task"]["class_names"],
             **({"table": table} if table is not None else {}),
+            **({"caveat": self.method.caveat} if self.method.caveat else {}),
         }
 
 

@@ -140,7 +140,7 @@ def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainRe
     """Bring a training to its end from its directory alone; the caller holds the run's lock."""
     run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
     if run.has("metrics.json"):
-        return TrainResult(_architecture(run), run, run.read_json("metrics.json"))
+        return _kept(run)
     with compute_threads(run.config[TRAINING.name]["threads"]):
         return _finish(run, reload_task(run), progress)
 
@@ -150,12 +150,12 @@ def load_model(run: str | Path | RunDirectory) -> nn.Module:
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     if not run.has("model.pt"):
         raise RunError(f"{run.path} has no trained model yet; type: nascence train {run.path}")
-    record = run.read_json("architecture.json")
-    model = _build(run.config, Architecture.from_dict(record), auxiliary=False)
+    architecture = _architecture(run)
+    model = _build(run.config, architecture, auxiliary=False)
     try:
         model.load_state_dict(run.read_tensors("model.pt"))
     except (RuntimeError, TypeError, AttributeError):
-        raise RunError(f"{run.path / 'model.pt'} does not hold the weights of {record['architecture']}.") from None
+        raise RunError(f"{run.path / 'model.pt'} does not hold the weights of {architecture}.") from None
     return model.eval()
 
 
@@ -254,9 +254,9 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
 
 
 def _finish(run: RunDirectory, task: ImageClassification, progress: bool | str) -> TrainResult:
-    architecture = _architecture(run)
     if run.has("metrics.json"):
-        return TrainResult(architecture, run, run.read_json("metrics.json"))
+        return _kept(run)
+    architecture = _architecture(run)
     prepared = _Prepared(run.config, architecture, task)
     if not run.has("architecture.json"):
         run.write_json("architecture.json", _describe(run, architecture, task))
@@ -266,6 +266,12 @@ def _finish(run: RunDirectory, task: ImageClassification, progress: bool | str) 
     metrics = _metrics(prepared, run, seconds)
     run.write_json("metrics.json", metrics)
     return TrainResult(architecture, run, metrics)
+
+
+def _kept(run: RunDirectory) -> TrainResult:
+    """A training that is finished."""
+    needed = ("accuracy", "test_images", "params", "epochs", "seconds", "images_per_second")
+    return TrainResult(_architecture(run), run, run.read_json("metrics.json", *needed))
 
 
 def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from nascence import __version__
 from nascence.exporting.check import (
     UNTRAINED,
     ExportCheck,
+    ExportError,
     check_normalisation,
     check_shape,
     compare,
@@ -98,6 +99,10 @@ def export_python(
     channels, height, width = check_shape(input_shape)
     check_normalisation(channels, mean, std)
     path = Path(path)
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise ExportError(
+            f"'{path.name}' is no name of a Python file that can be imported; expected letters, digits and _, then .py."
+        )
     weights = path.with_name(f"{path.stem}_weights.pt")
     with evaluating(model):
         example = torch.zeros(2, channels, height, width)

@@ -8,6 +8,7 @@ METHODS = Registry(
     {
         "random": "nascence.methods.random_search:RandomSearch",
         "te-nas": "nascence.methods.te_nas:TENAS",
+        "rank": "nascence.methods.rank:Rank",
         "nasi": "nascence.methods.nasi:NASI",
         "darts": "nascence.methods.darts:DARTS",
         "gdas": "nascence.methods.gdas:GDAS",
@@ -15,6 +16,10 @@ METHODS = Registry(
         "drnas": "nascence.methods.drnas:DrNAS",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
         "evolution": "nascence.methods.evolution:Evolution",
+        "dots": "nascence.methods.dots:DOTS",
+        "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
+        "msg-das": "nascence.methods.msg_das:MSGDAS",
+        "toponas": "nascence.methods.toponas:TopoNAS",
     },
 )
 

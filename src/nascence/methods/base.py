@@ -41,6 +41,8 @@ class Method(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     paper: ClassVar[str]
+    caveat: ClassVar[str] = ""
+    """One sentence on what of the method is a reconstruction; a search says it when it begins, and in its record."""
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod

@@ -20,6 +20,7 @@ from nascence.strategies.stages import Stage, parse_stages
 from nascence.supernets import Supernet
 from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, Relaxation
 from nascence.supernets.relaxations.base import participants
+from nascence.supernets.sharing import Sharing
 
 LAPTOP: dict[str, Any] = {
     "size": "search-small",
@@ -49,8 +50,10 @@ class GradientMethod(Method):
     without stages; 1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax
     over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the
     search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one. ``all_operations``:
-    also those that no architecture of the space can have (none on darts) take part in the supernet. ``exclude``:
-    operations that take no part, separated by commas. ``size``: of the supernet, by its name in the space.
+    also those that no architecture of the space can have (none on darts) take part in the supernet.
+    ``module_sharing``: what the operations of an edge have in common runs once (TopoNAS): partial for operations that
+    differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take
+    no part, separated by commas. ``size``: of the supernet, by its name in the space.
     ``channels``, ``depth``: other ones than that size has. ``train_images``, ``valid_images``: of the halves for
     weights and architecture, none for all. ``image_size``: larger images are averaged down to it. ``check_images``:
     validation images on which supernet and derived architecture are compared after each epoch, 0 for none.
@@ -74,6 +77,7 @@ class GradientMethod(Method):
     warmup_epochs: int = 0
     stages: tuple[str, ...] = ()
     partial_channels: int = 1
+    module_sharing: Sharing = "none"
     edge_normalisation: bool = False
     beta_decay: float = 0.0
     kl_anchor: float = 0.0
@@ -138,7 +142,13 @@ class GradientMethod(Method):
         size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
         task = problem.task
         return Supernet(
-            space, size, in_channels=task.in_channels, num_classes=task.num_classes, seed=seed, partial=partial
+            space,
+            size,
+            in_channels=task.in_channels,
+            num_classes=task.num_classes,
+            seed=seed,
+            partial=partial,
+            sharing=self.module_sharing,
         )
 
     @final

@@ -36,7 +36,7 @@ class TENAS(Method):
     ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
     ``region_networks``: thin networks a draw, over whose counts the geometric mean is taken. ``region_batches``,
     ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on in each; on the
-    official 3 x 3 pixels a 3 x 3 kernel sees little but padding and counts for no more than a 1 x 1 kernel.
+    official 3 x 3 pixels a 3 x 3 kernel sees mostly padding, and what it is worth is far less sure.
     ``change``: of an indicator by a removal, ``log`` of the ratio, or ``relative`` as in the official code.
     ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
     both, or one of them for the ablation.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.costs import CostModel
-from nascence.errors import DataError, SettingError
+from nascence.errors import DataError
 from nascence.reporting.contents import Contents
-from nascence.scores import SCORES, Score, evaluate
+from nascence.scores import SCORES, evaluate
 from nascence.seeding import generator
-from nascence.spaces import NetworkConfig, Space, get_space
+from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification, load_task
 
 SCORED = ("ntk-condition", "linear-regions")
@@ -58,36 +59,17 @@ def _score(
         task = _task(run)
     except DataError as error:
         return f"Scores were not computed, since the data are not at hand: {error}"
-    space, computers, began = (
-        get_space(run.architecture.space),
-        [SCORES.get(name)() for name in SCORED],
-        time.monotonic(),
-    )
-    computers, refusal = _usable(computers, space, architectures[0], task, seed)
-    if not computers:
-        return f"Scores were not computed: {refusal}"
+    space, began = get_space(run.architecture.space), time.monotonic()
+    computers = {name: SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks}
+    condition = computers["ntk-condition"]  # of few images, a small kernel
+    computers["ntk-condition"] = replace(condition, images=min(condition.images, len(task.train)))
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
-        values = evaluate(computers, space, architecture, task, seed=seed, draws=draws)
+        values = evaluate(list(computers.values()), space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
         spent = time.monotonic() - began
         if spent * (done + 1) / done > seconds:
             break
     return None
-
-
-def _usable(
-    scores: list[Score], space: Space, architecture: Architecture, task: ImageClassification, seed: int
-) -> tuple[list[Score], str]:
-    """The scores that can be computed in a space, and why the last of the others cannot."""
-    usable, refusal = [], ""
-    for score in scores:
-        try:
-            evaluate([score], space, architecture, task, seed=seed)
-        except SettingError as error:
-            refusal = str(error)
-        else:
-            usable.append(score)
-    return usable, refusal
 
 
 def _task(run: Contents) -> ImageClassification:

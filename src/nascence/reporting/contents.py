@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from nascence.architecture import Architecture
-from nascence.errors import RunError
 from nascence.runs import SEARCH, TRAINING, RunDirectory
 
 Event = Mapping[str, Any]
@@ -72,12 +71,7 @@ class Contents:
 
 
 def _object(run: RunDirectory, name: str) -> Mapping[str, Any] | None:
-    if not run.has(name):
-        return None
-    value = run.read_json(name)
-    if not isinstance(value, dict):
-        raise RunError(f"{run.path / name} is damaged: expected a JSON object.")
-    return value
+    return run.read_json(name) if run.has(name) else None
 
 
 __all__ = ["Contents", "Event"]

@@ -135,8 +135,15 @@ class RunDirectory:
         with self.writing(name):
             files.write_json(self.path / name, value)
 
-    def read_json(self, name: str) -> Any:
-        return files.read_json(self.path / name)
+    def read_json(self, name: str, *needed: str) -> dict[str, Any]:
+        """The object in a file of the run. Raises :class:`RunError` when it is damaged or lacks one of ``needed``."""
+        value = files.read_json(self.path / name)
+        if not isinstance(value, dict):
+            raise RunError(f"{self.path / name} is damaged: expected a JSON object.")
+        for entry in needed:
+            if entry not in value:
+                raise RunError(f"{self.path / name} is damaged: it has no '{entry}'.")
+        return value
 
     def write_tensors(self, name: str, value: Any) -> None:
         """:meth:`write_json` for what ``torch.load(weights_only=True)`` reads."""

@@ -83,6 +83,20 @@ _AZ_NAS = (Part("flops"), Part("az-expressivity"), Part("az-progressivity"), Par
 AGGREGATES = Registry(
     "aggregate",
     {
+        "nascence": RankSum(
+            "nascence",
+            (
+                Part("nascence-expressivity"),
+                Part("nascence-activations"),
+                Part("nascence-patterns"),
+                Part("nascence-separability"),
+                Part("nascence-trainability"),
+                Part("flops"),
+            ),
+            np.log,
+            "our own: how features, activations and gradients of images spread, trainability and size",
+            "this project; docs/methods/rank.md",
+        ),
         "az-nas": RankSum(
             "az-nas",
             _AZ_NAS,
@@ -92,9 +106,16 @@ AGGREGATES = Registry(
         ),
         "vkdnw-agg": RankSum(
             "vkdnw-agg",
+            (Part("flops"), Part("az-expressivity"), Part("az-trainability"), Part("jacob-cov"), Part("vkdnw")),
+            np.log,
+            "VKDNW_agg, as published for NAS-Bench-201: FLOPs, expressivity, trainability, jacob-cov and VKDNW_single",
+            "arXiv 2502.04975",
+        ),
+        "vkdnw-agg-mobile": RankSum(
+            "vkdnw-agg-mobile",
             (*_AZ_NAS, Part("vkdnw-entropy")),
             np.log,
-            "VKDNW_agg: the parts of AZ-NAS and the entropy of the Fisher spectrum (the set of its mobile search code)",
+            "VKDNW_agg of the mobile search code: the parts of AZ-NAS and the entropy of the Fisher spectrum",
             "arXiv 2502.04975",
         ),
         "te-nas-ranks": RankSum(

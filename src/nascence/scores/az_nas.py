@@ -98,7 +98,7 @@ class Trainability(_AZNASPart):
             (into,) = torch.autograd.grad(after, before, out, retain_graph=True, allow_unused=True)
             if into is None or (into.shape == out.shape and torch.equal(into, out)):
                 return -math.inf
-            values.append(_trainability(into, out))
+            values.append(gradient_map(into, out))
         return sum(values) / len(values)
 
 
@@ -111,7 +111,8 @@ def spectrum_entropy(features_BCHW: Tensor) -> float:
     return float(torch.special.entr(share).sum())
 
 
-def _trainability(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
+def gradient_map(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
+    """2 - s - 1/s, s the largest singular value of the mean over images and positions of g_in g_out^T; at most 0."""
     stride = into_BCHW.shape[2] // out_BCHW.shape[2]
     if stride > 1:  # the pixels that one output pixel stands for become channels
         into_BCHW = nn.functional.pixel_unshuffle(into_BCHW, stride)
@@ -121,4 +122,4 @@ def _trainability(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
     return 2 - sigma - 1 / sigma if sigma > 0 else -math.inf
 
 
-__all__ = ["Expressivity", "Progressivity", "Trainability", "spectrum_entropy"]
+__all__ = ["Expressivity", "Progressivity", "Trainability", "gradient_map", "spectrum_entropy"]

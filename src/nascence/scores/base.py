@@ -145,10 +145,12 @@ def evaluate(
     *,
     seed: int = 0,
     draws: int = 1,
+    first_draw: int = 0,
 ) -> dict[str, list[float]]:
-    """Each score's value at ``draws`` draws; a value that is not a number becomes the score's ``worst``."""
+    """Each score's value at ``draws`` draws, numbered from ``first_draw``; one that is not a number becomes the score's
+    ``worst``."""
     values: dict[str, list[float]] = {score.name: [] for score in scores}
-    for draw in range(draws):
+    for draw in range(first_draw, first_draw + draws):
         probe = Probe(space, architecture, task, seed, draw)
         for score in scores:
             value = score(probe)

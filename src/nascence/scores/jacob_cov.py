@@ -29,11 +29,19 @@ class JacobCov(TrainingPassScore):
 
     def of(self, run: TrainingPass) -> float | Tensor:
         (jacobian,) = torch.autograd.grad(run.logits.sum(), run.inputs, retain_graph=True)
-        correlation = torch.corrcoef(jacobian.flatten(1).double())
-        if not correlation.isfinite().all():
-            return self.worst
-        shifted = torch.linalg.eigvalsh(correlation).clamp(min=0) + 1e-5
-        return -(shifted.log() + 1 / shifted).sum()
+        return decorrelation(jacobian)
 
 
-__all__ = ["JacobCov"]
+def decorrelation(rows: Tensor) -> Tensor:
+    """- sum of log(v + k) + 1/(v + k), k = 1e-5, over the eigenvalues v of the correlations between rows [N, ...].
+
+    Minus infinity where a row is constant.
+    """
+    correlation = torch.corrcoef(rows.flatten(1).double())
+    if not correlation.isfinite().all():
+        return correlation.new_tensor(-torch.inf)
+    shifted = torch.linalg.eigvalsh(correlation).clamp(min=0) + 1e-5
+    return -(shifted.log() + 1 / shifted).sum()
+
+
+__all__ = ["JacobCov", "decorrelation"]

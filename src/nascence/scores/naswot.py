@@ -33,7 +33,12 @@ class NASWOT(TrainingPassScore):
     images: int = 64
 
     def of(self, run: TrainingPass) -> float | Tensor:
-        return log_determinant(agreement_kernel(run.active))
+        return activation_determinant(run.active)
+
+
+def activation_determinant(active: list[tuple[Tensor, int]]) -> Tensor | float:
+    """log det of :func:`agreement_kernel`; minus infinity where there are no ReLUs."""
+    return log_determinant(agreement_kernel(active)) if active else -math.inf
 
 
 def agreement_kernel(active: list[tuple[Tensor, int]]) -> Tensor:
@@ -58,4 +63,4 @@ def log_determinant(kernel: Tensor) -> Tensor:
     return pivots.log().sum()
 
 
-__all__ = ["NASWOT", "agreement_kernel", "log_determinant"]
+__all__ = ["NASWOT", "activation_determinant", "agreement_kernel", "log_determinant"]

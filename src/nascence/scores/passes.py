@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nascence.errors import SettingError
 from nascence.scores.base import Probe, Score
+from nascence.tasks.augmentation import shrink
 
 Inputs = Literal["images", "noise"]
 
@@ -159,10 +160,13 @@ def training_pass(
     inputs: Inputs = "images",
     image_size: int | None = None,
 ) -> TrainingPass:
-    """The probe's pass with these settings; ``image_size`` is that of noise."""
+    """The probe's pass with these settings; ``image_size`` is that of noise, and what larger images are averaged down
+    to."""
 
     def run() -> TrainingPass:
         x_BCHW, labels_B = probe.images(count) if inputs == "images" else probe.noise(count, image_size)
+        if inputs == "images":
+            x_BCHW = shrink(x_BCHW, image_size)
         return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, labels_B)
 
     return probe.shared(("pass", network, initialisation, count, inputs, image_size), run)

@@ -26,6 +26,7 @@ from nascence.strategies.collapse import Health, examine
 from nascence.strategies.stages import Epoch, Stage, timetable
 from nascence.strategies.unrolled import unrolled_gradient
 from nascence.supernets import MixingWeights, Supernet
+from nascence.supernets.fused import use_quick_gradients
 from nascence.supernets.relaxations import Relaxation
 from nascence.supernets.widening import widen
 from nascence.tasks import ImageClassification, ImageSet
@@ -128,7 +129,8 @@ class BilevelDescent(Strategy):
         self._sums: dict[str, float] = {}
         self._device = torch.device(descent.device)
         relaxation.begin(self._plan[0].epoch.moment)
-        budget.best(relaxation.scores())  # a budget that nothing meets is refused before the search
+        self._parameters = ", ".join(relaxation.parameters)  # as they are at the beginning; stages may change them
+        relaxation.derive(budget)  # a budget that nothing meets is refused before the search
         self._build(0)
 
     def _make_plan(self) -> list[_Chunk]:
@@ -152,6 +154,7 @@ class BilevelDescent(Strategy):
         self._descend_architecture()
 
     def _arrange(self) -> None:
+        use_quick_gradients(self.supernet)
         if self.descent.channels_last:
             self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = list(self.supernet.parameters())
@@ -237,6 +240,7 @@ class BilevelDescent(Strategy):
 
     def _step(self, epoch: Epoch, step: int, steps: int) -> None:
         moment, number = epoch.moment, epoch.moment.epoch * steps + step
+        self.supernet.prepare(moment, self._draw(moment, step, "supernet"))
         if epoch.stage.level == "single" and not moment.frozen:
             self._step_both(*self._batch("both", number), moment, step)
             return
@@ -399,7 +403,7 @@ class BilevelDescent(Strategy):
 
     def _look(self, epoch: Epoch) -> dict[str, Any]:
         """The end of an epoch."""
-        weights, architecture = self.relaxation.mean(), self.budget.best(self.relaxation.scores())
+        weights, architecture = self.relaxation.mean(), self.relaxation.derive(self.budget)
         images = _first(self.valid, self.descent.check_images)
         accuracies = {}
         if len(images) > 1 and self.descent.check_images:
@@ -427,7 +431,8 @@ class BilevelDescent(Strategy):
         moment = self._plan[self.steps_done - 1].epoch.moment
         for x_BCHW, y_B in zip(images.images.split(256), images.labels.split(256), strict=True):
             x_BCHW = shrink(self.task.normalise(x_BCHW), self.descent.image_size).to(self._device)
-            logits_BK = self._evaluate(x_BCHW, y_B, weights, moment).logits_BK
+            with self.supernet.undropped():
+                logits_BK = self._evaluate(x_BCHW, y_B, weights, moment).logits_BK
             right += int((logits_BK.argmax(1).cpu() == y_B).sum())
         for name, value in self.supernet.named_buffers():
             value.copy_(buffers[name])
@@ -435,7 +440,7 @@ class BilevelDescent(Strategy):
 
     def derive(self) -> Architecture:
         assert self.done
-        return self.budget.best(self.relaxation.scores())
+        return self.relaxation.derive(self.budget)
 
     def findings(self) -> dict[str, Any]:
         collapse = None if self.health is None else self.health.collapse
@@ -496,11 +501,14 @@ class BilevelDescent(Strategy):
         stages = " ".join(str(stage) for stage in self.stages)
         terms = " ".join(str(each) for each in (*self.objectives, *self.weight_objectives))
         descent = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.descent).items()}
-        names = ", ".join(self.relaxation.parameters)
         kind = f"{type(self.relaxation).__name__}"
-        return {"stages": stages, "objectives": terms, "relaxation": kind, "parameters": names, "seed": self.seed} | {
-            name: value for name, value in descent.items() if name not in ("device",)
-        }
+        return {
+            "stages": stages,
+            "objectives": terms,
+            "relaxation": kind,
+            "parameters": self._parameters,
+            "seed": self.seed,
+        } | {name: value for name, value in descent.items() if name not in ("device",)}
 
 
 def _first(images: ImageSet, count: int | None) -> ImageSet:

@@ -18,7 +18,7 @@ from nascence.seeding import derive_seed, generator
 from nascence.spaces import Space
 from nascence.strategies.base import Strategy
 from nascence.strategies.pareto import Front, Objective
-from nascence.strategies.sampling import sample_within
+from nascence.strategies.sampling import draw_within
 
 Evaluate = Callable[[Sequence[Architecture]], Sequence[Sequence[float]]]
 """The values of some architectures, per architecture one per objective, whether small or large is better."""
@@ -164,7 +164,7 @@ class NSGA2(Strategy):
         random = generator(self.seed, "nsga2", "sample")
         found: list[Architecture] = []
         for _ in range(_TRIES * self.population):
-            architecture, _, _ = sample_within(self.space, self.budget, random)
+            architecture, _, _ = draw_within(self.space, self.budget, random)
             if self._is_new(architecture):
                 found.append(architecture)
             if len(found) == self.population:

@@ -35,7 +35,7 @@ class RandomSampling(Strategy):
         self.architecture: Architecture | None = None
 
     def advance(self) -> dict[str, Any]:
-        self.architecture, tries, uniform = sample_within(self.space, self.budget, generator(self.seed, "random"))
+        self.architecture, tries, uniform = draw_within(self.space, self.budget, generator(self.seed, "random"))
         self.steps_done = 1
         return {"tries": tries, "uniform": uniform, "architecture": str(self.architecture)}
 
@@ -53,7 +53,7 @@ class RandomSampling(Strategy):
         self.architecture = None if text is None else self.space.parse(text)
 
 
-def sample_within(space: Space, budget: BudgetChecker, random: torch.Generator) -> tuple[Architecture, int, bool]:
+def draw_within(space: Space, budget: BudgetChecker, random: torch.Generator) -> tuple[Architecture, int, bool]:
     """(an architecture within the budget, the number of draws, whether it is uniform): see :class:`RandomSampling`.
 
     Where costs do not add up over choices, and so every draw is counted by itself, 300 draws must do, and then a random
@@ -80,4 +80,4 @@ def _random_scores(space: Space, random: torch.Generator) -> dict[str, Tensor]:
     return {choice.name: torch.rand(len(choice.options), generator=random) for choice in space.choices}
 
 
-__all__ = ["RandomSampling", "sample_within"]
+__all__ = ["RandomSampling", "draw_within"]

@@ -7,7 +7,6 @@ softmax((logits + gumbel noise) / temperature) (Jang et al., ICLR 2017; Maddison
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations.gumbel import gumbel_softmax
+from nascence.supernets.topology import Topology
 
 
 @final
@@ -36,16 +36,10 @@ class Decisions:
             logits[name] = torch.zeros(len(sets))
         return logits
 
-    def edge_sets(self) -> dict[str, list[tuple[int, ...]]]:
+    def edge_sets(self) -> dict[str, tuple[tuple[int, ...], ...]]:
         """For every node that keeps some of its edges, the sets of edges it can keep, in lexicographic order."""
-        shape, keep = self.space.shape, self.space.shape.edges_per_node
-        if keep is None:
-            return {}
-        return {
-            f"{kind}/{node}/inputs": list(itertools.combinations(shape.edges_into(node), keep))
-            for kind in self.space.kinds
-            for node in range(shape.inputs, shape.inputs + shape.nodes)
-        }
+        topology = Topology(self.space)
+        return topology.sets if topology.fixed else {}
 
     def straight_through(
         self, logits: dict[str, Tensor], generator: torch.Generator, temperature: float = 1.0, hard: bool = True
@@ -58,16 +52,11 @@ class Decisions:
         """Mixing weights [E, O] from one distribution (or one-hot sample) per decision; an edge's operations are
         weighted by the probability that its node keeps it."""
         columns = [self.space.operations.index(name) for name in self.allowed]
+        gates_of = Topology(self.space).edge_weights(samples) if self.edge_sets() else {}
         weights = {}
         for kind in self.space.kinds:
             operations = samples[kind]
-            gates = operations.new_ones(len(self.space.shape.edges))
-            for name, sets in self.edge_sets().items():
-                if name.startswith(f"{kind}/"):
-                    member = operations.new_zeros(len(sets), len(gates))
-                    for row, edges in enumerate(sets):
-                        member[row, list(edges)] = 1
-                    gates = gates + samples[name] @ member - member.any(0).to(gates)
+            gates = gates_of[kind] if gates_of else operations.new_ones(len(self.space.shape.edges))
             full = operations.new_zeros(len(gates), len(self.space.operations))
             weights[kind] = full.index_copy(1, torch.tensor(columns), operations * gates[:, None])
         return weights

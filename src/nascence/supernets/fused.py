@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.operations import FactorizedReduce
+from nascence.supernets.depthwise import depthwise_conv2d
 
 Active = Sequence[int] | None
 """Which of the T edges to compute; None for all."""
@@ -23,7 +24,10 @@ Active = Sequence[int] | None
 
 @final
 class FusedConv2d(nn.Conv2d):
-    """T convolutions side by side. ``shared_input``: they all read the same [B, C, H, W], else [B, T * C, H, W]."""
+    """T convolutions side by side. ``shared_input``: they all read the same [B, C, H, W], else [B, T * C, H, W].
+
+    ``quick``: depthwise ones by :func:`nascence.supernets.depthwise.depthwise_conv2d`, see :func:`use_quick_gradients`.
+    """
 
     def __init__(self, template: nn.Conv2d, copies: int, shared_input: bool) -> None:
         assert template.bias is None
@@ -31,6 +35,14 @@ class FusedConv2d(nn.Conv2d):
         self.copies = copies
         self.shared_input = shared_input
         self.template_groups = template.groups
+        self.quick = False
+        same = [d * (k // 2) for d, k in zip(template.dilation, template.kernel_size, strict=True)]
+        self.depthwise = (
+            template.groups == template.in_channels == template.out_channels
+            and all(len(set(pair)) == 1 for pair in (template.stride, template.kernel_size, template.dilation))
+            and template.kernel_size[0] % 2 == 1
+            and list(template.padding) == same
+        )
         self.active: Active = None
         super().__init__(
             template.in_channels * (1 if template.groups == 1 and shared_input else copies),
@@ -44,7 +56,19 @@ class FusedConv2d(nn.Conv2d):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        weight = select_copies(self.weight, self.copies, self.active)
+        return self.convolve(x_BCHW, select_copies(self.weight, self.copies, self.active))
+
+    def convolve(self, x_BCHW: Tensor, weight: Tensor) -> Tensor:
+        """With the ``weight`` of the active edges, given from outside."""
+        x_BCHW, groups = self.placed(x_BCHW, weight)
+        if self.quick and self.depthwise and groups == len(weight):
+            return depthwise_conv2d(x_BCHW, weight, self.stride[0], self.dilation[0])
+        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
+        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
+        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+
+    def placed(self, x_BCHW: Tensor, weight: Tensor) -> tuple[Tensor, int]:
+        """The input as often as the active edges of ``weight`` need it, and the number of groups."""
         used = weight.shape[0] * self.copies // self.weight.shape[0]
         groups = self.template_groups * used
         if self.shared_input:
@@ -52,9 +76,7 @@ class FusedConv2d(nn.Conv2d):
                 groups = 1
             else:
                 x_BCHW = x_BCHW.repeat(1, used, 1, 1)
-        tiny = weight.shape[1] * x_BCHW.shape[2] * x_BCHW.shape[3] <= _TINY
-        convolve = conv2d_as_product if tiny and not torch.is_grad_enabled() else nn.functional.conv2d
-        return convolve(x_BCHW, weight, None, self.stride, self.padding, self.dilation, groups)
+        return x_BCHW, groups
 
 
 _TINY = 64
@@ -293,6 +315,17 @@ def use_box_averages(network: nn.Module) -> nn.Module:
     return network
 
 
+def use_quick_gradients(network: nn.Module) -> nn.Module:
+    """Let depthwise convolutions of a supernet compute gradients the quick way, in place. Returns the network.
+
+    Not for gradients that are batched themselves (``is_grads_batched``), for which PyTorch lacks a rule there.
+    """
+    for module in network.modules():
+        if isinstance(module, FusedConv2d):
+            module.quick = True
+    return network
+
+
 def _is_box_average(template: nn.Module) -> bool:
     layers = list(template) if isinstance(template, nn.Sequential) else [template]
     pool = layers[0] if layers else None
@@ -321,4 +354,5 @@ __all__ = [
     "last_norm",
     "select_copies",
     "use_box_averages",
+    "use_quick_gradients",
 ]

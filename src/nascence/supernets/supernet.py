@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
 import torch
@@ -12,10 +13,13 @@ from torch import Tensor, nn
 from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig, Zero, build_operation
+from nascence.operations.drop_block import DropBlock
+from nascence.schedules import Constant, Moment, Schedule
 from nascence.seeding import generator
 from nascence.spaces import CellShape, CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge, Fill
 from nascence.supernets.fused import FusedReLU, channels_last, fuse, is_fused, last_norm
+from nascence.supernets.sharing import SharedOperations, Sharing, share_modules
 
 MixingWeights = Mapping[str, Tensor]
 """Per kind of cell: weights [E, O] of every operation on every edge, or [M, E, O] for M networks side by side."""
@@ -34,6 +38,9 @@ class MixedCell(nn.Module):
     ``partial`` K above 1: partial channels (Xu et al., PC-DARTS, ICLR 2020, section 3.1). The first C / K channels of a
     node go through the operations; the others pass by, times the sum of the edge's weights (max-pooled where the edge
     has stride 2); then the channels are shuffled in K groups. Both are linear, so it is done once a node.
+
+    ``sharing``: what the operations of an edge have in common runs once (:mod:`nascence.supernets.sharing`); then there
+    is one network only, no M of them side by side.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class MixedCell(nn.Module):
         preprocess: Sequence[nn.Module] = (),
         reduction: bool = False,
         partial: int = 1,
+        sharing: Sharing = "none",
     ) -> None:
         super().__init__()
         if channels % partial:
@@ -57,12 +65,16 @@ class MixedCell(nn.Module):
         self.preprocess = nn.ModuleList(preprocess)
         self.sources = nn.ModuleList()
         self.zeros = nn.ModuleList()
+        self.columns: list[list[list[int]]] = []
+        """Per source and module, which operations it computes."""
         for source in range(shape.inputs + shape.nodes - 1):
             stride = 2 if reduction and source < shape.inputs else 1
             at = self._edges_from(source)
             candidates = fill(Edge(kind, at[0], self.mixed_channels, stride, norm))
             assert isinstance(candidates, nn.ModuleList)
-            self.sources.append(nn.ModuleList(fuse(candidate, len(at)) for candidate in candidates))
+            carriers = share_modules([fuse(candidate, len(at)) for candidate in candidates], sharing)
+            self.sources.append(nn.ModuleList(module for _, module in carriers))
+            self.columns.append([list(columns) for columns, _ in carriers])
             self.zeros.append(Zero(self.mixed_channels, stride))
         self.mixing: Tensor | None = None
         self.sparse = False
@@ -117,9 +129,15 @@ class MixedCell(nn.Module):
             x_BCHW = states[source][:, :channels] if self.partial > 1 else states[source]
             edges = self._edges_from(source)
             assert isinstance(candidates, nn.ModuleList)
-            for at, operation in enumerate(candidates):
-                if used[at] and not isinstance(operation, Zero):
-                    sums = self._add_dense(sums, operation, x_BCHW, mixing[edges, at])
+            for columns, operation in zip(self.columns[source], candidates, strict=True):
+                if not any(used[at] for at in columns) or isinstance(operation, Zero):
+                    continue
+                if isinstance(operation, SharedOperations):
+                    _activate(operation, None, None)
+                    out = operation(x_BCHW, mixing[edges][:, columns])
+                    sums = out if sums is None else sums + out
+                else:
+                    sums = self._add_dense(sums, operation, x_BCHW, mixing[edges, columns[0]])
             if sums is None:
                 sums = self.zeros[source](x_BCHW).repeat(1, len(edges), 1, 1)
             if self.partial > 1:
@@ -168,13 +186,21 @@ class MixedCell(nn.Module):
         mixing = self.mixing[..., edges, :]
         used = self._used(mixing)
         choosy = self.sparse or not mixing.requires_grad
-        for at, operation in enumerate(candidates):
-            active = used[:, at].nonzero().flatten().tolist()
+        for columns, operation in zip(self.columns[source], candidates, strict=True):
+            at = columns[0]
+            active = used[:, columns].any(1).nonzero().flatten().tolist()
             if not active or isinstance(operation, Zero):
                 continue
             # which of the networks side by side have the operation on which active edge
             runs = mixing[:, active, at] != 0 if choosy and mixing.dim() == 3 else None
             _activate(operation, None if len(active) == len(edges) else active, runs)
+            if isinstance(operation, SharedOperations):
+                assert mixing.dim() == 2, "shared modules know one network at a time"
+                out = operation(x_BCHW, mixing[active][:, columns])
+                for part, edge in zip(out.chunk(len(active), dim=1), active, strict=True):
+                    before = states[targets[edge]]
+                    states[targets[edge]] = part if before is None else before + part
+                continue
             out = operation(x_BCHW)
             parts = out.chunk(len(active), dim=1) if is_fused(operation) else [out] * len(active)
             for part, edge in zip(parts, active, strict=True):
@@ -228,7 +254,7 @@ class Supernet(nn.Module):
     """All operations on all edges of all cells of ``space``.
 
     The same seed gives the same weights; the schemes are those of :mod:`nascence.initialisation`. ``cell`` is called
-    like :class:`MixedCell`; ``partial`` is its.
+    like :class:`MixedCell`; ``partial`` and ``sharing`` are its.
     """
 
     def __init__(
@@ -241,11 +267,14 @@ class Supernet(nn.Module):
         initialisation: str = "default",
         seed: int = 0,
         partial: int = 1,
+        sharing: Sharing = "none",
         cell: Callable[..., nn.Module] = MixedCell,
     ) -> None:
         super().__init__()
         if partial > 1:
             cell = functools.partial(cell, partial=partial)
+        if sharing != "none":
+            cell = functools.partial(cell, sharing=sharing)
 
         def fill(edge: Edge) -> nn.ModuleList:
             return nn.ModuleList(
@@ -254,7 +283,43 @@ class Supernet(nn.Module):
 
         with torch.random.fork_rng(devices=[]):
             self.network = space.stack(fill, network, in_channels, num_classes, cell=cell)
+        self.drop_rate: Schedule = Constant(0.0)
         initialise(self.network, initialisation, generator(seed, "weights"))
+
+    def drop_identities(self, space: CellSpace, rate: Schedule, block: int = 3) -> None:
+        """A :class:`DropBlock` after every ``skip_connect`` of ``space``, at a rate that :meth:`prepare` sets.
+
+        Edges with one source share the dropped blocks, as they share the operation.
+        """
+        self.drop_rate = rate
+        skip = [space.operations.index("skip_connect")] if "skip_connect" in space.operations else []
+        for cell in self.modules():
+            if isinstance(cell, MixedCell):
+                for carriers, columns in zip(cell.sources, cell.columns, strict=True):
+                    assert isinstance(carriers, nn.ModuleList)
+                    if skip in columns:
+                        at = columns.index(skip)
+                        carriers[at] = nn.Sequential(carriers[at], DropBlock(block))
+
+    def prepare(self, moment: Moment, random: torch.Generator) -> None:
+        """Before the forward passes of a step: what is dropped follows from ``random``."""
+        for module in self._drop_blocks():
+            module.rate, module.generator = self.drop_rate(moment), random
+
+    @contextlib.contextmanager
+    def undropped(self) -> Iterator[None]:
+        """Inside, nothing is dropped."""
+        rates = [module.rate for module in self._drop_blocks()]
+        try:
+            for module in self._drop_blocks():
+                module.rate = 0.0
+            yield
+        finally:
+            for module, rate in zip(self._drop_blocks(), rates, strict=True):
+                module.rate = rate
+
+    def _drop_blocks(self) -> list[DropBlock]:
+        return [module for module in self.modules() if isinstance(module, DropBlock)]
 
     def forward(self, x_BCHW: Tensor, weights: MixingWeights, sparse: bool = False) -> Tensor:
         """Logits [B, num_classes] under ``weights`` (one entry per kind of cell that the network has).

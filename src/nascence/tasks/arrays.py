@@ -103,7 +103,9 @@ def _labels(array: np.ndarray, name: str, path: Path) -> list[int | str]:
     if array.dtype.kind == "f" and np.all(array == np.rint(array)):  # NaN is not equal to itself
         array = array.astype(np.int64)
     if array.dtype.kind not in "iubU":
-        raise DataError(f"'{name}' in {path} has missing labels or is of type {array.dtype}; expected numbers or text.")
+        raise DataError(
+            f"'{name}' in {path} has missing labels or is of type {array.dtype}; expected whole numbers or text."
+        )
     return [int(value) if array.dtype.kind != "U" else str(value) for value in array]
 
 

@@ -41,8 +41,8 @@ def assemble(
 ) -> ImageClassification:
     """A checked task. Without test images, ``test_fraction`` of every class becomes the test set.
 
-    Raises :class:`DataError` when there are fewer than two classes, when train and test differ in size or when the test
-    images have a class that no training image has.
+    Raises :class:`DataError` when there are fewer than two classes or no test images, when train and test differ in
+    size or when the test images have a class that no training image has.
     """
     classes = _ordered(set(raw.train.labels))
     mapping = {label: position for position, label in enumerate(classes)}
@@ -55,6 +55,10 @@ def assemble(
         if not 0 < test_fraction < 1:
             raise DataError(f"The test fraction must lie between 0 and 1, got {test_fraction}.")
         test_N, train_N = stratified_split(train.labels, test_fraction, generator(seed, "test split"))
+        if not len(test_N):
+            raise DataError(
+                f"No class of '{raw.name}' has two images, of which one could be set aside for testing; add images."
+            )
         train, test = train[train_N], train[test_N]
     else:
         train, test = _same_channels(train, _image_set(raw.test, mapping, raw.name))

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nascence.architecture import Architecture
+from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
 from nascence.schedules import Moment
 from nascence.seeding import generator as seeded_generator
@@ -45,7 +47,12 @@ class Relaxation(ABC):
 
     @abstractmethod
     def scores(self) -> dict[str, Tensor]:
-        """The derivation: :meth:`nascence.costs.budget.BudgetChecker.best` of these is the resulting architecture."""
+        """For :meth:`nascence.costs.budget.BudgetChecker.best`, by which :meth:`derive` finds the architecture."""
+
+    def derive(self, budget: BudgetChecker) -> Architecture:
+        """The architecture that the parameters stand for, within the budget. Raises
+        :class:`nascence.errors.BudgetError`."""
+        return budget.best(self.scores())
 
     @abstractmethod
     def logits(self) -> dict[str, Tensor]:

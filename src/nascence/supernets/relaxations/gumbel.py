@@ -16,11 +16,18 @@ from nascence.supernets.relaxations.base import LogitRelaxation
 def gumbel_softmax(logits: Tensor, generator: torch.Generator, temperature: float = 1.0, hard: bool = True) -> Tensor:
     """A sample over the last dimension: softmax((logits + Gumbel noise) / temperature), and if ``hard`` its argmax as
     one-hot values (to the bit) with the gradient of the soft sample (Jang et al. and Maddison et al., ICLR 2017)."""
-    uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
-    noise = -(-uniform.log()).log()
-    soft = ((logits + noise.to(logits)) / temperature).softmax(-1)
-    if not hard:
-        return soft
+    soft = ((logits + gumbel_noise(logits, generator)) / temperature).softmax(-1)
+    return one_hot_straight_through(soft) if hard else soft
+
+
+def gumbel_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Independent standard Gumbel numbers of a tensor's shape and type (drawn in double precision)."""
+    uniform = torch.rand(like.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
+    return (-(-uniform.log()).log()).to(like)
+
+
+def one_hot_straight_through(soft: Tensor) -> Tensor:
+    """One-hot at the largest entry of the last dimension, to the bit; the gradient is that of ``soft``."""
     one_hot = torch.zeros_like(soft).scatter(-1, soft.argmax(-1, keepdim=True), 1.0)
     return one_hot + (soft - soft.detach())  # in this order the value is one-hot to the bit
 
@@ -59,4 +66,4 @@ class GumbelSoftmax(LogitRelaxation):
         return logits_EA.masked_fill(~kept_EA, -torch.inf).softmax(-1)
 
 
-__all__ = ["GumbelSoftmax", "gumbel_softmax"]
+__all__ = ["GumbelSoftmax", "gumbel_noise", "gumbel_softmax", "one_hot_straight_through"]

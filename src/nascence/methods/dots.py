@@ -1,0 +1,67 @@
+"""DOTS: operations in a first stage, which edges to keep in a second one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from nascence.errors import SettingError
+from nascence.methods.base import at_least
+from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.schedules import Exponential
+from nascence.spaces import CellSpace
+from nascence.strategies.stages import Stage
+from nascence.supernets.relaxations import DecoupledTopology, Relaxation
+
+_PHASES = (15, 15, 20, 20)
+"""Epochs of the paper's 70: weights, operations, weights of a fresh network, topology."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class DOTS(GradientMethod):
+    """DOTS (Gu, Wang, Liu, Yang, Wu, Lu & Cheng, CVPR 2021, arXiv 2010.00969).
+
+    ``epochs`` are divided 15 : 15 : 20 : 20 as the paper's 70 are: weights alone, operations by bilevel descent with a
+    softmax over each group; then a fresh network of the best operation of each group, its weights alone, and the
+    topology together with them on all images. ``temperature``, ``final_temperature``: of the distribution over sets of
+    edges in the last part. ``balance``: factor on it for the softmax between an edge's two operations, which is nearly
+    one-hot from the start. On a space that keeps all edges, a dropped edge is one with ``none``.
+    """
+
+    name: ClassVar[str] = "dots"
+    title: ClassVar[str] = "DOTS: decoupled search, operations first and the sets of edges second"
+    paper: ClassVar[str] = "arXiv 2010.00969"
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "laptop": {**LAPTOP, "epochs": 28, "warmup_epochs": 0},
+    }
+
+    epochs: int = 70
+    temperature: float = 10.0
+    final_temperature: float = 0.02
+    balance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        at_least(4, epochs=self.epochs)
+        at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature, balance=self.balance)
+        if self.stages or self.warmup_epochs:
+            raise SettingError("dots makes its stages and their warm-up from epochs; leave stages and warmup_epochs.")
+        if self.edge_normalisation:
+            raise SettingError("dots learns the edges itself; leave edge_normalisation at false.")
+        super().__post_init__()
+
+    def make_stages(self) -> tuple[Stage, ...]:
+        ends = [max(at + 1, round(self.epochs * sum(_PHASES[: at + 1]) / sum(_PHASES))) for at in range(4)]
+        prepare, operations, settle, topology = (end - start for start, end in zip([0, *ends], ends, strict=False))
+        partial = self.partial_channels
+        return (
+            Stage(epochs=prepare + operations, warmup=prepare, partial=partial),
+            Stage(epochs=settle, warmup=settle, partial=partial, restart=True, level="single"),
+            Stage(epochs=topology, partial=partial, level="single"),
+        )
+
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        temperature = Exponential(self.temperature, self.final_temperature, over="stage")
+        return DecoupledTopology(space, operations, temperature, balance=self.balance, seed=seed)

@@ -1,0 +1,53 @@
+"""The passive-aggressive penalty on invalid topologies, and a price on edges (arXiv 2011.09300, reconstructed)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from nascence.errors import SettingError
+from nascence.objectives.base import Evaluated, Objective
+from nascence.schedules import Schedule
+from nascence.supernets.relaxations import ExplicitTopology
+from nascence.supernets.validity import invalidity
+
+
+@final
+@dataclass(frozen=True)
+class PassiveAggressive(Objective):
+    """R of :func:`nascence.supernets.validity.invalidity`: nothing while the topology is valid with some margin."""
+
+    name: ClassVar[str] = "passive_aggressive"
+    schedule: Schedule
+
+    def term(self, batch: Evaluated) -> Tensor:
+        relaxation = _topological(batch, self.name)
+        return invalidity(relaxation.topology, relaxation.distributions())
+
+
+@final
+@dataclass(frozen=True)
+class EdgeCount(Objective):
+    """The expected number of edges of an architecture: smaller cells for a larger weight."""
+
+    name: ClassVar[str] = "edge_count"
+    schedule: Schedule
+
+    def term(self, batch: Evaluated) -> Tensor:
+        relaxation = _topological(batch, self.name)
+        weights = relaxation.topology.edge_weights(relaxation.distributions())
+        return torch.stack([value.sum() for value in weights.values()]).sum()
+
+
+def _topological(batch: Evaluated, name: str) -> ExplicitTopology:
+    if not isinstance(batch.relaxation, ExplicitTopology):
+        raise SettingError(
+            f"{name} needs a relaxation of the topology, and {type(batch.relaxation).__name__} has none."
+        )
+    return batch.relaxation
+
+
+__all__ = ["EdgeCount", "PassiveAggressive"]

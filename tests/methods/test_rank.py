@@ -1,0 +1,98 @@
+"""The method `rank`: what it measures, what it ranks by, and which way it walks."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from nascence.benchmarks.selections import Selection
+from nascence.benchmarks.streaming import ScoreStream
+from nascence.costs import Budget
+from nascence.errors import SettingError, UnknownNameError
+from nascence.methods import METHODS, Problem
+from nascence.methods.rank import Rank
+from nascence.runs.workers import Inline
+from nascence.scores import AGGREGATES, SCORES, evaluate
+from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies.ranking import Everything, Evolution
+from nascence.tasks import load_task
+from nascence.testing.toy import toy_space
+
+TOY = toy_space()
+SIZE = NetworkConfig(channels=4)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_task("digits")
+
+
+def problem(space, task, seed=0, **limits):
+    shape = (task.in_channels, *task.image_size)
+    checker = Budget(**limits).bind(space, SIZE, input_shape=shape, num_classes=task.num_classes, threads=1)
+    return Problem(space, task, SIZE, checker, seed)
+
+
+def finish(strategy):
+    while not strategy.done:
+        strategy.advance()
+    return strategy
+
+
+@pytest.mark.parametrize("aggregate", ["nascence", "az-nas"])
+def test_the_first_look_is_what_a_file_of_scores_holds(aggregate, digits):
+    """And without a second look the result is the best of that file."""
+    names = [part.score for part in AGGREGATES.get(aggregate).parts]
+    scores = [SCORES.get(name)() for name in names]
+    selection = Selection.given(list(TOY.enumerate())[::4])
+    stream = ScoreStream(space=TOY, selection=selection, scores=scores, load=partial(load_task, "digits"), seed=3)
+    file = stream.run(Inline(), task=digits)
+    strategy = Rank(aggregate=aggregate, draws=1).strategy(problem(TOY, digits, seed=3))
+    strategy.proposals.architectures = list(selection.architectures)
+    strategy.proposals.total = len(selection.architectures)
+    for _ in range(-(-len(selection.architectures) // strategy.batch)):
+        strategy.advance()
+    assert [TOY.format(one) for one in strategy.architectures] == file.architectures
+    for at, name in enumerate(names):
+        assert strategy.values[:, at].tolist() == file.columns[name].tolist(), name
+    best = int(np.argmax(AGGREGATES.get(aggregate)(file.columns)))
+    assert TOY.format(strategy.derive()) == file.architectures[best]
+
+
+def test_later_draws_are_those_of_the_scores(digits):
+    names = [part.score for part in AGGREGATES.get("az-nas").parts]
+    strategy = Rank(aggregate="az-nas", finalists=2, draws=2).strategy(problem(TOY, digits))
+    strategy.proposals.architectures = list(TOY.enumerate())[40:44]
+    strategy._first_steps, strategy.total_steps = 1, 2
+    finish(strategy)
+    for at in strategy.final:
+        values = evaluate([SCORES.get(name)() for name in names], TOY, strategy.architectures[at], digits, draws=2)
+        assert strategy.values[at].tolist() == pytest.approx([np.mean(values[name]) for name in names])
+
+
+def test_small_spaces_are_ranked_whole_and_large_ones_by_evolution(digits):
+    for space, kind, total in ((TOY, Everything, 64), (get_space("darts"), Evolution, 1000)):
+        strategy = Rank().strategy(problem(space, digits))
+        assert isinstance(strategy.proposals, kind)
+        assert strategy.proposals.total == total
+    assert isinstance(Rank(exhaustive=63).strategy(problem(TOY, digits)).proposals, Evolution)
+
+
+def test_the_ranking_is_nascence_unless_another_is_named(digits):
+    strategy = Rank().strategy(problem(TOY, digits))
+    assert strategy.parts == tuple(part.score for part in AGGREGATES.get("nascence").parts)
+    rows = np.random.default_rng(0).normal(size=(9, len(strategy.parts)))
+    expected = AGGREGATES.get("nascence")(dict(zip(strategy.parts, rows.T, strict=True)))
+    assert strategy.aggregate(rows).tolist() == expected.tolist()
+    with pytest.raises(UnknownNameError, match="nascence"):
+        Rank(aggregate="nascent").strategy(problem(TOY, digits))
+
+
+@pytest.mark.parametrize("name", ["evaluations", "population", "parents", "finalists", "draws", "batch"])
+def test_numbers_are_positive(name):
+    with pytest.raises(SettingError, match=f"{name} must be at least 1"):
+        Rank(**{name: 0})
+
+
+def test_it_is_known_by_its_name():
+    assert METHODS.get("rank") is Rank

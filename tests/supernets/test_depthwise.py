@@ -1,0 +1,48 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nascence.seeding import generator
+from nascence.supernets.depthwise import depthwise_conv2d
+
+
+def tensors(channels, size, height, width, stride=1):
+    shapes = [
+        (3, channels, height, width),
+        (channels, 1, size, size),
+        (3, channels, -(-height // stride), -(-width // stride)),
+    ]
+    x, w, g = (torch.randn(*shape, generator=generator(at), dtype=torch.float64) for at, shape in enumerate(shapes))
+    return x.requires_grad_(), w.requires_grad_(), g
+
+
+@pytest.mark.parametrize(("size", "dilation"), [(1, 1), (3, 1), (5, 1), (3, 2), (5, 2)])
+@pytest.mark.parametrize("shape", [(7, 7), (8, 5), (2, 3), (1, 1)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_it_is_the_librarys_convolution(size, dilation, shape, stride):
+    x, w, g = tensors(4, size, *shape, stride)
+    ours = depthwise_conv2d(x, w, stride, dilation)
+    theirs = F.conv2d(x, w, stride=stride, padding=dilation * (size // 2), dilation=dilation, groups=4)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    for one, two in zip(
+        torch.autograd.grad(ours, (x, w), g, retain_graph=True),
+        torch.autograd.grad(theirs, (x, w), g, retain_graph=True),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, two, rtol=1e-11, atol=1e-11)
+    assert torch.autograd.grad(ours, x, g)[0].abs().max() > 0
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_of_gradients(stride):
+    x, w, _ = tensors(2, 3, 4, 4)
+    assert torch.autograd.gradgradcheck(lambda a, b: depthwise_conv2d(a, b, stride, 2), (x, w))
+
+
+def test_only_what_needs_a_gradient_gets_one():
+    x, w, g = tensors(4, 3, 6, 6)
+    (of_weight,) = torch.autograd.grad(depthwise_conv2d(x.detach(), w), w, g)
+    (of_input,) = torch.autograd.grad(depthwise_conv2d(x, w.detach()), x, g)
+    both = torch.autograd.grad(depthwise_conv2d(x, w), (x, w), g)
+    assert torch.equal(of_input, both[0])
+    assert torch.equal(of_weight, both[1])
