@@ -10,7 +10,7 @@ import typer
 from nascence.cli import options
 from nascence.cli.app import app
 
-OWN = {"out", "seed", "space", "epochs", "overwrite", "preset", "scores"}
+OWN = {"out", "seed", "space", "epochs", "overwrite", "scores", "preset"}
 """Names that mean different things in different commands, and say so in their help."""
 
 
