@@ -24,6 +24,9 @@ from PIL import Image
 import nascence
 
 TOY = "search --method toy --channels 2 --depth 1"
+FRONT = (
+    "search --method evolution --objectives naswot,params --channels 2 --depth 1 --set population=4 --set generations=1"
+)
 SOURCE = str(Path(nascence.__file__).parents[1])
 
 
@@ -139,10 +142,13 @@ def say(*lines: str, **options: Any) -> list[Told]:
 @pytest.fixture(scope="module")
 def answers(place: Path) -> dict[str, Told]:
     """Every case's answer, given in a place with two runs and damaged copies of them."""
-    made = say(f"{TOY} --out found", f"{TOY} --out trained", "train trained --epochs 1")
-    assert [told.code for told in made] == [0, 0, 0]
+    made = say(f"{TOY} --out found", f"{TOY} --out trained", "train trained --epochs 1", f"{FRONT} --out front")
+    assert [told.code for told in made] == [0, 0, 0, 0]
     record = json.loads(Path("found/architecture.json").read_text())
+    table = {"format": 1, "space": "darts", "network": {"channels": 1}, "input_shape": [3, 8, 8], "num_classes": 2}
+    table |= {"device": "another CPU", "threads": 1, "constant": 0.0, "parts": {}, "checked": 1}
     for name, text in {
+        "table.json": json.dumps({**table, "median_error": 0.1, "error_90": 0.2, "rank_correlation": None}),
         "broken.json": '{"space": "nas-bench-201", "archi',
         "foreign.json": '{"weights": [1, 2]}',
         "list.json": "[1, 2]",
@@ -277,7 +283,35 @@ REST = [
     ("compare --methods toy --seeds 0 --out new", "one seed"),
     ("compare --methods toy --out pets", "something else"),
 ]
-CASES = [*NAMES, *((f"{TOY} --data '{data}' --out new", message) for data, message in DATA), *REST]
+FRONTS = [
+    (f"{TOY} --objectives error,params --out new", "try --method evolution"),
+    ("search --method evolution --objectives error --out new", "two objectives or more"),
+    ("search --method evolution --objectives error,parms --out new", "Did you mean 'params'"),
+    ("search --method evolution --objectives params,flops --out new", "Costs alone"),
+    ("search --method evolution --objectives error,params --set objectives=error,flops --out new", "given twice"),
+    (f"{FRONT} --max-params 1296 --out new", "contradicts --max-params"),
+    (f"{FRONT} --max-params 12 --out front --overwrite", "reachable: parameters from"),
+    ("search --method evolution --set value=table --out new", "no table of nas-bench-201"),
+    ("search --method evolution --set value=supernet --out new", "value=training, or a score"),
+    ("plan --set population=1 --method evolution", "at least 2"),
+    ("plan --method te-naas", "Did you mean 'te-nas'"),
+    (f"{TOY} --latency-table table.json --out new", "of the space 'darts', not of 'nas-bench-201'"),
+    (f"{TOY} --latency-table broken.json --out new", "not valid JSON"),
+    (f"{TOY} --latency-table list.json --out new", "no latency table"),
+    ("plan --latency-table missing.json --no-measure", "Cannot read the latency table"),
+    ("train front --pick max-params=10", "there is params from"),
+    ("train front --pick max-speed=10", "Unknown number of a front's networks 'speed'"),
+    ("train front --pick 99", "indices 0 to"),
+    ("train front --pick best", "expected knee, an index, or limits"),
+    ("train front --pick max-params=many", "is no number"),
+    ("train found --pick knee", "no front to pick from"),
+    ("train found/architecture.json --pick knee --out new", "is no run directory"),
+    ("measure", "Say what to measure"),
+    ("measure found --out new", "Say what to measure"),
+    ("measure --out words.txt", "--overwrite"),
+    ("measure --out new --checks 0 --channels 2", "at least 1"),
+]
+CASES = [*NAMES, *((f"{TOY} --data '{data}' --out new", message) for data, message in DATA), *REST, *FRONTS]
 WITH_JSON = [f"{CASES[at][0]} --json" for at in (0, 10, 30, 50, 70)]
 
 

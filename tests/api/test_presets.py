@@ -85,7 +85,7 @@ def test_a_comparison_takes_presets_where_there_are_any(tmp_path: Path, monkeypa
 def test_a_stopped_search_goes_on_to_the_same_end(tmp_path: Path) -> None:
     whole = search(tmp_path / "whole", "drnas")
     run = RunDirectory.create(tmp_path / "part", {**whole.run.config})
-    strategy = nascence.api.searching._Prepared(run.config, nascence.api.inputs.load_source(run.config)).strategy
+    strategy = nascence.api.searching.PreparedSearch(run.config, nascence.api.inputs.load_source(run.config)).strategy
     from nascence.runs import SEARCH
     from nascence.runs.execution import _save
 

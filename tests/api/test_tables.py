@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nascence.api.tables import evaluation_columns, look_up, table_of
+from nascence.api.tables import evaluation_columns, look_up
+from nascence.benchmarks import table_of
 from nascence.spaces import get_space
 
 FIRST, SECOND = (
@@ -50,9 +51,7 @@ def test_what_a_table_does_not_know(folder: Path) -> None:
 
 def test_a_search_keeps_what_the_table_says(search_toy: Any, folder: Path) -> None:
     assert "table" not in search_toy("without").record
-    from nascence.api import tables
-
-    assert tables.table_of("nas-bench-201", folder) is not None
+    assert table_of("nas-bench-201", folder) is not None
     space = get_space("nas-bench-201")
     texts = [str(architecture) for architecture in space.enumerate()]
     columns = {"arch": texts, "cifar10_test_acc_200ep": [float(at) for at in range(len(texts))]}

@@ -230,3 +230,20 @@ def test_a_loss_that_is_not_finite_leaves_a_run_to_go_on_from(nascence_command: 
     again = nascence_command("runs", "resume", "a")
     assert again.code == 2
     assert "loss became" in again.err
+
+
+def test_a_front_is_shown_and_picked_from(nascence_command: Any) -> None:
+    settings = ("--set", "population=4", "--set", "generations=1", "--channels", 2, "--depth", 1)
+    done = nascence_command("search", "--method", "evolution", "--objectives", "naswot,params", *settings, "--out", "f")
+    assert done.code == 0
+    assert "The front, " in done.out
+    assert "knee" in done.out
+    assert "nascence train f --pick INDEX" in done.out
+    assert "params: Number of weights and biases." in done.out
+    trained = nascence_command("train", "f", "--pick", "max-params=1e9", "--epochs", 1, "--json")
+    assert trained.code == 0
+    refused = nascence_command("train", "f", "--pick", "max-params=1", "--epochs", 1)
+    assert refused.code == 2
+    assert "there is params from" in refused.err
+    assert nascence_command("report", "f").code == 0
+    assert "The front</h2>" in Path("f/report.html").read_text()

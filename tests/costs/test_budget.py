@@ -3,12 +3,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nascence.costs import Budget, BudgetChecker, CostModel, LatencyMeasurement, params
 from nascence.costs.cells import CellPricing
 from nascence.costs.networks import Networks
 from nascence.errors import BudgetError, SettingError
-from nascence.spaces import NetworkConfig, get_space
+from nascence.spaces import Choice, NetworkConfig, Space, get_space
 
 NB201 = get_space("nas-bench-201")
 DARTS = get_space("darts")
@@ -47,7 +48,7 @@ def clock(monkeypatch):
         constant, table = self.table("flops")
         return constant / 1e6, table / 1e6
 
-    def measure(self, architecture, repeats=30):
+    def measure(self, architecture, repeats=30, warm_up=5):
         state["measured"].append(architecture)
         predicted = self.count("flops", architecture) / 1e6
         return LatencyMeasurement(1.5 * predicted * state["surprise"](architecture), 0.0, 1, 1, "no clock")
@@ -241,3 +242,56 @@ def test_repair_of_a_network_beyond_an_exact_limit():
     assert len(repair.changes) == 1
     assert repair.measured is None
     assert params(repair.architecture.build()) <= 1.3e6
+
+
+def test_violation_adds_up_what_is_too_much():
+    checker = Budget(max_params=1000, max_flops=1e6).bind(NB201, SMALL)
+    architecture = next(iter(NB201.enumerate()))
+    params, flops = checker.model.params(architecture), checker.model.flops(architecture)
+    expected = max(0, params / 1000 - 1) + max(0, flops / 1e6 - 1)
+    assert checker.violation(architecture) == pytest.approx(expected)
+    assert expected > 0
+    assert Budget().bind(NB201, SMALL).violation(architecture) == 0
+    loose = Budget(max_params=params, max_flops=flops).bind(NB201, SMALL)
+    assert loose.violation(architecture) == 0
+    assert loose.allows(architecture)
+
+
+def test_a_space_whose_costs_do_not_add_up():
+    """Each limit is checked by itself, and the cheapest architecture is found."""
+    from nascence.spaces import SPACES
+    from nascence.strategies.sampling import draw_within
+
+    space = Entangled()
+    SPACES._entries.setdefault(space.name, type(space))
+    size = NetworkConfig(channels=4)
+    costs = sorted(Budget().bind(space, size).model.params(one) for one in space.enumerate())
+    checker = Budget(max_params=costs[0]).bind(space, size)
+    assert not checker.adds_up
+    checker.check()
+    assert checker.model.params(checker.cheapest()) == costs[0]
+    architecture, _, uniform = draw_within(space, checker, torch.Generator().manual_seed(0))
+    assert checker.allows(architecture)
+    assert isinstance(uniform, bool)
+    with pytest.raises(BudgetError, match="reachable: parameters from"):
+        Budget(max_params=costs[0] - 1).bind(space, size).check()
+    with pytest.raises(BudgetError, match="raise it"):
+        Budget(max_params=costs[0] - 1).bind(space, size).cheapest()
+
+
+class Entangled(Space):
+    """Three widths that all multiply."""
+
+    name = "toy-entangled"
+    networks = {"evaluation": NetworkConfig(channels=4)}
+    choices = tuple(Choice(f"width {at}", ("1", "2", "3")) for at in range(3))
+
+    def format(self, architecture):
+        return "-".join(architecture.answers)
+
+    def parse(self, text):
+        return self.architecture(text.split("-"))
+
+    def assemble(self, architecture, network, in_channels, num_classes):
+        a, b, c = map(int, architecture.answers)
+        return nn.Sequential(nn.Conv2d(in_channels, a * b * c, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -67,7 +67,7 @@ def test_time_ms_is_in_milliseconds(monkeypatch):
 
 
 def test_costs_by_name():
-    assert COSTS.names()[:3] == ["params", "flops", "latency-ms"]
+    assert COSTS.names()[:4] == ["params", "flops", "memory-mib", "latency-ms"]
     layer = nn.Linear(4, 2)
     values = {name: COSTS.get(name).measure(layer, (4,)) for name in ("params", "flops", "latency-ms")}
     assert (values["params"], values["flops"]) == (10, 16)

@@ -259,12 +259,12 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
-    def network_cost(self, architecture, repeats=30):
+    def network_cost(self, architecture, repeats=30, warm_up=5):
         from nascence.costs import LatencyMeasurement
 
         return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")
 
-    monkeypatch.setattr(cells, "_measure", operation_cost)
+    monkeypatch.setattr(cells, "_Clock", lambda places, operations: operation_cost)
     monkeypatch.setattr(networks.Networks, "measure", network_cost)
     model = CostModel(NB201, NetworkConfig(channels=4, depth=2), threads=1)
     for architecture in draws(NB201, 10):
@@ -293,3 +293,59 @@ def test_the_fitted_line_ignores_a_disturbed_measurement_and_stays_sensible():
     assert _line(x, -x)[1] == 1.0  # slower parts cannot make faster networks
     assert _line(x, 2 * x - 1) == (0.0, 2.0)
     assert _line(np.ones(3), np.array([4.0, 5.0, 6.0])) == (4.0, 1.0)
+
+
+def choice_weights(space, seed):
+    """Random probabilities of the options of every choice."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        choice.name: torch.rand(len(choice.options), generator=generator, dtype=torch.float64).softmax(0)
+        for choice in space.choices
+    }
+
+
+@pytest.mark.parametrize("space", [Kernels(), Widths(), get_space("nas-bench-201")], ids=lambda space: space.name)
+@pytest.mark.parametrize("name", ["params", "flops"])
+def test_the_expectation_over_choices_is_that_of_enumeration(space, name):
+    """Also where choices price each other, as the widths on both sides of a convolution do."""
+    model = CostModel(space, NetworkConfig(channels=4), (3, 16, 16))
+    weights = choice_weights(space, 0)
+    for value in weights.values():
+        value.requires_grad_()
+    mean = model.expected(name, weights)
+    mean.backward()
+    chances, costs = [], []
+    for architecture in space.enumerate():
+        rows = zip(space.choices, architecture.answers, strict=True)
+        chances.append(np.prod([float(weights[c.name].detach()[c.options.index(answer)]) for c, answer in rows]))
+        costs.append(model.cost(name, architecture))
+    assert float(mean.detach()) == pytest.approx(float(np.dot(chances, costs)), rel=1e-9)
+    choice = space.choices[1]
+    slopes = []  # of the mean in the chance of an answer: the mean cost of what has it
+    for option, chance in zip(choice.options, weights[choice.name].tolist(), strict=True):
+        having = [one.answers[1] == option for one in space.enumerate()]
+        slopes.append(sum(c * p for c, p, has in zip(costs, chances, having, strict=True) if has) / chance)
+    grads = weights[choice.name].grad
+    assert (grads - grads[0]).tolist() == pytest.approx([slope - slopes[0] for slope in slopes], rel=1e-6, abs=1e-3)
+
+
+def test_the_expectation_over_choices_wants_all_of_them():
+    space = Kernels()
+    model = CostModel(space, NetworkConfig(channels=4), (3, 8, 8))
+    weights = choice_weights(space, 0)
+    with pytest.raises(SettingError, match="kernel 0"):
+        model.expected("params", {name: value for name, value in weights.items() if name != "kernel 0"})
+    with pytest.raises(SettingError, match=r"shape \[3\]"):
+        model.expected("params", {**weights, "kernel 2": torch.ones(2)})
+
+
+def test_the_range_where_nothing_adds_up():
+    """By descent: exact where every choice has a cheapest and a dearest answer."""
+    space = Tangled()
+    model = CostModel(space, NetworkConfig(channels=4), (3, 8, 8))
+    assert not model.adds_up("params")
+    counted = [model.params(architecture) for architecture in space.enumerate()]
+    assert model.range("params") == (min(counted), max(counted))
+    assert model.params(model.extreme("params", largest=True)) == max(counted)
+    with pytest.raises(SettingError, match="no sum"):
+        model.extreme("params", largest=False, limits={"flops": 1})

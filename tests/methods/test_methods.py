@@ -25,6 +25,7 @@ TINY = {
     "pc-darts": {**GRADIENT, "warmup_epochs": 0, "channels": 8, "partial_channels": 4},
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
     "beta-darts": GRADIENT,
+    "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
     "dots": {**GRADIENT, "epochs": 4},
     "explicit-topology": {**GRADIENT, "epochs": 2, "edge_cost": 0.01},
     "msg-das": {**GRADIENT, "epochs": 2, "warmup_epochs": 1, "distillation_epochs": 0},

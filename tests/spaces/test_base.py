@@ -112,3 +112,34 @@ def test_mutation_never_picks_a_choice_of_one_option():
     assert space.canonical(one) == one
     assert space.index(one) is None
     assert space.size == 2
+
+
+class Scale(Lopsided):
+    name = "scale"
+    choices = (Choice("width", tuple("12345"), ordered=True), Choice("kind", tuple("abcde")), Choice("only", ("x",)))
+
+
+def test_mutation_of_an_ordered_choice_mostly_goes_a_step():
+    space, draws = Scale(), generator(0)
+    middle = space.architecture(["3", "a", "x"])
+    mutants = [space.mutate(middle, draws) for _ in range(2000)]
+    widths = [one.answers[0] for one in mutants if one.answers[0] != "3"]
+    beside = sum(width in "24" for width in widths) / len(widths)
+    assert 0.8 < beside < 0.9, "0.7 steps, and half of the other 0.3"
+    kinds = [one.answers[1] for one in mutants if one.answers[1] != "a"]
+    assert all(0.2 < kinds.count(kind) / len(kinds) < 0.3 for kind in "bcde")
+    end = space.architecture(["1", "a", "x"])
+    steps = {space.mutate(end, draws).answers[0] for _ in range(300)}
+    assert steps == set("12345")
+
+
+def test_mutation_at_a_rate():
+    space, draws = Scale(), generator(0)
+    one = space.architecture(["3", "a", "x"])
+    changed = [
+        sum(a != b for a, b in zip(one.answers, space.mutate(one, draws, 0.5).answers, strict=True))
+        for _ in range(2000)
+    ]
+    assert [0.2 < changed.count(count) / 2000 < 0.6 for count in range(3)] == [True] * 3
+    assert space.mutate(one, draws, 0.0) == one
+    assert all(a != b for a, b in zip(one.answers[:2], space.mutate(one, draws, 1.0).answers[:2], strict=True))

@@ -3,6 +3,8 @@
 from nascence.api.comparing import compare
 from nascence.api.correlating import correlate
 from nascence.api.exporting import export
+from nascence.api.measuring import measure, measure_table
+from nascence.api.planning import plan
 from nascence.api.resuming import resume
 from nascence.api.scoring import score, score_many
 from nascence.api.searching import SearchResult, search
@@ -15,6 +17,9 @@ __all__ = [
     "correlate",
     "export",
     "load_model",
+    "measure",
+    "measure_table",
+    "plan",
     "resume",
     "score",
     "score_many",

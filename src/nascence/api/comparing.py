@@ -12,7 +12,7 @@ from torch import nn
 from nascence.api.inputs import compute_threads, data_source, describe_task, input_shape, load_source, network_size
 from nascence.api.resuming import resume
 from nascence.api.searching import search
-from nascence.api.tables import evaluation_columns, table_of
+from nascence.api.tables import evaluation_columns
 from nascence.api.training import SHOWN, train
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
@@ -53,7 +53,7 @@ def compare(
     of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
     end. Stopped at any moment, the same call continues. Raises :class:`nascence.errors.NascenceError`.
     """
-    from nascence.benchmarks import Comparison
+    from nascence.benchmarks import Comparison, table_of
 
     presets = [METHODS.get(method).preset(preset) for method in methods if METHODS.get(method).PRESETS]
     if preset is not None and not presets:

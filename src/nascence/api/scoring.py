@@ -48,7 +48,7 @@ def score(
 
     if random < 0 or draws < 1:
         raise SettingError("The number of random architectures must be at least 0, that of draws at least 1.")
-    wanted = [_read(target, space) for target in architectures]
+    wanted = [read_architecture(target, space) for target in architectures]
     wanted += [get_space(space).sample(generator(seed, "random architecture", at)) for at in range(random)]
     if not wanted:
         raise SettingError("There is nothing to score; give architectures, or a number of random ones with --random.")
@@ -152,14 +152,15 @@ def _selection(
         return Selection.sample(found, sample, seed)
     if file is not None:
         return Selection.file(found, Path(file))
-    given = [_read(target, space) for target in architectures]
+    given = [read_architecture(target, space) for target in architectures]
     foreign = next((one for one in given if one.space != space), None)
     if foreign is not None:
         raise ArchitectureError(f"'{foreign}' is of the space {foreign.space}, not of {space}.")
     return Selection.given(given)
 
 
-def _read(target: str | Path | Architecture, space: str) -> Architecture:
+def read_architecture(target: str | Path | Architecture, space: str) -> Architecture:
+    """A run directory, an ``architecture.json``, or a text of ``space``."""
     if isinstance(target, Architecture):
         return target
     text = str(target)
@@ -169,4 +170,4 @@ def _read(target: str | Path | Architecture, space: str) -> Architecture:
     return Architecture.from_string(text, space)
 
 
-__all__ = ["EXECUTORS", "score", "score_many"]
+__all__ = ["EXECUTORS", "read_architecture", "score", "score_many"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
 from nascence import configuration
+from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     compute_threads,
     data_source,
@@ -23,7 +24,7 @@ from nascence.api.inputs import (
 from nascence.api.tables import look_up, trajectory
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
-from nascence.costs import Budget
+from nascence.costs import Budget, LatencyTable
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
@@ -61,6 +62,8 @@ def search(
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
+    objectives: Sequence[str] | str | None = None,
+    latency_table: str | Path | None = None,
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -74,18 +77,19 @@ def search(
     """Find an architecture; everything is kept in the run directory ``out`` (:func:`default_out` when None).
 
     ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
-    network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``settings``: the method's, as
-    a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of the above.
-    What they leave open comes from ``preset`` (``paper``, ``laptop``, ...; a method that has presets takes ``laptop``
-    unless told otherwise), then from the method's own defaults, which are its paper's.
-    ``overwrite`` replaces an existing run. ``download`` allows fetching CIFAR-10. ``progress`` goes to stderr; a text
-    is its title.
+    network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``objectives``: names, or one
+    text of names separated by commas, for a method that ends in a front between them. ``latency_table``: a file that
+    ``nascence measure`` made, from which latencies are predicted instead of measuring parts now. ``settings``: the
+    method's, as a mapping or as ``name=value`` texts; ``more_settings`` are settings too, where their names are none of
+    the above. What they leave open comes from ``preset`` (``paper``, ``laptop``, ...; a method that has presets takes
+    ``laptop`` unless told otherwise), then from the method's own defaults, which are its paper's. Of a front, the run
+    keeps all in ``front.json``, and its knee as the architecture. ``overwrite`` replaces an existing run. ``download``
+    allows fetching CIFAR-10. ``progress`` goes to stderr; a text is its title.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    preset, values = METHODS.get(method).preset(preset)
-    chosen = _method(method, settings, more_settings, values)
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset)
     get_space(space)
     if progress and chosen.caveat:
         print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
@@ -95,20 +99,9 @@ def search(
     source = data_source(data, data_dir, image_size)
     task = load_source(source, download)
     with compute_threads(threads) as threads:
-        config = {
-            "kind": SEARCH.name,
-            "method": method,
-            "settings": to_json(chosen),
-            **({"preset": preset} if preset is not None else {}),
-            "space": space,
-            **source,
-            "seed": seed,
-            "budget": to_json(budget),
-            "network": to_json(network_size(get_space(space), task, channels, depth)),
-            "threads": threads,
-            "task": describe_task(task),
-        }
-        prepared = _Prepared(config, task)
+        size = network_size(get_space(space), task, channels, depth)
+        config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)
+        prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
@@ -123,6 +116,35 @@ def search(
             raise
 
 
+def search_config(
+    method: Method,
+    space: str,
+    source: Mapping[str, Any],
+    task: ImageClassification,
+    network: NetworkConfig,
+    budget: Budget,
+    seed: int,
+    threads: int,
+    latency_table: str | Path | None = None,
+    preset: str | None = None,
+) -> dict[str, Any]:
+    """A run's configuration: all that a search follows from. ``source``: of :func:`data_source`."""
+    return {
+        "kind": SEARCH.name,
+        "method": method.name,
+        "settings": to_json(method),
+        **({} if preset is None else {"preset": preset}),
+        "space": space,
+        **source,
+        "seed": seed,
+        "budget": to_json(budget),
+        **({} if latency_table is None else {"latency_table": LatencyTable.load(latency_table).to_json()}),
+        "network": to_json(network),
+        "threads": threads,
+        "task": describe_task(task),
+    }
+
+
 def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchResult:
     """Bring a search to its end from its directory alone; the caller holds the run's lock."""
     if run.has("architecture.json"):
@@ -130,10 +152,10 @@ def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchRes
         return SearchResult(Architecture.from_dict(record), run, record)
     run.require("method", "settings", "space", "data", "data_dir", "seed", "budget", "network", "threads", "task")
     with compute_threads(run.config["threads"]):
-        return _Prepared(run.config, reload_task(run)).finish(run, progress)
+        return PreparedSearch(run.config, reload_task(run)).finish(run, progress)
 
 
-class _Prepared:
+class PreparedSearch:
     """A search that is checked and ready to go, made from a run's configuration and its data."""
 
     def __init__(self, config: Mapping[str, Any], task: ImageClassification) -> None:
@@ -147,11 +169,13 @@ class _Prepared:
             input_shape=input_shape(task),
             num_classes=task.num_classes,
             threads=config["threads"],
+            latency_table=LatencyTable.from_json(table) if (table := config.get("latency_table")) else None,
         )
         if budget:
             self.checker.check()
         self.method: Method = from_json(METHODS.get(config["method"]), config["settings"])
-        self.strategy = self.method.strategy(Problem(self.space, task, self.network, self.checker, config["seed"]))
+        problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
+        self.strategy = self.method.strategy(problem)
 
     def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
@@ -161,6 +185,11 @@ class _Prepared:
         architecture = repaired.architecture
         seconds += time.monotonic() - began
         record = {**self._describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
+        front = self.strategy.front()
+        if front is not None:
+            described = describe_front(front, self.checker.model)
+            run.write_json("front.json", described)
+            record["front"] = {"size": len(front), "index": index_of(described, architecture)}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
         passed = {
@@ -174,7 +203,7 @@ class _Prepared:
 
     def _describe(self, architecture: Architecture) -> dict[str, Any]:
         model = self.checker.model
-        table = look_up(architecture, self.config["data_dir"])
+        table = look_up(architecture, self.config["data_dir"], steered=self.method.reads_table)
         index = self.space.index(architecture)
         return {
             **architecture.to_dict(),
@@ -197,15 +226,42 @@ def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
     return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
 
 
-def _method(
-    name: str, given: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any], preset: Mapping[str, Any]
-) -> Method:
-    cls = METHODS.get(name)
+def _objectives(method: str, given: Sequence[str] | str) -> tuple[str, ...]:
+    """The names; raises :class:`SettingError` for a method that ends in one architecture."""
+    if "objectives" not in {field.name for field in fields(METHODS.get(method))}:
+        raise SettingError(
+            f"{method} ends in one architecture and takes no --objectives; try --method evolution, or a budget."
+        )
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def method_of(
+    name: str,
+    given: Mapping[str, Any] | Iterable[str] = (),
+    more: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] | str | None = None,
+    preset: str | None = None,
+) -> tuple[str | None, Method]:
+    """The preset's name and the method called ``name`` with its settings, as :func:`search` takes them. Raises
+    :class:`nascence.errors.NascenceError`."""
+    cls, more = METHODS.get(name), dict(more or {})
+    preset, values = cls.preset(preset)
+    if objectives is not None:
+        more["objectives"] = _objectives(name, objectives)
     if isinstance(given, str):
         raise SettingError("settings must be a mapping or a list of name=value texts, not one text.")
     if isinstance(given, Mapping):
-        return configuration.settings(cls, (), {**given, **more}, preset)
-    return configuration.settings(cls, given, more, preset)
+        return preset, configuration.settings(cls, (), {**given, **more}, values)
+    return preset, configuration.settings(cls, given, more, values)
 
 
-__all__ = ["SearchResult", "continue_search", "default_out", "search"]
+__all__ = [
+    "PreparedSearch",
+    "SearchResult",
+    "continue_search",
+    "default_out",
+    "method_of",
+    "search",
+    "search_config",
+]

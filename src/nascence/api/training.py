@@ -11,6 +11,8 @@ from typing import Any, final
 from torch import nn
 
 from nascence import configuration
+from nascence.api.fronts import index_of
+from nascence.api.fronts import pick as pick_from
 from nascence.api.inputs import (
     compute_threads,
     data_source,
@@ -20,6 +22,7 @@ from nascence.api.inputs import (
     network_size,
     reload_task,
 )
+from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
@@ -53,6 +56,7 @@ def train(
     target: str | Path | Architecture | RunDirectory,
     *,
     space: str | None = None,
+    pick: str | int | None = None,
     data: str | None = None,
     out: str | Path | None = None,
     seed: int | None = None,
@@ -97,9 +101,14 @@ def train(
             task = reload_task(found)
             chosen = recipe.entry(task, found.config["seed"] if seed is None else seed, threads)
             with found.locked():
-                _Prepared({**found.config, TRAINING.name: chosen}, _architecture(found), task)
-                _begin(found, chosen, overwrite)
+                architecture = _architecture(found) if pick is None else _picked(found, str(pick))
+                if found.has("front.json"):
+                    chosen["architecture"] = str(architecture)
+                _Prepared({**found.config, TRAINING.name: chosen}, architecture, task)
+                _begin(found, chosen, overwrite, architecture)
                 return _finish(found, task, progress)
+    if pick is not None:
+        raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
     record = _given(target, space)
     architecture = Architecture.from_dict(record)
     if data is None:
@@ -222,7 +231,11 @@ class _Prepared:
         return {name: trained[name].clone() for name in plain}
 
 
-def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool) -> None:
+def _picked(run: RunDirectory, text: str) -> Architecture:
+    return Architecture.from_dict(pick_from(run, text))
+
+
+def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture) -> None:
     """Record what the training in ``run`` is to be, or that it is the one that was begun."""
     if run.config.get(TRAINING.name) == entry:
         if not overwrite:
@@ -235,6 +248,8 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool) -> None:
     for name in _RESULTS:
         with run.writing(name):
             (run.path / name).unlink(missing_ok=True)
+    if architecture != _architecture(run):  # another one of the front
+        run.write_json("architecture.json", _redescribe(run, architecture))
     run.update_config(**{TRAINING.name: entry})
 
 
@@ -295,6 +310,26 @@ def _describe(run: RunDirectory, architecture: Architecture, task: ImageClassifi
         "flops": model.flops(architecture),
         "input_shape": run.config["task"]["input_shape"],
         "class_names": run.config["task"]["class_names"],
+    }
+
+
+def _redescribe(run: RunDirectory, architecture: Architecture) -> dict[str, Any]:
+    """``architecture.json`` of a search for another architecture of its front."""
+    record, front = run.read_json("architecture.json"), run.read_json("front.json")
+    at = index_of(front, architecture)
+    about = ("space", "architecture", "choices", "params", "flops")
+    own = {name: front["front"][at][name] for name in about}
+    known = {name: value for name, value in record.items() if name not in ("index", "latency_ms", "table")}
+    index = get_space(architecture.space).index(architecture)
+    table = look_up(architecture, run.config["data_dir"])
+    if table is not None and "table" in record:
+        table["note"] = record["table"]["note"]
+    return {
+        **known,
+        **own,
+        **({"index": index} if index is not None else {}),
+        "front": {"size": len(front["front"]), "index": at},
+        **({"table": table} if table is not None else {}),
     }
 
 

@@ -194,6 +194,14 @@ def load_table(name: str | Path, data_dir: str | Path | None = None, *, space: s
     return table
 
 
+def table_of(space: str, data_dir: str | Path) -> Table | None:
+    """The table of a space below ``<data_dir>/tables``, or None where there is none."""
+    for name, source in TABLES.items():
+        if source.space == space and (Path(data_dir) / "tables" / source.file).is_file():
+            return load_table(name, data_dir)
+    return None
+
+
 def _space_of(path: Path) -> str:
     if path.suffix.lower() == ".parquet":
         metadata = _parquet(path).schema_arrow.metadata or {}
@@ -215,4 +223,4 @@ def _parquet(path: Path) -> Any:
         raise DataError(f"Cannot read the table {path}: {str(error).splitlines()[0]}") from None
 
 
-__all__ = ["TABLES", "Table", "TableSource", "load_table"]
+__all__ = ["TABLES", "Table", "TableSource", "load_table", "table_of"]

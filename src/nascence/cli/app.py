@@ -14,7 +14,9 @@ from nascence.cli import (
     correlate,
     datasets,
     export,
+    measure,
     methods,
+    plan,
     report,
     runs,
     score,
@@ -36,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (search, train, export, report, score, correlate, compare):
+for module in (plan, search, train, export, report, score, correlate, compare, measure):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):

@@ -74,4 +74,24 @@ Depth = Annotated[
         "--depth", help="Cells of the network to be trained, per stage (nas-bench-201) or in all (darts).", metavar="N"
     ),
 ]
+Method = Annotated[str, typer.Option("--method", help="How to search; 'nascence methods' lists them.")]
+_TARGET = typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
+Target = Annotated[str, _TARGET]
+MaybeTarget = Annotated[str | None, _TARGET]
+Objectives = Annotated[
+    str | None,
+    typer.Option(
+        "--objectives",
+        help="What a front is between, such as error,params,latency-ms: error, any cost, any score.",
+        metavar="NAMES",
+    ),
+]
+LatencyTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--latency-table",
+        help="Predict latencies from this file, made by 'nascence measure', instead of measuring parts now.",
+        metavar="FILE",
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]

@@ -10,11 +10,13 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import commands, count, emit, facts, human
+from nascence.cli.output import table as show_table
+from nascence.runs import files
 from nascence.runs.progress import duration
 
 
 def command(
-    method: Annotated[str, typer.Option(help="How to search; 'nascence methods' lists them.")] = "te-nas",
+    method: options.Method = "te-nas",
     space: options.Space = "nas-bench-201",
     data: options.Data = "digits",
     data_dir: options.DataDir = None,
@@ -25,6 +27,8 @@ def command(
     max_params: options.MaxParams = None,
     max_flops: options.MaxFLOPs = None,
     max_latency_ms: options.MaxLatencyMs = None,
+    objectives: options.Objectives = None,
+    latency_table: options.LatencyTable = None,
     preset: options.Preset = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
@@ -50,6 +54,8 @@ def command(
         max_params=max_params,
         max_flops=max_flops,
         max_latency_ms=max_latency_ms,
+        objectives=objectives,
+        latency_table=latency_table,
         channels=channels,
         depth=depth,
         threads=threads,
@@ -81,11 +87,41 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         ],
     )
     place = shlex.quote(str(path))
+    if record.get("front"):
+        show_front(console, path)
+    picks = [(f"nascence train {place} --pick INDEX", "train another one of the front")] if record.get("front") else []
     commands(
         console,
         (f"nascence train {place}", "train it"),
+        *picks,
         (f"nascence report {place}", "see how the search went"),
     )
+
+
+def show_front(console: Any, path: Path) -> None:
+    """The front of a run as a table; its knee is marked."""
+    front = files.read_json(path / "front.json")
+    objectives = front["objectives"]
+    heads = [f"{one['name']} ({one['unit']})" if len(one["unit"]) in (1, 2, 3) else one["name"] for one in objectives]
+    sizes = [name for name in ("params", "flops") if name not in front["front"][0]["values"]]
+    rows = [
+        [
+            row["index"],
+            *(_shown(row["values"][one["name"]]) for one in objectives),
+            *(count(row[name]) for name in sizes),
+            "knee" if row["index"] == front["knee"] else "",
+            row["architecture"],
+        ]
+        for row in front["front"]
+    ]
+    console.print(f"The front, {len(rows)} networks:", markup=False)
+    show_table(console, ("index", *heads, *sizes, "", "architecture"), rows)
+    for one in objectives:
+        console.print(f"  {one['name']}: {one['description']}", markup=False)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 and value == int(value) else f"{value:.4g}"
 
 
 def _evaluation(table: dict[str, Any] | None) -> list[tuple[str, object]]:

@@ -14,9 +14,13 @@ from nascence.runs.progress import duration
 
 
 def command(
-    target: Annotated[
-        str, typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
-    ],
+    target: options.Target,
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            help="Which network of a search's front: knee, an index, or limits such as max-params=5e5.", metavar="WHICH"
+        ),
+    ] = None,
     space: options.MaybeSpace = None,
     data: options.Data = None,
     data_dir: options.DataDir = None,
@@ -42,6 +46,7 @@ def command(
     result = train(
         target,
         space=space,
+        pick=pick,
         data=data,
         out=out,
         seed=seed,

@@ -1,10 +1,13 @@
-"""What a network costs: parameters, FLOPs and latency, and budgets of them."""
+"""What a network costs: parameters, FLOPs, memory and latency, and budgets of them."""
 
 from nascence.costs.budget import Budget, BudgetChecker, Repair
 from nascence.costs.counting import flops, params
 from nascence.costs.latency import LatencyMeasurement, latency_ms
+from nascence.costs.latency_table import LatencyTable
+from nascence.costs.memory import memory_mib
 from nascence.costs.model import COST_NAMES, CostModel, Selection
 from nascence.costs.registry import COSTS, Cost
+from nascence.costs.survey import Survey, survey
 
 __all__ = [
     "COSTS",
@@ -14,9 +17,13 @@ __all__ = [
     "Cost",
     "CostModel",
     "LatencyMeasurement",
+    "LatencyTable",
     "Repair",
     "Selection",
+    "Survey",
     "flops",
     "latency_ms",
+    "memory_mib",
     "params",
+    "survey",
 ]

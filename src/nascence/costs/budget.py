@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.latency import LatencyMeasurement
+from nascence.costs.latency_table import LatencyTable
 from nascence.costs.model import CostModel, Selection
 from nascence.errors import BudgetError, SettingError
 from nascence.spaces import NetworkConfig, Space
@@ -55,12 +56,16 @@ class Budget:
         input_shape: tuple[int, int, int] = (3, 32, 32),
         num_classes: int = 10,
         threads: int | None = None,
+        latency_table: LatencyTable | None = None,
     ) -> BudgetChecker:
         """The budget applied to ``space`` at a network size; ``input_shape`` is (channels, height, width).
 
-        ``threads`` is for measuring latency, None for PyTorch's current number. Nothing is measured or built yet.
+        ``threads`` is for measuring latency, None for PyTorch's current number. ``latency_table``: where latencies are
+        predicted from; None to measure parts on this machine. Nothing is measured or built yet. Raises
+        :class:`SettingError` when the table is of something else.
         """
-        return BudgetChecker(self, CostModel(space, network, input_shape, num_classes, threads=threads))
+        model = CostModel(space, network, input_shape, num_classes, threads=threads, latency_table=latency_table)
+        return BudgetChecker(self, model)
 
 
 @dataclass(frozen=True)
@@ -97,12 +102,19 @@ class BudgetChecker:
         limits = self.budget.limits
         return all(self.model.cost(name, architecture) <= limit for name, limit in limits.items())
 
+    def violation(self, architecture: Architecture) -> float:
+        """By how much the limits are exceeded, each as a part of itself, summed: 0 where :meth:`allows` says yes."""
+        costs = ((self.model.cost(name, architecture), limit) for name, limit in self.budget.limits.items())
+        return float(sum(max(0.0, cost / limit - 1) for cost, limit in costs))
+
     def check(self) -> None:
         """Raise :class:`BudgetError`, with the reachable range, when no architecture of the space meets the budget."""
         limits = self.budget.limits
-        if self.model.select(limits=limits) is not None:
+        if self.adds_up and self.model.select(limits=limits) is not None:
             return
         ranges = {name: self.model.range(name) for name in limits}
+        if not self.adds_up and all(ranges[name][0] <= limit for name, limit in limits.items()):
+            return
         beyond = {name: limit for name, limit in limits.items() if ranges[name][0] > limit} or limits
         together = " together" if len(beyond) > 1 else ""
         wanted = " and ".join(f"{_name(name)} <= {_amount(limit)}" for name, limit in beyond.items())
@@ -111,6 +123,21 @@ class BudgetChecker:
             f"No architecture of {self.model.space.name} at this network size has {wanted}{together}; "
             f"reachable: {reach}."
         )
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether all limited costs are sums over choices; else :meth:`check` looks at each limit alone, and
+        :meth:`best` and the like are not to be had."""
+        return all(self.model.adds_up(name) for name in self.budget.limits)
+
+    def cheapest(self) -> Architecture:
+        """An architecture of the smallest cost, of one that is limited, within all limits. Raises
+        :class:`BudgetError`."""
+        for name in self.budget.limits:
+            architecture = self.model.extreme(name, largest=False)
+            if self.allows(architecture):
+                return architecture
+        raise BudgetError(f"No architecture of {self.model.space.name} that was tried is within the budget; raise it.")
 
     def feasible(self, remaining: Mapping[str, Tensor]) -> bool:
         """Whether an architecture of a cell space's remaining operations meets all limits jointly.
@@ -202,7 +229,12 @@ def _amount(value: float) -> str:
 
 
 def _name(cost: str) -> str:
-    return {"params": "parameters", "flops": "FLOPs", "latency_ms": "predicted latency in ms"}[cost]
+    return {
+        "params": "parameters",
+        "flops": "FLOPs",
+        "memory_mib": "MiB of memory",
+        "latency_ms": "predicted latency in ms",
+    }[cost]
 
 
 __all__ = ["Budget", "BudgetChecker", "Repair"]

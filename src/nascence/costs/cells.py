@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +23,7 @@ from nascence.spaces import CellSpace
 from nascence.spaces.cells import Edge
 
 _REPEATS, _WARM_UP = 25, 3
-_FITTED, _FIT_REPEATS = 10, 12
+_FITTED, _FIT_REPEATS = 10, 9
 Floats = NDArray[np.float64]
 
 
@@ -108,8 +109,11 @@ class CellPricing:
         return float(count_on_meta(frame, self.networks.input_shape)), table
 
     def _latency(self) -> tuple[float, Floats]:
+        looked_up = self.networks.latency_table
+        if looked_up is not None:
+            return looked_up.constant, np.array([looked_up.parts[kind] for kind in self.space.kinds])
         with threads_set_to(self.networks.threads), torch.inference_mode():
-            table = self._table(_measure)
+            table = self._table(_Clock([place for _, _, place in self._frame[1]], self.space.operations))
         flat = table.ravel()
         sums = [flat[positions].sum(axis=1) for positions in self.operations]
         fixed = float(flat[self._fixed].sum())
@@ -119,7 +123,7 @@ class CellPricing:
         for architecture in ends + samples:
             parts = zip(sums, self.groups, strict=True)
             raw.append(fixed + float(sum(part[group.position(architecture)] for part, group in parts)))
-            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS).median_ms)
+            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS, warm_up=2).median_ms)
         constant, stretch = _line(np.array(raw), np.array(measured))
         return constant, stretch * table
 
@@ -162,13 +166,34 @@ def _on_meta(place: _Place, operation: str) -> nn.Module:
         return place.build(operation)
 
 
-def _measure(place: _Place, operation: str) -> float:
+class _Clock:
+    """Milliseconds of every operation in every place, with the addition that follows it.
+
+    All are timed in turns, once a round, so that other work on the machine disturbs all alike, and nobody finds the
+    cache as it left it. As other work only ever adds time, a low quantile is steadier than the median.
+    """
+
+    def __init__(self, places: Sequence[_Place], operations: Sequence[str]) -> None:
+        keys = dict.fromkeys(itertools.product(places, operations))
+        calls = {key: _call(*key) for key in keys}
+        times: dict[tuple[_Place, str], list[float]] = {key: [] for key in keys}
+        for at in range(_WARM_UP + _REPEATS):
+            for key, call in calls.items():
+                (taken,) = time_ms(call, 1, 0)
+                if at >= _WARM_UP:
+                    times[key].append(taken)
+        self._times = {key: float(np.quantile(values, 0.25)) for key, values in times.items()}
+
+    def __call__(self, place: _Place, operation: str) -> float:
+        return self._times[place, operation]
+
+
+def _call(place: _Place, operation: str) -> Callable[[], object]:
     with torch.random.fork_rng(devices=[]):
         module = place.build(operation).eval()
     x_BCHW = torch.rand(1, *place.input_shape, generator=torch.Generator().manual_seed(0))
     node = torch.zeros_like(module(x_BCHW))
-    # Other work on the machine only ever adds time, so a low quantile is steadier than the median.
-    return float(np.quantile(time_ms(lambda: node + module(x_BCHW), _REPEATS, _WARM_UP), 0.25))
+    return lambda: node + module(x_BCHW)
 
 
 def _line(x: Floats, y: Floats) -> tuple[float, float]:

@@ -47,11 +47,21 @@ class ChoicePricing:
         """Per group the cost [N] of its combinations; the constant is in the first group."""
         if name != "latency_ms":
             return self._found[1][name]
-        singles = self._singles("latency_ms")
+        singles = self.latencies()
         if len(self.groups) == len(singles):
             return singles
         (joint,) = self.groups
         return [_spread(joint, singles)]
+
+    def latencies(self) -> list[Floats]:
+        """What each answer adds to the milliseconds of the reference network, per choice; the reference's own are in
+        the first."""
+        looked_up = self.networks.latency_table
+        if looked_up is None:
+            return self._singles("latency_ms")
+        parts = [np.array(looked_up.parts[choice.name]) for choice in self.space.choices]
+        parts[0] = parts[0] + looked_up.constant
+        return parts
 
     @cached_property
     def _found(self) -> tuple[list[ChoiceGroup], dict[str, list[Floats]]]:

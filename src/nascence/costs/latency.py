@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,13 +19,22 @@ from nascence.errors import SettingError
 
 @dataclass(frozen=True)
 class LatencyMeasurement:
-    """Milliseconds of a forward pass: median and inter-quartile range over the repeats, and what it was measured on."""
+    """Milliseconds of a forward pass: median and inter-quartile range over ``repeats`` after ``warm_up`` passes that do
+    not count, and what it was measured on."""
 
     median_ms: float
     iqr_ms: float
     batch: int
     threads: int
     device: str
+    repeats: int = 1
+    warm_up: int = 0
+
+    @classmethod
+    def of(cls, times: Sequence[float], *, batch: int, threads: int, device: str, warm_up: int) -> LatencyMeasurement:
+        """From the milliseconds of each pass."""
+        quartiles = statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else [times[0]] * 3
+        return cls(statistics.median(times), quartiles[2] - quartiles[0], batch, threads, device, len(times), warm_up)
 
     def __str__(self) -> str:
         return (
@@ -54,8 +63,7 @@ def latency_ms(
     x = torch.rand(batch, *input_shape, generator=torch.Generator().manual_seed(0))
     with threads_set_to(threads) as used, _evaluating(module), torch.inference_mode():
         times = time_ms(lambda: module(x), repeats, warm_up)
-    quartiles = statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else [times[0]] * 3
-    return LatencyMeasurement(statistics.median(times), quartiles[2] - quartiles[0], batch, used, device_name())
+    return LatencyMeasurement.of(times, batch=batch, threads=used, device=device_name(), warm_up=warm_up)
 
 
 def time_ms(call: Callable[[], object], repeats: int, warm_up: int) -> list[float]:
@@ -73,6 +81,12 @@ def time_ms(call: Callable[[], object], repeats: int, warm_up: int) -> list[floa
 @cache
 def device_name() -> str:
     """The processor's name as the system gives it, with the PyTorch version."""
+    return f"{processor_name()}, PyTorch {torch.__version__}"
+
+
+@cache
+def processor_name() -> str:
+    """``CPU`` and the processor's name as the system gives it."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -83,7 +97,7 @@ def device_name() -> str:
         if key.strip() == "model name" and value.strip():
             name = value.strip()
             break
-    return f"CPU {name}, PyTorch {torch.__version__}"
+    return f"CPU {name}"
 
 
 @contextmanager
@@ -110,4 +124,4 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-__all__ = ["LatencyMeasurement", "device_name", "latency_ms", "threads_set_to", "time_ms"]
+__all__ = ["LatencyMeasurement", "device_name", "latency_ms", "processor_name", "threads_set_to", "time_ms"]

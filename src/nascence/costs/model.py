@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -15,13 +15,16 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.cells import CellPricing, as_array
 from nascence.costs.choices import ChoicePricing
-from nascence.costs.groups import ChoiceGroup, combine
+from nascence.costs.groups import ChoiceGroup, combine, reference, replaced
+from nascence.costs.latency_table import LatencyTable
 from nascence.costs.networks import Networks
 from nascence.costs.selection import Group, choose
 from nascence.errors import BudgetError, SettingError, UnknownNameError
+from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, Space
 
-COST_NAMES = ("params", "flops", "latency_ms")
+COST_NAMES = ("params", "flops", "memory_mib", "latency_ms")
+_DESCENTS = 3
 Floats = NDArray[np.float64]
 
 
@@ -40,7 +43,8 @@ class CostModel:
     ``params`` and ``flops`` are exact. In cell spaces no architecture is built for them
     (:class:`nascence.costs.cells.CellPricing`); in others see :class:`nascence.costs.choices.ChoicePricing`; where
     costs do not add up, every network is counted on its own and there is no selection. Latency is predicted from parts
-    measured on this machine. Everything is computed when first asked for, and kept.
+    measured on this machine, or looked up in ``latency_table``. Peak memory (``memory_mib``) is no sum, so every
+    network is traced on its own. Everything is computed when first asked for, and kept.
 
     The auxiliary head, which exists during training only, is not counted.
     """
@@ -53,9 +57,14 @@ class CostModel:
         num_classes: int = 10,
         *,
         threads: int | None = None,
+        latency_table: LatencyTable | None = None,
     ) -> None:
+        """Raises :class:`SettingError` when the table is of another space, network, input or device."""
         self.space = space
-        self.networks = Networks(space, replace(network, auxiliary=False), input_shape, num_classes, threads)
+        network = replace(network, auxiliary=False)
+        if latency_table is not None:
+            latency_table.check(space.name, network, input_shape, num_classes, threads)
+        self.networks = Networks(space, network, input_shape, num_classes, threads, latency_table)
         self._prices: dict[str, list[Floats]] = {}
 
     def params(self, architecture: Architecture) -> int:
@@ -71,9 +80,8 @@ class CostModel:
         return self.cost("latency_ms", architecture)
 
     def cost(self, name: str, architecture: Architecture) -> float:
-        """The cost called ``params``, ``flops`` or ``latency_ms``."""
-        _known(name)
-        if name != "latency_ms" and isinstance(self._pricing, ChoicePricing) and not self._pricing.exact:
+        """The cost called ``params``, ``flops``, ``memory_mib`` or ``latency_ms``."""
+        if not self.adds_up(name):
             return self.networks.count(name, architecture)
         total = 0.0
         for group, prices in zip(self.groups, self.prices(name), strict=True):
@@ -91,22 +99,69 @@ class CostModel:
         pricing = self._cells()
         return dict(zip(pricing.space.kinds, torch.from_numpy(pricing.table(name)[1].copy()), strict=True))
 
+    def adds_up(self, name: str) -> bool:
+        """Whether a cost is a sum over the groups of choices, so that :meth:`prices` and :meth:`select` know it."""
+        _known(name)
+        if name in ("params", "flops") and isinstance(self._pricing, ChoicePricing):
+            return self._pricing.exact
+        return name != "memory_mib"
+
+    def latency_parts(self) -> tuple[float, dict[str, list[Any]]]:
+        """The latencies of a :class:`LatencyTable`: of what all networks have, and of the parts: per kind of cell
+        [E][O], or per choice [options]."""
+        if isinstance(self._pricing, CellPricing):
+            constant, table = self._pricing.table("latency_ms")
+            return constant, {kind: part.tolist() for kind, part in zip(self._pricing.space.kinds, table, strict=True)}
+        singles = self._pricing.latencies()
+        constant = float(singles[0][0])
+        singles = [singles[0] - constant, *singles[1:]]
+        return constant, {choice.name: part.tolist() for choice, part in zip(self.space.choices, singles, strict=True)}
+
     def expected(self, name: str, weights: Mapping[str, Tensor]) -> Tensor:
-        """The differentiable cost of a supernet under mixing weights [E, O] per kind of cell: constant + sum of
-        weight x cost, which is the mean over architectures drawn edge by edge with these weights as probabilities."""
-        parts = [(weights[kind] * costs.to(weights[kind])).sum() for kind, costs in self.table(name).items()]
-        return torch.stack(parts).sum() + self.constant(name)
+        """The differentiable mean of a cost under mixing weights.
+
+        ``weights``: for a cell space [E, O] per kind of cell: constant + sum of weight x cost, the mean over
+        architectures drawn edge by edge with these weights as probabilities (they need not add up to 1: what is
+        missing keeps no operation). For any space, also [options] per choice, by the choices' names: the mean over
+        answers drawn choice by choice, costs that choices have together included. Peak memory is a maximum, whose mean
+        is no such sum: raises :class:`SettingError`, as for other costs that do not add up.
+        """
+        if isinstance(self.space, CellSpace) and set(weights) == set(self.space.kinds):
+            parts = [(weights[kind] * costs.to(weights[kind])).sum() for kind, costs in self.table(name).items()]
+            return torch.stack(parts).sum() + self.constant(name)
+        for choice in self.space.choices:
+            if choice.name not in weights or weights[choice.name].shape != (len(choice.options),):
+                raise SettingError(
+                    f"The expected {name} needs weights of shape [{len(choice.options)}] for '{choice.name}'."
+                )
+        means = []
+        for group, prices in zip(self.groups, self.prices(name), strict=True):
+            rows = [weights[self.space.choices[at].name] for at in group.choices]
+            left = torch.from_numpy(prices).to(rows[0]).view([len(row) for row in rows])
+            for row in reversed(rows):  # the last choice runs fastest
+                left = left @ row
+            means.append(left)
+        return torch.stack(means).sum()
 
     def range(self, name: str) -> tuple[float, float]:
-        """The smallest and the largest value that an architecture of the space can have."""
-        _known(name)
-        prices = self.prices(name)
-        return float(sum(part.min() for part in prices)), float(sum(part.max() for part in prices))
+        """The smallest and the largest value that an architecture of the space can have.
+
+        Exact where the cost :meth:`adds_up`; else the ends of coordinate descents, which are exact where every choice
+        has a cheapest and a dearest answer whatever the others are.
+        """
+        if self.adds_up(name):
+            prices = self.prices(name)
+            return float(sum(part.min() for part in prices)), float(sum(part.max() for part in prices))
+        low, high = (self.cost(name, self.extreme(name, largest=largest)) for largest in (False, True))
+        return low, high
 
     def extreme(self, name: str, *, largest: bool, limits: Mapping[str, float] | None = None) -> Architecture:
         """An architecture at an end of :meth:`range`, or at the end of what ``limits`` leave of it; among equals that
         of the first options. Raises :class:`BudgetError` when nothing is within the limits."""
-        _known(name)
+        if not self.adds_up(name):
+            if limits:
+                raise SettingError(f"In {self.space.name} {name} is no sum over choices; it cannot be limited here.")
+            return self._descend(name, largest)
         values = [part if largest else -part for part in self.prices(name)]
         picks = self._choose(limits or {}, values)
         if picks is None:
@@ -178,13 +233,31 @@ class CostModel:
     def prices(self, name: str) -> list[Floats]:
         """Per group of choices the cost [N] of its combinations; the constant is in the first group."""
         if name not in self._prices:
-            if isinstance(self._pricing, ChoicePricing) and name != "latency_ms" and not self._pricing.exact:
+            if not self.adds_up(name):
                 raise SettingError(
                     f"In {self.space.name} the {name} of a network is no sum over its choices, so nothing can be "
                     "selected by it; filter single architectures instead."
                 )
             self._prices[name] = self._pricing.prices(name)
         return self._prices[name]
+
+    def _descend(self, name: str, largest: bool) -> Architecture:
+        """The best end of coordinate descents, from the first options and from random architectures."""
+        sign = -1.0 if largest else 1.0
+
+        def value(architecture: Architecture) -> float:
+            return sign * self.networks.count(name, architecture)
+
+        ends = []
+        for start in [reference(self.space), *(self.space.sample(generator(at, "descent")) for at in range(_DESCENTS))]:
+            best, before = start, None
+            while best != before:
+                before = best
+                for at, choice in enumerate(self.space.choices):
+                    others = [replaced(best, (at,), (option,)) for option in choice.options]
+                    best = min((best, *others), key=value)
+            ends.append(best)
+        return min(ends, key=value)
 
     def _choose(self, limits: Mapping[str, float], values: Sequence[Floats]) -> list[int] | None:
         """The combination of each group that together have the largest sum of values [N] within the limits."""

@@ -10,18 +10,24 @@ from torch import nn
 from nascence.architecture import Architecture
 from nascence.costs.counting import count_on_meta, params
 from nascence.costs.latency import LatencyMeasurement, latency_ms
+from nascence.costs.latency_table import LatencyTable
+from nascence.costs.memory import memory_on_meta
 from nascence.spaces import NetworkConfig, Space
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A space at a network size; ``input_shape`` is (channels, height, width), ``threads`` is for measuring latency."""
+    """A space at a network size; ``input_shape`` is (channels, height, width), ``threads`` is for measuring latency.
+
+    ``latency_table``: where latencies of parts are looked up instead of being measured.
+    """
 
     space: Space
     network: NetworkConfig
     input_shape: tuple[int, int, int]
     num_classes: int
     threads: int | None = None
+    latency_table: LatencyTable | None = None
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self, architecture: Architecture) -> nn.Module:
@@ -31,20 +37,24 @@ class Networks:
         )
 
     def count(self, name: str, architecture: Architecture) -> float:
-        """``params`` or ``flops``, from the shapes of the network's modules; no weights are made."""
-        if architecture not in self._counts:
+        """``params``, ``flops`` or ``memory_mib``, from the shapes of the network's modules; no weights are made."""
+        known = self._counts.setdefault(architecture, {})
+        if name not in known:
             with torch.device("meta"):
                 module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
-            flops = count_on_meta(module, self.input_shape)
-            self._counts[architecture] = {"params": float(params(module)), "flops": float(flops)}
-        return self._counts[architecture][name]
+            if name == "memory_mib":
+                known[name] = memory_on_meta(module, self.input_shape)
+            else:
+                known |= {"params": float(params(module)), "flops": float(count_on_meta(module, self.input_shape))}
+        return known[name]
 
-    def measure(self, architecture: Architecture, repeats: int = 30) -> LatencyMeasurement:
+    def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
         """The network's latency on this machine, at batch 1."""
-        return latency_ms(self.build(architecture), self.input_shape, threads=self.threads, repeats=repeats)
+        network = self.build(architecture)
+        return latency_ms(network, self.input_shape, threads=self.threads, repeats=repeats, warm_up=warm_up)
 
     def cost(self, name: str, architecture: Architecture) -> float:
-        """``params``, ``flops``, or the measured ``latency_ms``."""
+        """``params``, ``flops``, ``memory_mib``, or the measured ``latency_ms``."""
         return self.measure(architecture).median_ms if name == "latency_ms" else self.count(name, architecture)
 
 

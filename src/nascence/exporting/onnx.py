@@ -64,7 +64,7 @@ def export_onnx(
     with evaluating(model):
         network = Normalised(model, mean, std) if inside else Normalised(model, None, None)
         network.eval()
-        proto = _graph(network, (channels, height, width))
+        proto = graph(network, (channels, height, width))
         texts = {
             "class_names": None if class_names is None else json.dumps(list(class_names), ensure_ascii=False),
             "architecture": architecture,
@@ -78,8 +78,8 @@ def export_onnx(
             if text is not None:
                 proto.metadata_props.add(key=key, value=text)
         content = proto.SerializeToString()
-        session = _session(content, 1)
-        difference, scale = compare(network, lambda x: _run(session, x), (channels, height, width), batch_sizes)
+        runtime = session(content, 1)
+        difference, scale = compare(network, lambda x: _run(runtime, x), (channels, height, width), batch_sizes)
         temporary = unfinished(path)
         try:
             temporary.write_bytes(content)
@@ -91,7 +91,8 @@ def export_onnx(
     return ExportCheck("onnx", path, tuple(batch_sizes), difference, scale, latencies, trained)
 
 
-def _graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
+def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
+    """The ONNX model of ``images`` [batch, C, H, W] to ``logits``."""
     example = torch.zeros(2, *input_shape)
     with warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
@@ -122,7 +123,8 @@ def _quiet(*names: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _session(content: bytes, number_of_threads: int) -> Any:
+def session(content: bytes, number_of_threads: int) -> Any:
+    """ONNX Runtime on the CPU; 0 threads for its own default."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -137,10 +139,10 @@ def _run(session: Any, images_BCHW: Tensor) -> Tensor:
 
 def _latencies(network: nn.Module, content: bytes, images_BCHW: Tensor) -> Iterator[Latency]:
     for number in (1, 0):
-        session = _session(content, number)
-        yield Latency("ONNX Runtime", len(images_BCHW), number, median_ms(lambda: _run(session, images_BCHW)))  # noqa: B023
+        runtime = session(content, number)
+        yield Latency("ONNX Runtime", len(images_BCHW), number, median_ms(lambda: _run(runtime, images_BCHW)))  # noqa: B023
         with threads(number), torch.no_grad():
             yield Latency("PyTorch", len(images_BCHW), number, median_ms(lambda: network(images_BCHW)))
 
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "graph", "session"]

@@ -15,6 +15,7 @@ METHODS = Registry(
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
+        "evolution": "nascence.methods.evolution:Evolution",
         "dots": "nascence.methods.dots:DOTS",
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
         "msg-das": "nascence.methods.msg_das:MSGDAS",

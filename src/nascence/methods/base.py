@@ -18,7 +18,8 @@ from nascence.tasks import ImageClassification
 class Problem:
     """What a method is asked to solve: everything but its own settings.
 
-    ``network`` is the size of the network that will be trained in the end, and that the budget is about.
+    ``network`` is the size of the network that will be trained in the end, and that the budget is about. ``data_dir``:
+    where tables of benchmarks lie, for the baselines that read them.
     """
 
     space: Space
@@ -26,6 +27,7 @@ class Problem:
     network: NetworkConfig
     budget: BudgetChecker
     seed: int
+    data_dir: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,11 @@ class Method(ABC):
         if name not in cls.PRESETS:
             raise UnknownNameError(f"preset of {cls.name}", name, cls.PRESETS)
         return name, cls.PRESETS[name]
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether a benchmark's table steers the search, which makes it a baseline."""
+        return False
 
     @abstractmethod
     def strategy(self, problem: Problem) -> Strategy:

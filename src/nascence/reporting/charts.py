@@ -23,12 +23,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a scatter chart; ``label`` shows on hover, ``mark`` makes it stand out with its label written."""
+    """One point of a scatter chart; ``label`` shows on hover, ``mark`` makes it stand out with its label written, and
+    ``front`` gives it a colour and a place on the line through all such points."""
 
     x: float
     y: float
     label: str = ""
     mark: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,16 @@ def scatter_chart(
     xs, ys = [point.x for point in points], [point.y for point in points]
     frame = _Frame(xs, ys, width, height, _wants_log(xs, 30), _wants_log(ys, 30))
     marks = []
-    for point in sorted(points, key=lambda point: point.mark):
+    line = sorted((point.x, point.y) for point in points if point.front)
+    if len(line) > 1:
+        path = " ".join(f"{number(round(frame.x.at(x), 1))},{number(round(frame.y.at(y), 1))}" for x, y in line)
+        marks.append(element("polyline", points=path, fill="none", stroke=PALETTE[0], stroke_opacity=0.5))
+    for point in sorted(points, key=lambda point: (point.mark, point.front)):
         x, y = round(frame.x.at(point.x), 1), round(frame.y.at(point.y), 1)
         tip = element("title", escape(f"{point.label} ({x_label} {quantity(point.x)}, {y_label} {quantity(point.y)})"))
         if not point.mark:
-            marks.append(element("circle", tip, cx=x, cy=y, r=3.5, fill=SOFT, fill_opacity=0.38))
+            look = {"r": 4.5, "fill": PALETTE[0]} if point.front else {"r": 3.5, "fill": SOFT, "fill_opacity": 0.38}
+            marks.append(element("circle", tip, cx=x, cy=y, **look))
             continue
         marks.append(element("circle", tip, cx=x, cy=y, r=7, fill=PALETTE[4], stroke=PAPER, stroke_width=2))
         anchor, gap = ("end", -12) if x > width * 0.6 else ("start", 12)

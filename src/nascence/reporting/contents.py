@@ -28,6 +28,7 @@ class Contents:
     exports: Mapping[str, Any]
     cloud: Mapping[str, Any] | None
     trajectory: Mapping[str, Any] | None = None
+    front: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -46,6 +47,7 @@ class Contents:
             exports=_object(run, "exports.json") or {},
             cloud=_object(run, "random_cloud.json"),
             trajectory=_object(run, "trajectory.json"),
+            front=_object(run, "front.json"),
         )
 
     @property

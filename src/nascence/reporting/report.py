@@ -11,6 +11,7 @@ from nascence import __version__
 from nascence.reporting import sections
 from nascence.reporting.cloud import random_cloud
 from nascence.reporting.contents import Contents
+from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
 from nascence.runs import files
 
@@ -59,6 +60,7 @@ def page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     parts = (
         sections.header(run),
         sections.network(run),
+        front(run),
         sections.search(run),
         sections.cloud(run, cloud),
         sections.training(run),

@@ -108,7 +108,8 @@ def search(run: Contents) -> str:
         skip = ("epoch", "stage", "step", "cross_entropy_weight", "none_share")
         charts = numeric_charts(epochs, skip=skip, x_label="epoch", x_name="epoch")
     else:
-        charts = numeric_charts(run.events, skip=("round", "draw", "step", "steps_done"), x_label="step")
+        skip = ("round", "draw", "step", "steps_done", "generation")
+        charts = numeric_charts(run.events, skip=skip, x_label="step")
     if charts:
         parts.append(charts)
     parts += mixing(run)
@@ -394,7 +395,9 @@ def commands(run: Contents) -> list[str]:
         ]
         lines.append(_command("nascence search", [*own, *common, *_settings(config.get("settings")), f"--out {path}"]))
     if trained and searched:
-        lines.append(_command(f"nascence train {path}", recipe))
+        at = (run.record.get("front") or {}).get("index")
+        picked = [] if at is None else [f"--pick {at}"]
+        lines.append(_command(f"nascence train {path}", [*picked, *recipe]))
     elif trained:
         target = f"nascence train {shlex.quote(str(run.architecture))}"
         lines.append(_command(target, [*common, *recipe, f"--out {path}"]))

@@ -18,14 +18,19 @@ from nascence.initialisation import initialise
 from nascence.seeding import generator
 
 ENUMERATION_LIMIT = 2_000_000
+_STEP_BESIDE = 0.7
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One named decision with a finite list of options, given by their names."""
+    """One named decision with a finite list of options, given by their names.
+
+    ``ordered``: the options are steps of a scale, such as widths, and a mutation mostly goes to the step beside.
+    """
 
     name: str
     options: tuple[str, ...]
+    ordered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +153,21 @@ class Space(ABC):
         return Architecture(self.name, tuple(_draw(choice.options, generator) for choice in self.choices))
 
     @final
-    def mutate(self, architecture: Architecture, generator: torch.Generator) -> Architecture:
-        """A neighbour: one choice, drawn uniformly among those with two options or more, gets another answer."""
+    def mutate(self, architecture: Architecture, generator: torch.Generator, rate: float | None = None) -> Architecture:
+        """A neighbour: one choice, drawn uniformly among those with two options or more, gets another answer.
+
+        With ``rate``, each of these choices gets one with that chance, which may also change nothing. The other answer
+        is drawn uniformly; where the choice is ordered, it is a step beside the old one in 7 of 10 cases.
+        """
         open_choices = [i for i, choice in enumerate(self.choices) if len(choice.options) > 1]
-        at = open_choices[_integer(len(open_choices), generator)]
-        others = [option for option in self.choices[at].options if option != architecture.answers[at]]
+        if rate is None:
+            changed = [open_choices[_integer(len(open_choices), generator)]]
+        else:
+            chances = torch.rand(len(open_choices), generator=generator, dtype=torch.float64).tolist()
+            changed = [at for at, chance in zip(open_choices, chances, strict=True) if chance < rate]
         answers = list(architecture.answers)
-        answers[at] = _draw(others, generator)
+        for at in changed:
+            answers[at] = _other(self.choices[at], answers[at], generator)
         return Architecture(self.name, tuple(answers))
 
     @final
@@ -181,6 +194,14 @@ class Space(ABC):
             )
         for answers in itertools.product(*(choice.options for choice in self.choices)):
             yield Architecture(self.name, answers)
+
+
+def _other(choice: Choice, answer: str, generator: torch.Generator) -> str:
+    """Another option of a choice than ``answer``."""
+    at = choice.options.index(answer)
+    if choice.ordered and float(torch.rand((), generator=generator, dtype=torch.float64)) < _STEP_BESIDE:
+        return _draw([choice.options[step] for step in (at - 1, at + 1) if 0 <= step < len(choice.options)], generator)
+    return _draw([option for option in choice.options if option != answer], generator)
 
 
 def _integer(below: int, generator: torch.Generator) -> int:

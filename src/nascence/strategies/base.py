@@ -6,10 +6,14 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from nascence.architecture import Architecture
+from nascence.strategies.pareto import Front
 
 
 class Strategy(ABC):
-    """A walk over a space in resumable steps (a :class:`nascence.runs.Resumable`), ending in an architecture."""
+    """A walk over a space in resumable steps (a :class:`nascence.runs.Resumable`), ending in an architecture.
+
+    A walk that ends in a whole front says so by :meth:`front`, and derives the front's knee.
+    """
 
     total_steps: int
     steps_done: int = 0
@@ -39,4 +43,8 @@ class Strategy(ABC):
 
     def expected_seconds(self) -> float | None:
         """How long the rest of the search will take on this machine, measured; None where nobody knows."""
+        return None
+
+    def front(self) -> Front | None:
+        """All of the result, where it is a front; None where it is the one architecture. Only when :attr:`done`."""
         return None

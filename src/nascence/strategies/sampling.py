@@ -14,6 +14,8 @@ from nascence.spaces import CellSpace, Space
 from nascence.strategies.base import Strategy
 
 _TRIES = 10_000
+_DEAR_TRIES = 300
+_WALK = 30
 
 
 @final
@@ -52,13 +54,23 @@ class RandomSampling(Strategy):
 
 
 def draw_within(space: Space, budget: BudgetChecker, random: torch.Generator) -> tuple[Architecture, int, bool]:
-    """A random architecture within the budget, the number of draws it took, and whether it is uniform among those
-    within the budget (see :class:`RandomSampling`)."""
-    for tries in range(1, _TRIES + 1):
+    """(an architecture within the budget, the number of draws, whether it is uniform): see :class:`RandomSampling`.
+
+    Where costs do not add up over choices, and so every draw is counted by itself, 300 draws must do, and then a random
+    walk within the budget from its cheapest architecture.
+    """
+    draws = _TRIES if budget.adds_up else _DEAR_TRIES
+    for tries in range(1, draws + 1):
         architecture = space.sample(random)
         if budget.allows(architecture):
             return architecture, tries, True
-    return budget.best(_random_scores(space, random)), _TRIES, False
+    if budget.adds_up:
+        return budget.best(_random_scores(space, random)), draws, False
+    architecture = budget.cheapest()
+    for _ in range(_WALK):
+        step = space.mutate(architecture, random)
+        architecture = step if budget.allows(step) else architecture
+    return architecture, draws, False
 
 
 def _random_scores(space: Space, random: torch.Generator) -> dict[str, Tensor]:
@@ -66,3 +78,6 @@ def _random_scores(space: Space, random: torch.Generator) -> dict[str, Tensor]:
         shape = (len(space.shape.edges), len(space.operations))
         return {kind: torch.rand(shape, generator=random) for kind in space.kinds}
     return {choice.name: torch.rand(len(choice.options), generator=random) for choice in space.choices}
+
+
+__all__ = ["RandomSampling", "draw_within"]

@@ -1,0 +1,90 @@
+"""A front in a file, and one network picked from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nascence.architecture import Architecture
+from nascence.configuration import number
+from nascence.costs import CostModel
+from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.runs import RunDirectory
+from nascence.strategies import Front
+
+KNEE = "knee"
+_FORM = "knee, an index, or limits such as max-params=5e5"
+
+
+def describe_front(front: Front, model: CostModel) -> dict[str, Any]:
+    """The content of ``front.json``: ``objectives`` (name, unit, description, which way is better), ``knee``, and the
+    ``front``, best first by the first objective: index, architecture, value of every objective, params, flops."""
+    names = [objective.name for objective in front.objectives]
+    rows = [
+        {
+            "index": at,
+            **architecture.to_dict(),
+            "values": dict(zip(names, values, strict=True)),
+            "params": model.params(architecture),
+            "flops": model.flops(architecture),
+        }
+        for at, (architecture, values) in enumerate(zip(front.architectures, front.values, strict=True))
+    ]
+    return {"objectives": [vars(objective) for objective in front.objectives], "knee": front.knee, "front": rows}
+
+
+def index_of(front: Mapping[str, Any], architecture: Architecture) -> int | None:
+    """Where an architecture stands in ``front.json``, None where it is not there."""
+    return next((row["index"] for row in front["front"] if row["architecture"] == str(architecture)), None)
+
+
+def pick(run: RunDirectory, text: str) -> dict[str, Any]:
+    """The row of a run's ``front.json`` that ``text`` asks for: ``knee``, an index, or limits.
+
+    Limits, separated by commas, are ``max-NAME=VALUE`` or ``min-NAME=VALUE`` of any objective, ``params`` or ``flops``;
+    of what is within them, the best by the first objective. Raises :class:`RunError` when the run has no front or
+    nothing fits, :class:`SettingError` and :class:`UnknownNameError` on a text that cannot be read.
+    """
+    if not run.has("front.json"):
+        raise RunError(f"{run.path} has no front to pick from: its search ended in one architecture; leave --pick out.")
+    front = run.read_json("front.json")
+    rows: list[dict[str, Any]] = front["front"]
+    if text == KNEE:
+        return rows[front["knee"]]
+    if text.lstrip("-").isdigit():
+        if not 0 <= int(text) < len(rows):
+            raise RunError(f"The front of {run.path} has the indices 0 to {len(rows) - 1}, not {text}.")
+        return rows[int(text)]
+    limits = [_limit(part.strip(), rows[0]) for part in text.split(",") if part.strip()]
+    if not limits:
+        raise SettingError(f"'{text}' picks nothing; expected {_FORM}.")
+    for row in rows:
+        if all(sign * _numbers(row)[name] <= sign * value for name, sign, value in limits):
+            return row
+    reach = ", ".join(
+        f"{name} from {min(own):,.6g} to {max(own):,.6g}"
+        for name in dict.fromkeys(name for name, _, _ in limits)
+        if (own := [_numbers(row)[name] for row in rows])
+    )
+    raise RunError(f"Nothing on the front of {run.path} has {text}; there is {reach}.")
+
+
+def _limit(text: str, row: Mapping[str, Any]) -> tuple[str, float, float]:
+    """(name, 1 for at most and -1 for at least, value) of ``max-NAME=VALUE`` or ``min-NAME=VALUE``."""
+    left, equals, right = text.partition("=")
+    kind, dash, name = left.strip().partition("-")
+    if not equals or not dash or kind not in ("max", "min"):
+        raise SettingError(f"'{text}' picks nothing; expected {_FORM}.")
+    if name not in _numbers(row):
+        raise UnknownNameError("number of a front's networks", name, _numbers(row))
+    try:
+        return name, 1.0 if kind == "max" else -1.0, number(right.strip())
+    except ValueError:
+        raise SettingError(f"'{right}' is no number; expected {_FORM}.") from None
+
+
+def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    return {"params": row["params"], "flops": row["flops"], **row["values"]}
+
+
+__all__ = ["KNEE", "describe_front", "index_of", "pick"]

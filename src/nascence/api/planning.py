@@ -1,0 +1,137 @@
+"""Plan: what a space offers, whether a budget can be met, and how long a search would take, before any search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from nascence.api.inputs import compute_threads, data_source, input_shape, load_source, network_size
+from nascence.api.searching import method_of, search_config
+from nascence.api.step_clock import time_steps
+from nascence.configuration import to_json
+from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
+from nascence.errors import BudgetError, NascenceError
+from nascence.spaces import get_space
+
+SEARCH_SECONDS = 20.0
+"""How long steps of the search are timed for, starting the program included."""
+_UNSEEN = 3.0
+"""With 95 % confidence, what N draws never met is less than 3 / N of all (Hanley & Lippman-Hand, JAMA 1983)."""
+
+
+def plan(
+    space: str = "nas-bench-201",
+    data: str = "digits",
+    *,
+    method: str = "te-nas",
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    max_params: float | None = None,
+    max_flops: float | None = None,
+    max_latency_ms: float | None = None,
+    objectives: Sequence[str] | str | None = None,
+    latency_table: str | Path | None = None,
+    channels: int | None = None,
+    depth: int | None = None,
+    threads: int | None = None,
+    measure: bool = True,
+    download: bool = False,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+) -> dict[str, Any]:
+    """What :func:`nascence.search` of the same arguments could find, and how long it would take.
+
+    ``costs``: of each, the smallest, median and largest value in the space, with unit, batch, device, and ``how`` they
+    are known: ``exact``, ``of N random``, ``by descent``. ``budget`` (None without limits): ``possible``, the ``share``
+    of the space within it (a bound where ``share_below``), and ``why`` not. ``search``: ``steps``, ``seconds`` and how
+    many steps were timed. Without ``measure`` nothing is timed: no latencies, unless looked up, and no search.
+
+    Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
+    """
+    preset, chosen = method_of(method, settings, None, objectives, preset)
+    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    found = get_space(space)
+    source = data_source(data, data_dir, image_size)
+    task = load_source(source, download)
+    with compute_threads(threads) as threads:
+        network, shape = network_size(found, task, channels, depth), input_shape(task)
+        table = None if latency_table is None else LatencyTable.load(latency_table)
+        checker = budget.bind(
+            found, network, input_shape=shape, num_classes=task.num_classes, threads=threads, latency_table=table
+        )
+        model = checker.model
+        timed = measure or table is not None or max_latency_ms is not None
+        names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
+        together = survey(model, [name for name in names if name != "memory_mib"])
+        costs = [_cost(model, name, together) for name in names]
+        told = _budget(checker, together) if budget else None
+        search: dict[str, Any] | None = None
+        if measure and (told is None or told["possible"]):
+            config = search_config(chosen, space, source, task, network, budget, seed, threads, latency_table, preset)
+            search = _search(config)
+    size = {"network": to_json(network), "input_shape": list(shape), "threads": threads}
+    return {"space": space, "size": found.size, "data": data, **size, "costs": costs, "budget": told, "search": search}
+
+
+def _cost(model: CostModel, name: str, together: Survey) -> dict[str, Any]:
+    cost = next(cost for cost in (COSTS.get(known) for known in COSTS.names()) if cost.key == name)
+    known = together if name in together.values else survey(model, [name], seconds=2.0, least=3)
+    values = known.values[name]
+    drawn = f"of {known.count:,} random"
+    if model.adds_up(name):
+        low, high = model.range(name)
+        how = "exact" if known.exact else f"exact; median {drawn}"
+        if name == "latency_ms":
+            how = (
+                f"predicted from parts that were {'measured' if model.networks.latency_table is None else 'looked up'}"
+            )
+    elif name == "memory_mib":
+        low, high, how = float(values.min()), float(values.max()), drawn
+    else:
+        low, high = model.range(name)
+        how = f"by descent; median {drawn}"
+    return {
+        "name": cost.name,
+        "unit": cost.unit,
+        "batch": cost.batch,
+        "device": cost.device,
+        "smallest": low,
+        "median": known.median(name),
+        "largest": high,
+        "how": how,
+    }
+
+
+def _budget(checker: BudgetChecker, together: Survey) -> dict[str, Any]:
+    limits = checker.budget.limits
+    try:
+        checker.check()
+    except BudgetError as error:
+        return {"limits": limits, "possible": False, "share": 0.0, "share_below": False, "why": str(error)}
+    share = together.share(limits)
+    unseen = share == 0 and not together.exact
+    how = "all" if together.exact else f"{together.count:,} random"
+    share = min(1.0, _UNSEEN / together.count) if unseen else share
+    return {"limits": limits, "possible": True, "share": share, "share_below": unseen, "of": how, "why": None}
+
+
+def _search(config: Mapping[str, Any]) -> dict[str, Any]:
+    about = {"method": config["method"]}
+    try:
+        steps, expected, seconds = time_steps(config, SEARCH_SECONDS)
+    except NascenceError as error:
+        return {**about, "steps": None, "seconds": None, "timed": 0, "why": str(error)}
+    if expected is not None:
+        return {**about, "steps": steps, "seconds": expected, "timed": 0, "why": None}
+    if not seconds:
+        why = f"its first step takes longer than the {SEARCH_SECONDS:g} s that plan waits"
+        if steps:
+            why = f"the first of its {steps} steps takes longer than {SEARCH_SECONDS:g} s"
+        return {**about, "steps": steps or None, "seconds": None, "timed": 0, "why": why}
+    return {**about, "steps": steps, "seconds": fmean(seconds) * steps, "timed": len(seconds), "why": None}
+
+
+__all__ = ["plan"]

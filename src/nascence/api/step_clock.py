@@ -1,0 +1,76 @@
+"""How long the steps of a search take: ``python -m nascence.api.step_clock < config.json`` says how long.
+
+A process of its own, so that a step that takes too long can be ended, with whatever it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from threading import Timer
+from typing import Any
+
+from nascence.errors import SettingError
+
+
+def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, float | None, list[float]]:
+    """(the number of steps of the search that ``config`` describes, the seconds that its strategy expects them to take,
+    the seconds of each of its first ones): as many as end within ``seconds``, of which starting the process is a part.
+
+    Where the strategy knows what to expect, no step is done. Raises :class:`SettingError` when it fails.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nascence.api.step_clock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+
+    def end() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = Timer(seconds, end)
+    timer.start()
+    try:
+        out, err = process.communicate(json.dumps(config))
+    finally:
+        timer.cancel()
+        end()
+    lines = out.splitlines()
+    if process.returncode not in (0, -signal.SIGKILL):
+        raise SettingError(f"The search could not be timed: {err.strip().splitlines()[-1] if err.strip() else '?'}")
+    if not lines:
+        return 0, None, []
+    steps, expected = json.loads(lines[0])
+    return steps, expected, [float(line) for line in lines[1:]]
+
+
+def main() -> None:
+    """Do the steps of the search on stdin, and print their number, then the seconds of each."""
+    from nascence.api.inputs import compute_threads, load_source
+    from nascence.api.searching import PreparedSearch
+
+    config = json.load(sys.stdin)
+    with compute_threads(config["threads"]):
+        strategy = PreparedSearch(config, load_source(config)).strategy
+        expected = strategy.expected_seconds()
+        print(json.dumps([strategy.total_steps, expected]), flush=True)
+        while expected is None and not strategy.done:
+            began = time.monotonic()
+            strategy.advance()
+            print(time.monotonic() - began, flush=True)
+
+
+if __name__ == "__main__":
+    main()

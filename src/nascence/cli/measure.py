@@ -1,0 +1,99 @@
+"""``nascence measure``: every cost of a network, or a table of latencies to look up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import emit, facts, human, table
+from nascence.errors import SettingError
+
+
+def command(
+    target: options.MaybeTarget = None,
+    space: options.Space = "nas-bench-201",
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Without TARGET: the file for the latencies of the space's parts.", metavar="FILE"),
+    ] = None,
+    checks: Annotated[int, typer.Option(help="Random networks that the file is checked on.", metavar="N")] = 50,
+    repeats: Annotated[int, typer.Option(help="Timed passes of a network.", metavar="N")] = 30,
+    warm_up: Annotated[int, typer.Option(help="Passes before, that do not count.", metavar="N")] = 5,
+    channels: options.Channels = None,
+    depth: options.Depth = None,
+    image_size: options.ImageSize = None,
+    threads: options.Threads = None,
+    seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
+    download: options.Download = False,
+    json: options.Json = False,
+) -> None:
+    """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no TARGET,
+    the latencies of the parts of a space's networks, which searches and plans then look up."""
+    from nascence.api.measuring import measure, measure_table
+
+    assert data is not None
+    if (target is None) == (out is None):
+        raise SettingError("Say what to measure: an architecture, or, with --out FILE.json, the parts of a space.")
+    console = human(json)
+    if out is not None:
+        made = measure_table(
+            out,
+            space=space,
+            data=data,
+            data_dir=data_dir,
+            image_size=image_size,
+            channels=channels,
+            depth=depth,
+            threads=threads,
+            checks=checks,
+            seed=seed,
+            overwrite=overwrite,
+            download=download,
+        )
+        rank = "none" if made.rank_correlation is None else f"{made.rank_correlation:.3f}"
+        rows = [
+            ("measured on", f"{made.device}, {made.threads} thread{'s' * (made.threads != 1)}, batch 1"),
+            (
+                "error of adding up",
+                f"median {100 * made.median_error:.1f} %, 9 of 10 below {100 * made.error_90:.1f} %",
+            ),
+            ("rank correlation", rank),
+            ("checked on", f"{made.checked} random networks"),
+            ("kept in", out),
+        ]
+        facts(console, f"Latencies of the parts of {space}", rows)
+        if json:
+            emit({"out": str(out), **made.to_json()})
+        return
+    assert target is not None
+    found = measure(
+        target,
+        space=space,
+        data=data,
+        data_dir=data_dir,
+        image_size=image_size,
+        channels=channels,
+        depth=depth,
+        threads=threads,
+        repeats=repeats,
+        warm_up=warm_up,
+        download=download,
+    )
+    rows_ = []
+    for cost in found["costs"]:
+        value = f"{cost['value']:,.0f}" if cost["value"] >= 1000 else f"{cost['value']:.4g}"
+        detail = ""
+        if "iqr_ms" in cost:
+            detail = f"inter-quartile range {cost['iqr_ms']:.2g} ms, {cost['repeats']} passes after {cost['warm_up']}, "
+            detail += f"{cost['threads']} thread{'s' * (cost['threads'] != 1)}"
+        rows_.append([cost["name"], value, cost["unit"], cost["batch"], cost["device"], detail])
+    console.print(found["architecture"], markup=False)
+    table(console, ("cost", "value", "unit", "batch", "device", ""), rows_)
+    if json:
+        emit(found)

@@ -1,0 +1,97 @@
+"""``nascence plan``: what can be reached, before any search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from nascence.cli import options
+from nascence.cli.output import emit, facts, human, table
+from nascence.runs.progress import duration
+
+
+def command(
+    method: options.Method = "te-nas",
+    space: options.Space = "nas-bench-201",
+    data: options.Data = "digits",
+    data_dir: options.DataDir = None,
+    seed: options.Seed = 0,
+    max_params: options.MaxParams = None,
+    max_flops: options.MaxFLOPs = None,
+    max_latency_ms: options.MaxLatencyMs = None,
+    objectives: options.Objectives = None,
+    latency_table: options.LatencyTable = None,
+    preset: options.Preset = None,
+    settings: options.Settings = None,
+    channels: options.Channels = None,
+    depth: options.Depth = None,
+    image_size: options.ImageSize = None,
+    threads: options.Threads = None,
+    measure: Annotated[
+        bool, typer.Option("--measure/--no-measure", help="Time the parts of networks and the steps of the search.")
+    ] = True,
+    download: options.Download = False,
+    json: options.Json = False,
+) -> None:
+    """What a space offers, whether a budget can be met, and how long a search would take. Takes what search takes."""
+    from nascence.api.planning import plan
+
+    assert data is not None
+    found = plan(
+        space,
+        data,
+        method=method,
+        seed=seed,
+        data_dir=data_dir,
+        image_size=image_size,
+        max_params=max_params,
+        max_flops=max_flops,
+        max_latency_ms=max_latency_ms,
+        objectives=objectives,
+        latency_table=latency_table,
+        preset=preset,
+        channels=channels,
+        depth=depth,
+        threads=threads,
+        measure=measure,
+        download=download,
+        settings=settings or [],
+    )
+    console = human(json)
+    rows = [
+        [f"{cost['name']} ({cost['unit']}, batch {cost['batch']}, {cost['device']})"]
+        + [_number(cost[end]) for end in ("smallest", "median", "largest")]
+        + [cost["how"]]
+        for cost in found["costs"]
+    ]
+    size = f"{found['size']:,}" if found["size"] < 1e9 else f"{found['size']:.3g}"
+    console.print(f"{found['space']}: {size} architectures, for {data}", markup=False)
+    table(console, ("cost", "smallest", "median", "largest", "how it is known"), rows)
+    facts(console, "Search", [("budget", _budget(found["budget"])), ("time", _time(found["search"]))])
+    if json:
+        emit(found)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _budget(budget: dict[str, Any] | None) -> str:
+    if budget is None:
+        return "none"
+    if not budget["possible"]:
+        return f"cannot be met: {budget['why']}"
+    share = f"{100 * budget['share']:.3g} %"
+    return f"can be met, by {'less than ' if budget['share_below'] else ''}{share} of the space (of {budget['of']})"
+
+
+def _time(search: dict[str, Any] | None) -> str | None:
+    if search is None:
+        return None
+    if search["seconds"] is None:
+        return f"{search['method']} was not timed: {search['why']}"
+    timed = f"{search['steps']} steps, {search['timed']} of them timed"
+    if search["timed"] == 0:
+        timed = f"{search['steps']} steps; as the method expects"
+    return f"{search['method']} takes about {duration(search['seconds'])} on this machine ({timed})"

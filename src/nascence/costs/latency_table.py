@@ -1,0 +1,153 @@
+"""Latencies of a space's parts in a file, to be looked up instead of measured again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nascence.configuration import from_json, to_json
+from nascence.costs.latency import device_name
+from nascence.errors import NascenceError, SettingError
+from nascence.seeding import generator
+from nascence.spaces import NetworkConfig
+
+if TYPE_CHECKING:
+    from nascence.costs.model import CostModel
+
+Floats = NDArray[np.float64]
+
+FORMAT = 1
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LatencyTable:
+    """What each part of a space's networks adds to the milliseconds of a forward pass of PyTorch at batch 1.
+
+    ``constant``: of what all networks have. ``parts``: cell spaces: per kind of cell a list [E][O]; others: per choice
+    a list [options]. ``device``, ``threads``, ``input_shape`` (C, H, W), ``num_classes``, ``network``: what it was
+    measured on. The error of adding up: ``checked`` networks, drawn at random and not used for the table, with the
+    median and the 90 % quantile of |predicted - measured| / measured, and Spearman's correlation between the two (None
+    where all are equal).
+    """
+
+    space: str
+    network: NetworkConfig
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    device: str
+    threads: int
+    constant: float
+    parts: Mapping[str, Any]
+    checked: int
+    median_error: float
+    error_90: float
+    rank_correlation: float | None
+
+    def check(
+        self,
+        space: str,
+        network: NetworkConfig,
+        input_shape: tuple[int, int, int],
+        num_classes: int,
+        threads: int | None,
+    ) -> None:
+        """Raise :class:`SettingError` when the table was measured on something else."""
+        asked: dict[str, tuple[object, object]] = {
+            "space": (self.space, space),
+            "device": (self.device, device_name()),
+            "network size": (_size(self.network), _size(network)),
+            "input shape": (_shape(self.input_shape), _shape(input_shape)),
+            "number of classes": (self.num_classes, num_classes),
+            "number of threads": (self.threads, threads or self.threads),
+        }
+        for what, (own, wanted) in asked.items():
+            if own != wanted:
+                raise SettingError(
+                    f"This latency table is of the {what} '{own}', not of '{wanted}'; measure another one with: "
+                    f"nascence measure --space {space} --out FILE.json"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for JSON, with units."""
+        values = {**vars(self), "network": to_json(self.network), "input_shape": list(self.input_shape)}
+        return {"format": FORMAT, "unit": "ms", "batch": 1, "runtime": "PyTorch", **values, "parts": dict(self.parts)}
+
+    @classmethod
+    def from_json(cls, value: Any, source: str = "The latency table") -> LatencyTable:
+        """The inverse of :meth:`to_json`. Raises :class:`SettingError`, naming ``source``."""
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            raise SettingError(f"{source} is no latency table; make one with: nascence measure --out FILE.json")
+        try:
+            names = set(cls.__dataclass_fields__)
+            values = {name: own for name, own in value.items() if name in names}
+            network, shape = from_json(NetworkConfig, values.pop("network")), tuple(values.pop("input_shape"))
+            return cls(network=network, input_shape=shape, **values)
+        except (TypeError, KeyError, NascenceError):
+            raise SettingError(
+                f"{source} is damaged; measure it again with: nascence measure --out FILE.json"
+            ) from None
+
+    @classmethod
+    def measure(cls, model: CostModel, checks: int = 50, seed: int = 0) -> LatencyTable:
+        """The parts of ``model``'s networks on this machine, and the error of adding them up on ``checks`` random
+        networks. Raises :class:`SettingError` when ``checks`` is below 1."""
+        if checks < 1:
+            raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
+        networks = model.networks
+        constant, parts = model.latency_parts()
+        drawn = [model.space.sample(generator(seed, "latency table", at)) for at in range(checks)]
+        predicted = np.array([model.predicted_latency_ms(architecture) for architecture in drawn])
+        measured = np.array([networks.measure(architecture).median_ms for architecture in drawn])
+        errors = np.abs(predicted - measured) / measured
+        return cls(
+            space=model.space.name,
+            network=networks.network,
+            input_shape=networks.input_shape,
+            num_classes=networks.num_classes,
+            device=device_name(),
+            threads=networks.threads or torch.get_num_threads(),
+            constant=constant,
+            parts=parts,
+            checked=checks,
+            median_error=float(np.median(errors)),
+            error_90=float(np.quantile(errors, 0.9)),
+            rank_correlation=_rank_correlation(predicted, measured),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> LatencyTable:
+        """Raises :class:`SettingError` when there is no such file or it is no table."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingError(f"Cannot read the latency table {path}: {error.strerror or error}.") from None
+        except ValueError:
+            raise SettingError(f"{path} is no latency table: it is not valid JSON.") from None
+        return cls.from_json(value, str(path))
+
+
+def _rank_correlation(one: Floats, two: Floats) -> float | None:
+    from scipy.stats import spearmanr
+
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return None
+    return float(spearmanr(one, two).statistic)
+
+
+def _size(network: NetworkConfig) -> str:
+    return ", ".join(f"{name} {value}" for name, value in to_json(network).items() if name != "auxiliary")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+__all__ = ["LatencyTable"]

@@ -1,0 +1,171 @@
+"""Evolution: NSGA-II towards a front of trade-offs, over any space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, final
+
+import torch
+
+from nascence.costs import COSTS
+from nascence.errors import DataError, SettingError, UnknownNameError
+from nascence.methods.base import Method, Problem, at_least
+from nascence.methods.valuing import (
+    ERROR,
+    Valuation,
+    by_cost,
+    by_score,
+    by_table,
+    by_training,
+    objective_names,
+    together,
+)
+from nascence.strategies import Strategy
+from nascence.strategies.nsga2 import NSGA2
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Evolution(Method):
+    """Settings of NSGA-II (Deb, Pratap, Agarwal & Meyarivan, IEEE TEVC 6(2), 2002) over the choices of a space.
+
+    ``objectives``: what the front is between; also ``--objectives``: ``error``, any cost, any score. ``value``: where
+    ``error`` comes from: a short ``training`` of every candidate; a benchmark's ``table``, a baseline that reads the
+    answers; weights inherited from a trained ``supernet`` are refused as long as no method leaves any.
+    ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the chance that
+    a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the mean.
+    ``epochs``, ``images``, ``holdout``: of a short training: passes, the number of training images that take part (none
+    for all), and the part of them that the error is measured on. ``channels``, ``depth``: of the network that is
+    trained shortly, none for the size that is trained in the end; costs are always of the latter. ``draws``: of weights
+    and images, that a score is the mean of. ``column``: of the table, none where it has one accuracy only.
+    """
+
+    name: ClassVar[str] = "evolution"
+    title: ClassVar[str] = "evolution: NSGA-II towards a front, over any space and any objectives"
+    paper: ClassVar[str] = "Deb et al. 2002, doi 10.1109/4235.996017"
+
+    objectives: tuple[str, ...] = (ERROR, "params")
+    value: Literal["training", "table", "supernet"] = "training"
+    population: int = 20
+    generations: int = 17
+    crossover: float = 0.9
+    mutation: float | None = None
+    epochs: int = 5
+    images: int | None = 5000
+    holdout: float = 0.2
+    channels: int | None = None
+    depth: int | None = None
+    draws: int = 1
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least(2, population=self.population)
+        at_least(0, generations=self.generations)
+        at_least(1, epochs=self.epochs, images=self.images, channels=self.channels, depth=self.depth, draws=self.draws)
+        for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
+            if chance is not None and not 0 <= chance <= 1:
+                raise SettingError(f"The setting {name} must be a chance between 0 and 1, not {chance}.")
+        if not 0 < self.holdout < 1:
+            raise SettingError(f"The setting holdout must be a part between 0 and 1, not {self.holdout}.")
+        _check_objectives(self.objectives)
+
+    @property
+    def reads_table(self) -> bool:
+        return self.value == "table" and ERROR in self.objectives
+
+    def strategy(self, problem: Problem) -> Strategy:
+        self._check_limits(problem)
+        valuations = [self._valuation(name, problem) for name in self.objectives]
+        dear = any(valuation.dear for valuation in valuations)
+        return NSGA2(
+            problem.space,
+            together(valuations),
+            [valuation.objective for valuation in valuations],
+            budget=problem.budget,
+            population=self.population,
+            generations=self.generations,
+            crossover=self.crossover,
+            mutation=self.mutation,
+            at_once=min(torch.get_num_threads(), self.population) if dear else self.population,
+            seed=problem.seed,
+        )
+
+    def _valuation(self, name: str, problem: Problem) -> Valuation:
+        if name in COSTS.names():
+            return by_cost(name, problem.budget.model)
+        if name != ERROR:
+            return by_score(name, problem.space, problem.task, seed=problem.seed, draws=self.draws)
+        if self.value == "table":
+            return self._table(problem)
+        if self.value == "supernet":
+            raise SettingError(
+                "No method leaves the weights of a trained supernet behind yet, so none can be inherited; use "
+                "value=training, or a score such as --objectives naswot,params."
+            )
+        network = problem.network
+        network = replace(
+            network, channels=self.channels or network.channels, depth=self.depth or network.depth, auxiliary=False
+        )
+        return by_training(
+            problem.space,
+            problem.task,
+            network,
+            epochs=self.epochs,
+            images=self.images,
+            holdout=self.holdout,
+            seed=problem.seed,
+        )
+
+    def _table(self, problem: Problem) -> Valuation:
+        from nascence.benchmarks.tables import table_of
+
+        table = None if problem.data_dir is None else table_of(problem.space.name, problem.data_dir)
+        if table is None:
+            raise DataError(
+                f"There is no table of {problem.space.name} in the data folder; value candidates by value=training."
+            )
+        columns = [name for name in table.columns if "acc" in name and not name.endswith("_std")]
+        # where there are validation accuracies, test accuracies are for the end
+        columns = [name for name in columns if "valid" in name] or columns
+        if self.column is None and len(columns) != 1:
+            raise SettingError(f"Say which column is the accuracy: --set column=NAME, one of {', '.join(columns)}.")
+        if self.column is not None and self.column not in columns:
+            raise UnknownNameError(f"column of {table.source.name} to steer by", self.column, columns)
+        return by_table(table, self.column or columns[0])
+
+    def _check_limits(self, problem: Problem) -> None:
+        """Raise :class:`SettingError` where a limit leaves an objective no room."""
+        budget = problem.budget
+        limits = budget.budget.limits
+        for name in self.objectives:
+            key = name.replace("-", "_")
+            if key not in limits or not budget.adds_up:
+                continue
+            ends = [budget.model.extreme(key, largest=largest, limits=limits) for largest in (False, True)]
+            low, high = (budget.model.cost(key, end) for end in ends)
+            if low == high:
+                raise SettingError(
+                    f"The objective {name} contradicts --max-{name} {limits[key]:g}: all that is within it has {name} "
+                    f"{low:,.6g}; raise the limit, or name another objective."
+                )
+
+
+def _check_objectives(objectives: Sequence[str]) -> None:
+    """Raise :class:`UnknownNameError` or :class:`SettingError` where no front can be between these."""
+    known = objective_names()
+    for name in objectives:
+        if name not in known:
+            raise UnknownNameError("objective", name, known)
+    twice = [name for name in objectives if objectives.count(name) > 1]
+    if twice:
+        raise SettingError(f"The objective {twice[0]} is named twice; a front is between different ones.")
+    if len(objectives) < 2:
+        raise SettingError("A front is between two objectives or more, such as error,params.")
+    if all(name in COSTS.names() for name in objectives):
+        raise SettingError(
+            f"Costs alone ({', '.join(objectives)}) would be met by the smallest network; add error, or a score."
+        )
+
+
+__all__ = ["Evolution"]

@@ -1,0 +1,157 @@
+"""What candidates of an evolution are worth: one objective, and its values for a list of architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nascence.architecture import Architecture
+from nascence.costs import COSTS, CostModel
+from nascence.errors import DataError, NascenceError, SettingError
+from nascence.parallel import parallel_map
+from nascence.scores import SCORES, Score, evaluate
+from nascence.seeding import derive_seed
+from nascence.spaces import NetworkConfig, Space
+from nascence.strategies import Objective
+from nascence.strategies.nsga2 import Evaluate
+from nascence.tasks import ImageClassification
+from nascence.training import Training, TrainingConfig
+
+if TYPE_CHECKING:
+    from nascence.benchmarks.tables import Table
+
+ERROR = "error"
+WRONG = 100.0
+"""The error in percent of a network that cannot be trained."""
+
+
+@dataclass(frozen=True)
+class Valuation:
+    """``values`` of some architectures, in the unit of ``objective``; ``dear``: they take long enough to be computed
+    several at a time, and to be interrupted in between."""
+
+    objective: Objective
+    values: Callable[[Sequence[Architecture]], Sequence[float]]
+    dear: bool = False
+
+
+def objective_names() -> list[str]:
+    """All that a front can be between: the error, costs and scores. A cost goes before the score of the same name."""
+    return list(dict.fromkeys([ERROR, *COSTS.names(), *SCORES.names()]))
+
+
+def together(valuations: Sequence[Valuation]) -> Evaluate:
+    """All objectives at once."""
+
+    def values(architectures: Sequence[Architecture]) -> list[tuple[float, ...]]:
+        return list(zip(*(valuation.values(architectures) for valuation in valuations), strict=True))
+
+    return values
+
+
+def by_cost(name: str, model: CostModel) -> Valuation:
+    """A cost of the network that is trained in the end; latency as the model predicts it."""
+    cost = COSTS.get(name)
+    text = f"{cost.description} Batch {cost.batch}, {cost.device}."
+    if cost.key == "latency_ms":
+        source = "measured" if model.networks.latency_table is None else "looked up"
+        text = f"Predicted from {source} latencies of the parts, batch {cost.batch}, {cost.device}."
+    objective = Objective(name, cost.unit, text)
+    return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
+
+
+def by_score(name: str, space: Space, task: ImageClassification, *, seed: int, draws: int) -> Valuation:
+    """A score, the mean of ``draws`` draws of weights and images that are the same for all candidates."""
+    score: Score = SCORES.get(name)()
+    text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
+    value = partial(_score, score, space, task, seed, draws)
+    objective = Objective(name, "", text, score.larger_is_better)
+    return Valuation(objective, lambda found: parallel_map(value, found), dear=True)
+
+
+def _score(
+    score: Score, space: Space, task: ImageClassification, seed: int, draws: int, architecture: Architecture
+) -> float:
+    return fmean(evaluate([score], space, architecture, task, seed=seed, draws=draws)[score.name])
+
+
+def by_training(
+    space: Space,
+    task: ImageClassification,
+    network: NetworkConfig,
+    *,
+    epochs: int,
+    images: int | None,
+    holdout: float,
+    seed: int,
+) -> Valuation:
+    """Percent of wrong answers on training images that were held out, after a short training on the others.
+
+    ``images``: at most so many training images take part, ``holdout`` of every class of them is set aside. The same
+    seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test images are never
+    looked at. Raises :class:`DataError` when there are too few images to hold some out.
+    """
+    own = task
+    if images is not None and images < len(task.train):
+        part, _ = task.split_train(images / len(task.train), derive_seed(seed, "value", "images"))
+        own = replace(task, train=part)
+    train, held_out = own.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
+    own = replace(own, train=train, test=held_out)
+    config = TrainingConfig.suggested(own, epochs=epochs)
+    if len(held_out) == 0:
+        raise DataError(
+            f"Short training needs images to hold out, and of {len(train)} images of '{task.name}' none is left; set "
+            "images=none, or value candidates by a score."
+        )
+    text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(train):,}."
+    value = partial(_trained_error, space, own, replace(network, auxiliary=False), config, seed)
+    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found), dear=True)
+
+
+def _trained_error(
+    space: Space,
+    task: ImageClassification,
+    network: NetworkConfig,
+    config: TrainingConfig,
+    seed: int,
+    architecture: Architecture,
+) -> float:
+    model = space.build(
+        architecture,
+        network=network,
+        in_channels=task.in_channels,
+        num_classes=task.num_classes,
+        seed=derive_seed(seed, "value", "weights"),
+    )
+    training = Training(model, task, config, seed=derive_seed(seed, "value"))
+    try:
+        while not training.done:
+            training.advance()
+    except SettingError:
+        raise
+    except NascenceError:
+        return WRONG  # its loss is no number any more
+    assert training.evaluation is not None
+    return 100 - training.evaluation.accuracy
+
+
+def by_table(table: Table, column: str) -> Valuation:
+    """100 minus an accuracy that a table knows: a baseline, since no search could have known it.
+
+    Raises :class:`UnknownNameError` when there is no such column, :class:`SettingError` when it is no accuracy in
+    percent.
+    """
+    known = table.column(column)
+    known = known[~np.isnan(known)]
+    if "acc" not in column or len(known) == 0 or known.min() < 0 or known.max() > 100:
+        raise SettingError(f"The column {column} of {table.source.name} is no accuracy in percent.")
+    text = f"100 - {column} of {table.source.name}: a baseline that reads the benchmark, no result of a search."
+    return Valuation(Objective(ERROR, "%", text), lambda found: [100 - table.value(one, column) for one in found])
+
+
+__all__ = ["ERROR", "Valuation", "by_cost", "by_score", "by_table", "by_training", "objective_names", "together"]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nascence
+from nascence.costs import CostModel, LatencyTable
+from nascence.errors import ArchitectureError, RunError
+from nascence.spaces import NetworkConfig, get_space
+
+CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
+SIZE: dict[str, Any] = {"channels": 2, "depth": 1}
+
+
+def test_every_cost_of_a_network() -> None:
+    found = nascence.measure(CELL, repeats=4, warm_up=1, **SIZE)
+    assert found["architecture"] == CELL
+    assert found["input_shape"] == [1, 8, 8]
+    costs = {cost["name"]: cost for cost in found["costs"]}
+    assert list(costs) == ["params", "flops", "memory-mib", "latency-ms, PyTorch", "latency-ms, ONNX Runtime"]
+    assert all(cost["value"] > 0 and cost["unit"] and cost["batch"] == 1 and cost["device"] for cost in costs.values())
+    space = get_space("nas-bench-201")
+    model = CostModel(space, NetworkConfig(**SIZE), (1, 8, 8))
+    for name in ("params", "flops"):
+        assert costs[name]["value"] == model.networks.count(name, space.parse(CELL))
+    for runtime in ("PyTorch", "ONNX Runtime"):
+        latency = costs[f"latency-ms, {runtime}"]
+        assert (latency["repeats"], latency["warm_up"], latency["threads"]) == (4, 1, 1)
+        assert latency["iqr_ms"] >= 0
+        assert runtime in latency["device"]
+
+
+def test_a_run_is_measured_too(search_toy: Any) -> None:
+    run = search_toy("a").run
+    found = nascence.measure(run.path, onnx=False, repeats=2, **SIZE)
+    assert found["architecture"] == run.read_json("architecture.json")["architecture"]
+    assert len(found["costs"]) == 4
+    with pytest.raises(ArchitectureError):
+        nascence.measure("no architecture")
+
+
+def test_a_table_serves_searches_and_plans(tmp_path: Path, search_toy: Any) -> None:
+    path = tmp_path / "tables" / "latency.json"
+    table = nascence.measure_table(path, checks=2, **SIZE)
+    assert LatencyTable.load(path) == table
+    with pytest.raises(RunError, match="--overwrite"):
+        nascence.measure_table(path, checks=2, **SIZE)
+    assert nascence.measure_table(path, checks=1, overwrite=True, **SIZE).checked == 1
+    found = search_toy("a", latency_table=path, threads=1)
+    assert found.run.config["latency_table"] == json.loads(path.read_text())
+    path.unlink()
+    assert nascence.resume(found.run.path) == []
+
+
+def test_a_plan_looks_latencies_up(tmp_path: Path) -> None:
+    nascence.measure_table(tmp_path / "t.json", checks=1, **SIZE)
+    found = nascence.plan(latency_table=tmp_path / "t.json", measure=False, threads=1, max_latency_ms=1e4, **SIZE)
+    latency = next(cost for cost in found["costs"] if cost["name"] == "latency-ms")
+    assert "looked up" in latency["how"]
+    assert found["budget"]["share"] == 1

@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nascence.costs import CostModel
+from nascence.methods.valuing import WRONG, by_cost, by_score, by_training, objective_names, together
+from nascence.scores import SCORES, evaluate
+from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks import load_task
+from nascence.training import Training
+
+NB201 = get_space("nas-bench-201")
+SMALL = NetworkConfig(channels=2, depth=1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_task("digits")
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    random = torch.Generator().manual_seed(0)
+    return [NB201.sample(random) for _ in range(3)]
+
+
+def test_names():
+    names = objective_names()
+    assert names[:5] == ["error", "params", "flops", "memory-mib", "latency-ms"]
+    assert len(set(names)) == len(names)
+    assert set(SCORES.names()) < set(names)
+
+
+def test_costs(drawn):
+    model = CostModel(NB201, SMALL, (1, 8, 8))
+    params, flops = by_cost("params", model), by_cost("flops", model)
+    assert params.values(drawn) == [model.params(one) for one in drawn]
+    assert not params.dear
+    both = together([params, flops])(drawn)
+    assert both == [(model.params(one), model.flops(one)) for one in drawn]
+    assert "Predicted from measured latencies" in by_cost("latency-ms", model).objective.description
+
+
+def test_scores(digits, drawn):
+    valuation = by_score("naswot", NB201, digits, seed=3, draws=2)
+    computed = [
+        sum(evaluate([SCORES.get("naswot")()], NB201, one, digits, seed=3, draws=2)["naswot"]) / 2 for one in drawn
+    ]
+    assert valuation.values(drawn) == pytest.approx(computed)
+    assert valuation.dear
+
+
+def test_short_training_never_sees_the_test_images(digits, drawn):
+    black = replace(digits, test=replace(digits.test, images=torch.zeros_like(digits.test.images)))
+    options = {"epochs": 1, "images": 300, "holdout": 0.4, "seed": 0}
+    values = by_training(NB201, digits, SMALL, **options).values(drawn)
+    assert values == by_training(NB201, black, SMALL, **options).values(drawn)
+    assert all(0 <= value <= 100 for value in values)
+    assert by_training(NB201, digits, SMALL, **options).values(drawn[1:2]) == values[1:2], "one by one or together"
+
+
+def test_a_network_that_cannot_be_trained_is_all_wrong(digits, drawn, monkeypatch):
+    from nascence.errors import NascenceError
+
+    def diverge(self):
+        raise NascenceError("The training loss became nan")
+
+    monkeypatch.setattr(Training, "advance", diverge)
+    valuation = by_training(NB201, digits, SMALL, epochs=1, images=300, holdout=0.4, seed=0)
+    assert valuation.values(drawn[:1]) == [WRONG]
