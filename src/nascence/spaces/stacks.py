@@ -1,0 +1,111 @@
+"""Networks of stacked cells that read the outputs of the one or two cells before them (NASNet's and DARTS's form)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
+
+from nascence.operations import FactorizedReduce, NormConfig, ReLUConvBN
+from nascence.spaces.base import NetworkConfig
+from nascence.spaces.cells import CellShape, Fill
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cell of a stack: its kind, its width, and whether it halves the resolution."""
+
+    kind: str
+    channels: int
+    reduction: bool = False
+
+
+class CellStack(nn.Module):
+    """Stem, the cells of ``places``, global pooling, classifier.
+
+    Every cell concatenates its inner nodes and brings its inputs to its own width first. With ``network.auxiliary`` a
+    second classifier stands behind the last reduction; in training mode the output is then the pair (logits, auxiliary
+    logits). ``stem_channels``: None for three times the first width, 0 for no stem.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        shape: CellShape,
+        cell: Callable[..., nn.Module],
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+    ) -> None:
+        super().__init__()
+        norm = NormConfig(network.affine, network.track_running_stats)
+        build = partial(cell, shape)
+        stem_channels = 3 * places[0].channels if network.stem_channels is None else network.stem_channels
+        self.inputs = shape.inputs
+        self.stem: nn.Module = nn.Identity()
+        if stem_channels:
+            self.stem = nn.Sequential(
+                nn.Conv2d(in_channels, stem_channels, 3, padding=1, bias=False), nn.BatchNorm2d(stem_channels)
+            )
+        before = last = stem_channels or in_channels
+        self.cells = nn.ModuleList()
+        self.auxiliary: nn.Module | None = None
+        reduced = False
+        for position, place in enumerate(places):
+            inputs: list[nn.Module] = [ReLUConvBN(last, place.channels, 1, 1, norm)]
+            if shape.inputs == 2 and reduced:
+                inputs.insert(0, FactorizedReduce(before, place.channels, norm))
+            elif shape.inputs == 2:
+                inputs.insert(0, ReLUConvBN(before, place.channels, 1, 1, norm))
+            self.cells.append(
+                build(place.kind, place.channels, norm, fill, preprocess=inputs, reduction=place.reduction)
+            )
+            before, last, reduced = last, shape.nodes * place.channels, place.reduction
+            if network.auxiliary and place.reduction and not any(later.reduction for later in places[position + 1 :]):
+                self.auxiliary = AuxiliaryHead(last, num_classes)
+                self.auxiliary_after = position
+        self.classifier = nn.Linear(last, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        before = last = self.stem(x_BCHW)
+        auxiliary = None
+        for position, cell in enumerate(self.cells):
+            before, last = last, cell(before, last) if self.inputs == 2 else cell(last)
+            if self.training and self.auxiliary is not None and position == self.auxiliary_after:
+                auxiliary = self.auxiliary(last)
+        logits = self.classifier(last.mean(dim=(2, 3)))
+        return logits if auxiliary is None else (logits, auxiliary)
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier at two thirds of the depth, for training only (DARTS, CIFAR version).
+
+    On the paper's 8 x 8 features the pooling windows are 5 pixels wide at stride 3, so that they overlap; other
+    resolutions are pooled adaptively to the same 2 x 2.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        x_BCHW = nn.functional.relu(x_BCHW)
+        if x_BCHW.shape[-2:] == (8, 8):
+            x_BCHW = nn.functional.avg_pool2d(x_BCHW, 5, stride=3)
+        else:
+            x_BCHW = nn.functional.adaptive_avg_pool2d(x_BCHW, 2)
+        return self.classifier(self.features(x_BCHW).flatten(1))
+
+
+__all__ = ["AuxiliaryHead", "CellStack", "Place"]
