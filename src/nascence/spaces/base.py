@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import nn
@@ -79,7 +79,7 @@ class Space(ABC):
     ``cells`` (a plain ``nn.Sequential`` needs none).
     """
 
-    name: ClassVar[str]
+    name: str
     choices: tuple[Choice, ...]
     networks: Mapping[str, NetworkConfig]
 

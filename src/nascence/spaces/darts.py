@@ -13,7 +13,7 @@ from nascence.errors import ArchitectureError
 from nascence.spaces.base import NetworkConfig
 from nascence.spaces.cells import Cell, CellShape, Fill
 from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, pair_choices
-from nascence.spaces.stacks import CellStack, Place
+from nascence.spaces.stacks import CellStack, thirds
 
 _OPERATIONS = (
     "none",
@@ -92,19 +92,7 @@ class DARTS(PairCellSpace):
         cell: Callable[..., nn.Module] = Cell,
     ) -> nn.Module:
         network.refuse(self.name, "stages")
-        return CellStack(_places(network), self.shape, cell, fill, network, in_channels, num_classes)
-
-
-def _places(network: NetworkConfig) -> list[Place]:
-    """``depth`` cells, of which those at one and two thirds reduce and double the width; a network of two cells has one
-    of each kind (TE-NAS's scoring network)."""
-    reductions = {1} if network.depth == 2 else {network.depth // 3, 2 * network.depth // 3}
-    places, channels = [], network.channels
-    for position in range(network.depth):
-        reduction = position in reductions
-        channels *= 2 if reduction else 1
-        places.append(Place("reduce" if reduction else "normal", channels, reduction))
-    return places
+        return CellStack(thirds(network), self.shape, cell, fill, network, in_channels, num_classes)
 
 
 __all__ = ["DARTS"]

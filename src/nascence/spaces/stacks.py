@@ -22,6 +22,18 @@ class Place:
     reduction: bool = False
 
 
+def thirds(network: NetworkConfig) -> list[Place]:
+    """``depth`` cells, of which those at one and two thirds reduce and double the width; a network of two cells has one
+    of each kind (TE-NAS's scoring network)."""
+    reductions = {1} if network.depth == 2 else {network.depth // 3, 2 * network.depth // 3}
+    places, channels = [], network.channels
+    for position in range(network.depth):
+        reduction = position in reductions
+        channels *= 2 if reduction else 1
+        places.append(Place("reduce" if reduction else "normal", channels, reduction))
+    return places
+
+
 class CellStack(nn.Module):
     """Stem, the cells of ``places``, global pooling, classifier.
 
@@ -108,4 +120,4 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(self.features(x_BCHW).flatten(1))
 
 
-__all__ = ["AuxiliaryHead", "CellStack", "Place"]
+__all__ = ["AuxiliaryHead", "CellStack", "Place", "thirds"]
