@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.costs import params
+from nascence.costs import CostModel, flops, params
 from nascence.errors import ArchitectureError, SettingError
 from nascence.operations import SeparableConv
 from nascence.operations.convolutions import LightSeparableConv
@@ -53,7 +53,7 @@ def expected_params(architecture, classes=10):
         return 2 * int(value / 2 + 0.5)
 
     c = int(width)
-    total, before, last, reduced = 27 * 3 * c + 6 * c, 3 * c, 3 * c, False
+    total, before, last = 27 * 3 * c + 6 * c, 3 * c, 3 * c
     stack = []
     for at in range(3):
         stack += [(f"stage{at + 1}", c, False)] * depths[at]
@@ -80,6 +80,29 @@ def test_parameters_follow_the_formulas():
     for _ in range(20):
         architecture = SPACE.sample(draws)
         assert params(SPACE.build(architecture)) == expected_params(architecture)
+
+
+@pytest.mark.parametrize("name", ["eg", "eg-light", "eg-one-input"])
+@pytest.mark.parametrize("input_shape", [(3, 32, 32), (1, 9, 13), (3, 2, 2)])
+def test_counts_are_those_of_the_built_network(name, input_shape):
+    space = get_space(name)
+    model = CostModel(space, NetworkConfig(channels=6), input_shape, num_classes=7)
+    draws = generator(1)
+    for _ in range(3):
+        architecture = space.sample(draws)
+        network = space.build(
+            architecture, network=NetworkConfig(channels=6), in_channels=input_shape[0], num_classes=7
+        )
+        assert model.networks.count("params", architecture) == params(network)
+        assert model.networks.count("flops", architecture) == flops(network, input_shape)
+
+
+def test_counting_a_thousand_architectures_counts_few_pieces():
+    networks = CostModel(SPACE, SPACE.networks["evaluation"]).networks
+    draws = generator(2)
+    counts = {networks.count("params", SPACE.sample(draws)) for _ in range(300)}
+    assert len(counts) > 290
+    assert len(networks._pieces) < 3000
 
 
 def test_a_published_cell_has_its_published_parameters():

@@ -9,10 +9,12 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.costs.counting import count_on_meta, params
+from nascence.costs.groups import reference
 from nascence.costs.latency import LatencyMeasurement, latency_ms
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import memory_on_meta
 from nascence.spaces import NetworkConfig, Space
+from nascence.spaces.stacks import Piece
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Networks:
     threads: int | None = None
     latency_table: LatencyTable | None = None
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
+    _pieces: dict[Piece, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self, architecture: Architecture) -> nn.Module:
         """The network, freshly initialised."""
@@ -40,6 +43,11 @@ class Networks:
         """``params``, ``flops`` or ``memory_mib``, from the shapes of the network's modules; no weights are made."""
         known = self._counts.setdefault(architecture, {})
         if name not in known:
+            pieces = self.space.pieces(architecture, self.network, self.input_shape, self.num_classes)
+            if name != "memory_mib" and pieces is not None:
+                counts = [self._piece(piece) for piece in pieces]
+                known |= {cost: float(sum(count[cost] for count in counts)) for cost in ("params", "flops")}
+                return known[name]
             with torch.device("meta"):
                 module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
             if name == "memory_mib":
@@ -47,6 +55,19 @@ class Networks:
             else:
                 known |= {"params": float(params(module)), "flops": float(count_on_meta(module, self.input_shape))}
         return known[name]
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether networks are counted piece by piece: quickly, and because their costs are no sum over choices."""
+        one = reference(self.space)
+        return self.space.pieces(one, self.network, self.input_shape, self.num_classes) is not None
+
+    def _piece(self, piece: Piece) -> dict[str, int]:
+        if piece not in self._pieces:
+            with torch.device("meta"):
+                module = piece.build()
+            self._pieces[piece] = {"params": params(module), "flops": count_on_meta(module, piece.input_shape)}
+        return self._pieces[piece]
 
     def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
         """The network's latency on this machine, at batch 1."""

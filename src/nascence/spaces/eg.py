@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import final
 
@@ -22,7 +22,7 @@ from nascence.spaces.base import Choice, NetworkConfig
 from nascence.spaces.cells import Cell, CellShape, Fill
 from nascence.spaces.nested import NestedSpace
 from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, inner_nodes, pair_choices
-from nascence.spaces.stacks import CellStack, Place, thirds
+from nascence.spaces.stacks import CellStack, Piece, Place, stack_pieces, thirds
 
 NONE = "none"
 BLOCKS = ("normal", "reduce")
@@ -141,6 +141,13 @@ class EG(NestedSpace):
             places = partial(_places, self.name, outer)
             self._stacks[outer] = BlockStack(self.name, KINDS, self.shape, self.operations, places, self.networks)
         return self._stacks[outer]
+
+    def pieces(
+        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
+    ) -> Iterator[Piece]:
+        places = _places(self.name, architecture.answers[: self.outer], network)
+        cells, inner = self.split(architecture)
+        return stack_pieces(places, self.shape, cells.edge_operations(inner), network, input_shape, num_classes)
 
     def block_search(self) -> BlockStack:
         """One normal and one reduction block in a network of ``depth`` cells, for a search of the blocks alone: those

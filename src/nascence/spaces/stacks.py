@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor, nn
 
-from nascence.operations import FactorizedReduce, NormConfig, ReLUConvBN
+from nascence.operations import FactorizedReduce, NormConfig, ReLUConvBN, build_operation
 from nascence.spaces.base import NetworkConfig
 from nascence.spaces.cells import CellShape, Fill
 
@@ -34,6 +34,63 @@ def thirds(network: NetworkConfig) -> list[Place]:
     return places
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A part of a network that costs the same wherever it stands: how it is built, and its input [C, H, W]."""
+
+    kind: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    norm: NormConfig
+    input_shape: tuple[int, ...]
+
+    def build(self) -> nn.Module:
+        """``stem``, ``adapt`` (to a cell's width), ``adapt-reduced`` (and half the resolution), ``classifier``, or an
+        operation's name."""
+        if self.kind == "classifier":
+            return nn.Linear(self.in_channels, self.out_channels)
+        if self.kind == "stem":
+            return _stem(self.in_channels, self.out_channels)
+        if self.kind == "adapt":
+            return ReLUConvBN(self.in_channels, self.out_channels, 1, 1, self.norm)
+        if self.kind == "adapt-reduced":
+            return FactorizedReduce(self.in_channels, self.out_channels, self.norm)
+        return build_operation(self.kind, self.in_channels, self.out_channels, self.stride, self.norm)
+
+
+def stack_pieces(
+    places: Sequence[Place],
+    shape: CellShape,
+    chosen: Mapping[str, Mapping[int, str]],
+    network: NetworkConfig,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+) -> Iterator[Piece]:
+    """Everything in the :class:`CellStack` of these arguments that has parameters or multiplies, piece by piece;
+    ``chosen``: the operations by kind of cell and edge. Without an auxiliary head."""
+    norm = NormConfig(network.affine, network.track_running_stats)
+    in_channels, height, width = input_shape
+    stem_channels = _stem_channels(places, network)
+    if stem_channels:
+        yield Piece("stem", in_channels, stem_channels, 1, norm, input_shape)
+    before: tuple[int, ...] = (stem_channels or in_channels, height, width)
+    last = before
+    reduced = False
+    for place in places:
+        channels, size = place.channels, last[1:]
+        if shape.inputs == 2:
+            yield Piece("adapt-reduced" if reduced else "adapt", before[0], channels, 1, norm, before)
+        yield Piece("adapt", last[0], channels, 1, norm, last)
+        halved = tuple(-(-extent // 2) for extent in size) if place.reduction else size
+        for at, operation in chosen[place.kind].items():
+            from_input = shape.edges[at][0] < shape.inputs
+            stride = 2 if place.reduction and from_input else 1
+            yield Piece(operation, channels, channels, stride, norm, (channels, *(size if from_input else halved)))
+        before, last, reduced = last, (shape.nodes * channels, *halved), place.reduction
+    yield Piece("classifier", last[0], num_classes, 1, norm, last[:1])
+
+
 class CellStack(nn.Module):
     """Stem, the cells of ``places``, global pooling, classifier.
 
@@ -55,13 +112,9 @@ class CellStack(nn.Module):
         super().__init__()
         norm = NormConfig(network.affine, network.track_running_stats)
         build = partial(cell, shape)
-        stem_channels = 3 * places[0].channels if network.stem_channels is None else network.stem_channels
+        stem_channels = _stem_channels(places, network)
         self.inputs = shape.inputs
-        self.stem: nn.Module = nn.Identity()
-        if stem_channels:
-            self.stem = nn.Sequential(
-                nn.Conv2d(in_channels, stem_channels, 3, padding=1, bias=False), nn.BatchNorm2d(stem_channels)
-            )
+        self.stem = _stem(in_channels, stem_channels) if stem_channels else nn.Identity()
         before = last = stem_channels or in_channels
         self.cells = nn.ModuleList()
         self.auxiliary: nn.Module | None = None
@@ -92,6 +145,14 @@ class CellStack(nn.Module):
         return logits if auxiliary is None else (logits, auxiliary)
 
 
+def _stem_channels(places: Sequence[Place], network: NetworkConfig) -> int:
+    return 3 * places[0].channels if network.stem_channels is None else network.stem_channels
+
+
+def _stem(in_channels: int, out_channels: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels))
+
+
 class AuxiliaryHead(nn.Module):
     """A second classifier at two thirds of the depth, for training only (DARTS, CIFAR version).
 
@@ -120,4 +181,4 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(self.features(x_BCHW).flatten(1))
 
 
-__all__ = ["AuxiliaryHead", "CellStack", "Place", "thirds"]
+__all__ = ["AuxiliaryHead", "CellStack", "Piece", "Place", "stack_pieces", "thirds"]
