@@ -52,7 +52,8 @@ def macro_choices() -> tuple[Choice, ...]:
 class BlockStack(PairCellSpace):
     """Blocks of some kinds in a fixed stack; a part of a space, so it is in no registry.
 
-    ``places`` says which kind stands where in a network of a given size.
+    ``places`` says which kind stands where in a network of a given size; ``options``: the operations that a block can
+    have, all by default.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class BlockStack(PairCellSpace):
         operations: tuple[str, ...],
         places: Callable[[NetworkConfig], Sequence[Place]],
         networks: Mapping[str, NetworkConfig],
+        options: tuple[str, ...] | None = None,
     ) -> None:
         self.name, self.kinds, self.shape, self.operations = name, kinds, shape, operations
-        self.choices = pair_choices(kinds, shape, operations)
+        self.choices = pair_choices(kinds, shape, options or operations)
         self.places, self.networks = places, networks
 
     def format(self, architecture: Architecture) -> str:
@@ -151,9 +153,11 @@ class EG(NestedSpace):
 
     def block_search(self) -> BlockStack:
         """One normal and one reduction block in a network of ``depth`` cells, for a search of the blocks alone: those
-        at one and two thirds reduce and double the width, as in DARTS. Size ``search``: 16 channels, 8 cells."""
+        at one and two thirds reduce and double the width, as in DARTS. Size ``search``: 16 channels, 8 cells.
+        ``none`` takes part in its supernets only."""
         networks = {"search": NetworkConfig(channels=16, depth=8, affine=False)}
-        return BlockStack(f"{self.name}-blocks", BLOCKS, self.shape, self.operations, thirds, networks)
+        options = tuple(name for name in self.operations if name != NONE)
+        return BlockStack(f"{self.name}-blocks", BLOCKS, self.shape, self.operations, thirds, networks, options)
 
     def format(self, architecture: Architecture) -> str:
         width, *rest = architecture.answers[: self.outer]
@@ -200,4 +204,4 @@ def one_input() -> EG:
     return EG("eg-one-input", inputs=1)
 
 
-__all__ = ["BLOCKS", "EG", "NONE", "REDUCTIONS", "STAGES", "BlockStack", "light", "macro_choices", "one_input"]
+__all__ = ["BLOCKS", "EG", "KINDS", "NONE", "REDUCTIONS", "STAGES", "BlockStack", "light", "macro_choices", "one_input"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from typing import final
 
 from torch import nn
@@ -11,7 +10,6 @@ from torch import nn
 from nascence.architecture import Architecture
 from nascence.spaces.base import NetworkConfig, Space
 from nascence.spaces.cells import CellSpace
-from nascence.spaces.stacks import Piece
 
 
 class NestedSpace(Space):
@@ -22,13 +20,6 @@ class NestedSpace(Space):
     @abstractmethod
     def cells(self, outer: tuple[str, ...]) -> CellSpace:
         """The space of the remaining choices, in their order; the same object for the same answers."""
-
-    @abstractmethod
-    def pieces(
-        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
-    ) -> Iterator[Piece]:
-        """The parts whose parameters and FLOPs add up to those of the network. Counting them, each kind once, is what
-        makes a space quick to count in which costs are no sum over choices."""
 
     @final
     def split(self, architecture: Architecture) -> tuple[CellSpace, Architecture]:
