@@ -19,6 +19,7 @@ from nascence.methods.valuing import by_cost, by_training, together
 from nascence.objectives import Complexity, CrossEntropy, Objective
 from nascence.schedules import Constant
 from nascence.seeding import derive_seed, generator
+from nascence.spaces import NetworkConfig
 from nascence.spaces.eg import BLOCKS, EG, BlockStack
 from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
 from nascence.strategies import Strategy
@@ -181,14 +182,17 @@ class EGNAS(Method):
             light = "light_sep_conv_3x3" in stack.operations
             text = _DARTS_V2.replace("sep_conv", "light_sep_conv") if light else _DARTS_V2
             return _pool_from(stack, text)
-        searches = tuple(self._search(problem, stack, weight) for weight in self.complexities)
+        size = stack.networks["search"]
+        size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
+        checker = Budget().bind(stack, size, input_shape=_shape(problem), num_classes=problem.task.num_classes)
+        searches = tuple(self._search(problem, stack, size, checker, weight) for weight in self.complexities)
         return BlockSearches(stack, searches, self.complexities, self.sparse, self.reductions)
 
-    def _search(self, problem: Problem, stack: BlockStack, weight: float) -> BilevelDescent:
+    def _search(
+        self, problem: Problem, stack: BlockStack, size: NetworkConfig, checker: BudgetChecker, weight: float
+    ) -> BilevelDescent:
         """One search of blocks. All have the same weights, batches and start, and differ in the complexity alone."""
-        task, size = problem.task, stack.networks["search"]
-        size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
-        checker = Budget().bind(stack, size, input_shape=_shape(problem), num_classes=task.num_classes)
+        task = problem.task
         objectives: list[Objective] = [CrossEntropy()]
         if weight:
             objectives.append(Complexity(checker.model.table("params"), Constant(weight)))

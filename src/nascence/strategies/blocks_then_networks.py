@@ -45,7 +45,8 @@ class BlockSearches:
 
         results = parallel_map(step, self.searches)
         for search, (_, state) in zip(self.searches, results, strict=True):
-            search.load_state_dict(state)
+            if search.steps_done != state["steps_done"]:  # it went on in another process
+                search.load_state_dict(state)
         events = [event for event, _ in results]
         first = events[0]
         shared = {name: first[name] for name in ("epoch", "step")}
