@@ -101,6 +101,8 @@ def search(
         config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)
         prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
+        if progress and chosen.caveat:
+            print(chosen.caveat, file=sys.stderr, flush=True)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
         try:

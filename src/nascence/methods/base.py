@@ -41,6 +41,8 @@ class Method(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     paper: ClassVar[str]
+    caveat: ClassVar[str] = ""
+    """What must be known before its results are reported; shown with its settings and when a search begins."""
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod

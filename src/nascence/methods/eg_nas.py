@@ -61,9 +61,9 @@ class EGNAS(Method):
     Second stage: ``stacking``: ``nsga2``, or for an ablation as many ``random`` networks. ``population``,
     ``generations``: population x (generations + 1) networks are made. ``crossover``: the chance that a network has two
     parents. ``value_epochs``, ``value_batch_size``, ``value_learning_rate``: of the short training that every network
-    is valued by. ``value_images``: at most so many training images take part in it, ``holdout`` of them to measure the
-    error on. ``value_channels``: a smaller width for it, 16 is full. ``limit``: the largest number of parameters where
-    no --max-params says another one.
+    is valued by. ``value_images``: at most so many training images take part in it. ``holdout``: the part of them that
+    the error is measured on. ``value_channels``: a smaller width for it, 16 is full. ``limit``: the largest number of
+    parameters where no --max-params says another one.
     """
 
     name: ClassVar[str] = "eg-nas"
