@@ -151,6 +151,12 @@ def test_wrong_settings_are_refused(wrong, says):
         settings(EGNAS, [wrong], {key: value for key, value in TINY.items() if key != name})
 
 
+def test_the_laptop_preset_is_taken_unless_told_otherwise():
+    name, values = EGNAS.preset()
+    assert name == "laptop"
+    assert values["generations"] < EGNAS().generations
+
+
 def test_presets_are_settings():
     for values in EGNAS.PRESETS.values():
         EGNAS(**values)

@@ -28,10 +28,6 @@ class TestEG(SpaceConformance):
     space = SPACE
 
 
-class TestLight(SpaceConformance):
-    space = get_space("eg-light")
-
-
 class TestOneInput(SpaceConformance):
     space = get_space("eg-one-input")
 
