@@ -1,14 +1,18 @@
 """Both stages on digits, small enough to take seconds; exact resumption, budgets, ablations, refusals."""
 
+import zlib
+
 import pytest
 import torch
 
 from nascence.configuration import settings
 from nascence.costs import Budget
 from nascence.errors import RunError, SettingError
-from nascence.methods import METHODS, Problem
+from nascence.methods import METHODS, Problem, eg_nas
 from nascence.methods.eg_nas import EGNAS
+from nascence.methods.valuing import Valuation
 from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies import Objective
 from nascence.tasks import load_task
 from nascence.testing import MethodConformance
 
@@ -38,6 +42,17 @@ def digits():
     return load_task("digits")
 
 
+@pytest.fixture
+def untrained(monkeypatch):
+    """Networks are valued by their text, at once, instead of by a short training."""
+
+    def by_text(networks, task, size, **settings):
+        error = Objective("error", "%", "for tests")
+        return Valuation(error, lambda found: [50 + zlib.crc32(networks.format(one).encode()) % 40 for one in found])
+
+    monkeypatch.setattr(eg_nas, "by_training", by_text)
+
+
 def strategy(task, budget=None, space=SPACE, seed=0, **changes):
     network = NetworkConfig(channels=4)
     checker = (budget or Budget()).bind(space, network, input_shape=(1, 8, 8), threads=1)
@@ -54,7 +69,7 @@ class TestEGNAS(MethodConformance):
     network = NetworkConfig(channels=4)
 
     @pytest.fixture(autouse=True)
-    def on_digits(self, digits):
+    def on_digits(self, digits, untrained):
         self.task = digits
 
 
@@ -88,14 +103,14 @@ def test_a_larger_complexity_makes_cheaper_blocks(digits):
     assert first[0] == pytest.approx(first[1], abs=1e-4), "they start alike"
 
 
-def test_without_max_params_the_methods_own_limit_holds(digits):
+def test_without_max_params_the_methods_own_limit_holds(digits, untrained):
     search = strategy(digits, limit=12_000)
     finish(search)
     assert all(params <= 12_000 for _, params in search.front().values)
 
 
 @pytest.mark.parametrize("blocks", ["random", "darts"])
-def test_the_first_stage_can_be_left_out(digits, blocks):
+def test_the_first_stage_can_be_left_out(digits, untrained, blocks):
     search = strategy(digits, blocks=blocks)
     assert search.block_steps == 0
     events = finish(search)
@@ -105,7 +120,7 @@ def test_the_first_stage_can_be_left_out(digits, blocks):
         assert search.pool.normals[0][:3] == ("0+1", "sep_conv_3x3", "sep_conv_3x3")
 
 
-def test_random_stacking_values_as_many_networks(digits):
+def test_random_stacking_values_as_many_networks(digits, untrained):
     random, evolved = (strategy(digits, blocks="darts", stacking=name) for name in ("random", "nsga2"))
     for search in (random, evolved):
         finish(search)
@@ -122,7 +137,7 @@ def test_the_gradient_is_a_setting(digits):
     assert not torch.equal(one, two)
 
 
-def test_other_spaces_of_blocks_do_as_well(digits):
+def test_other_spaces_of_blocks_do_as_well(digits, untrained):
     search = strategy(digits, space=get_space("eg-light"), blocks="darts")
     finish(search)
     assert "light_sep_conv_3x3" in str(search.derive())
@@ -169,7 +184,7 @@ def test_it_says_that_it_is_a_reconstruction():
     assert METHODS.get("eg-nas") is EGNAS
 
 
-def test_the_expected_time_falls_as_the_search_goes_on(digits):
+def test_the_expected_time_falls_as_the_search_goes_on(digits, untrained):
     search = strategy(digits)
     before = search.expected_seconds()
     state = search.state_dict()
