@@ -101,6 +101,16 @@ def test_counting_a_thousand_architectures_counts_few_pieces():
     assert len(networks._pieces) < 3000
 
 
+def test_latency_is_the_sum_of_pieces_that_are_measured_once(monkeypatch):
+    monkeypatch.setattr("nascence.costs.networks.time_ms", lambda call, repeats, warm_up: [float(call().numel())] * 9)
+    model = CostModel(SPACE, NetworkConfig(channels=4), (3, 8, 8), threads=1)
+    small, large = written(12, "1,1,1", "1.5,1.5"), written(12, "2,1,1", "1.5,1.5")
+    assert not model.adds_up("latency_ms")
+    assert 0 < model.cost("latency_ms", small) < model.cost("latency_ms", large)
+    block = 4 * 8 * 8  # every adapter and operation of a block at the first stage's width
+    assert model.cost("latency_ms", large) - model.cost("latency_ms", small) >= 2 * block
+
+
 def test_a_published_cell_has_its_published_parameters():
     """DARTS_V2 at 36 channels and 20 cells: 3,349,342."""
     blocks = SPACE.block_search()
