@@ -91,12 +91,12 @@ class EGNAS(Method):
             "check_images": 256,
             "population": 10,
             "generations": 4,
-            "value_epochs": 3,
+            "value_epochs": 4,
             "value_batch_size": 32,
             "value_learning_rate": 0.05,
-            "value_images": 800,
+            "value_images": 3000,
             "value_channels": 8,
-            "holdout": 0.25,
+            "holdout": 0.2,
         },
     }
 
