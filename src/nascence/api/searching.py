@@ -91,6 +91,8 @@ def search(
     """
     preset, chosen = method_of(method, settings, more_settings, objectives, preset)
     get_space(space)
+    if progress and chosen.caveat:
+        print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
@@ -101,8 +103,6 @@ def search(
         config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)
         prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
-        if progress and chosen.caveat:
-            print(chosen.caveat, file=sys.stderr, flush=True)
         if progress and out is None:
             print(f"The run goes to {path}", file=sys.stderr, flush=True)
         try:
@@ -214,6 +214,7 @@ class PreparedSearch:
             "input_shape": self.config["task"]["input_shape"],
             "class_names": self.config["task"]["class_names"],
             **({"table": table} if table is not None else {}),
+            **({"caveat": self.method.caveat} if self.method.caveat else {}),
         }
 
 

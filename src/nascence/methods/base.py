@@ -42,7 +42,7 @@ class Method(ABC):
     title: ClassVar[str]
     paper: ClassVar[str]
     caveat: ClassVar[str] = ""
-    """What must be known before its results are reported; shown with its settings and when a search begins."""
+    """One sentence on what of the method is a reconstruction; a search says it when it begins, and in its record."""
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
