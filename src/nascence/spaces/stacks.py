@@ -138,7 +138,10 @@ class CellStack(nn.Module):
         before = last = self.stem(x_BCHW)
         auxiliary = None
         for position, cell in enumerate(self.cells):
-            before, last = last, cell(before, last) if self.inputs == 2 else cell(last)
+            if self.inputs == 2:
+                before, last = last, cell(before, last)
+            else:
+                last = cell(last)
             if self.training and self.auxiliary is not None and position == self.auxiliary_after:
                 auxiliary = self.auxiliary(last)
         logits = self.classifier(last.mean(dim=(2, 3)))
