@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from nascence.benchmarks import PlainResNet, plain_resnet
+from nascence.benchmarks.reference_networks import MobileNetV2, mobilenet_v2
 from nascence.costs import params
 from nascence.errors import SettingError
 
@@ -38,3 +39,28 @@ def test_output_shape_blocks_and_reproducibility():
 def test_impossible_targets(target):
     with pytest.raises(SettingError, match="positive number of parameters"):
         plain_resnet(target)
+
+
+def test_parameters_of_mobilenet_v2_as_published():
+    """At full width with 10 classes: the well-known 3,504,872 less 990 classes of 1,281 parameters each."""
+    assert params(MobileNetV2(100)) == 3_504_872 - 990 * 1281 == 2_236_682
+
+
+@pytest.mark.parametrize("target", [50_000, 300_000, 1e6])
+def test_the_width_of_mobilenet_v2_is_the_closest(target):
+    network = mobilenet_v2(target)
+    with torch.device("meta"):
+        others = {w: params(MobileNetV2(w)) for w in (network.width - 1, network.width + 1)}
+    assert abs(params(network) - target) <= min(abs(count - target) for count in others.values())
+    assert abs(params(network) / target - 1) < 0.05
+
+
+def test_mobilenet_v2_keeps_the_resolution_of_small_images_longer():
+    network = mobilenet_v2(30_000, in_channels=1, num_classes=4, seed=1).eval()
+    sizes = []
+    for block in network.blocks:
+        block.register_forward_hook(lambda module, args, out: sizes.append(out.shape[-1]))
+    assert network(torch.rand(2, 1, 16, 16)).shape == (2, 4)
+    assert (len(sizes), sizes[0], sizes[3], sizes[6], sizes[-1]) == (17, 16, 8, 4, 2)
+    with pytest.raises(SettingError, match="positive number"):
+        mobilenet_v2(0)

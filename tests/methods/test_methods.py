@@ -53,4 +53,4 @@ class TestMethods(MethodConformance):
 
 
 def test_every_method_is_tried():
-    assert set(TINY) == set(METHODS.names())
+    assert set(TINY) | {"eg-nas"} == set(METHODS.names()), "eg-nas, which has a space of its own, in test_eg_nas.py"

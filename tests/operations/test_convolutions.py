@@ -6,7 +6,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from nascence.initialisation import initialise
-from nascence.operations import DilatedConv, FactorizedReduce, NormConfig, ReLUConvBN, SeparableConv
+from nascence.operations import (
+    DilatedConv,
+    FactorizedReduce,
+    LightSeparableConv,
+    NormConfig,
+    ReLUConvBN,
+    SeparableConv,
+)
 from nascence.seeding import generator
 
 
@@ -81,3 +88,15 @@ def test_norm_config_defaults_to_learned_and_tracked():
     plain = NormConfig(affine=False, track_running_stats=False).build(7)
     assert plain.weight is None
     assert plain.running_var is None
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_light_separable_is_the_second_half_of_separable(kernel):
+    """Parameters C k^2 + C C' + 2 C', and the same numbers with the same weights."""
+    light, full = LightSeparableConv(4, 6, kernel, 1, NormConfig()), SeparableConv(4, 6, kernel, 1, NormConfig())
+    assert sum(p.numel() for p in light.parameters()) == 4 * kernel**2 + 4 * 6 + 2 * 6
+    half = nn.Sequential(*list(full)[4:])
+    light.load_state_dict(half.state_dict())
+    x = torch.randn(2, 4, 7, 7, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(light.eval()(x), half.eval()(x))
+    assert LightSeparableConv(4, 6, kernel, 2, NormConfig())(x).shape == (2, 6, 4, 4)

@@ -10,7 +10,7 @@ from nascence.errors import ArchitectureError, SettingError
 from nascence.operations import FactorizedReduce, build_operation
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.spaces.darts import AuxiliaryHead
+from nascence.spaces.stacks import AuxiliaryHead
 from nascence.testing import CellSpaceConformance
 
 SPACE = get_space("darts")

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from nascence.errors import DataError
+from nascence.seeding import generator
+from nascence.tasks import load_task
 from nascence.tasks.assembling import LabelledImages, RawData, assemble
 
 
@@ -85,3 +87,11 @@ def test_unusable_data_is_refused(raw: RawData, message: str) -> None:
 def test_the_test_fraction_lies_between_zero_and_one(fraction: float) -> None:
     with pytest.raises(DataError, match="between 0 and 1"):
         assemble(RawData("toy", labelled([0, 1])), test_fraction=fraction)
+
+
+def test_grey_images_lie_in_memory_as_coloured_ones_do():
+    """With the strides of channels last, which one channel allows, convolutions take another path."""
+    task = load_task("digits")
+    for images in (task.train.images, task.batch(4, generator(0))[0]):
+        assert images.shape[1:] == (1, 8, 8)
+        assert images.stride() == (64, 64, 8, 1)

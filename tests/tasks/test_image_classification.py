@@ -177,3 +177,16 @@ def test_stratified_split_keeps_shares_and_leaves_no_class_out(fraction: float, 
         inside = int((labels[first] == label).sum())
         assert 0 < inside < count
         assert abs(inside - fraction * count) <= 1
+
+
+def test_shrunk_images_are_means_of_pixels():
+    task = load_task("digits")
+    small = task.shrunk(4)
+    assert small.image_size == (4, 4)
+    assert small.train.images.dtype == torch.uint8
+    expected = task.train.images[:5].float().unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2)).round()
+    assert torch.equal(small.train.images[:5].float(), expected)
+    assert torch.equal(small.test.labels, task.test.labels)
+    assert (small.mean, small.std) == (task.mean, task.std)
+    assert task.shrunk(None) is task
+    assert task.shrunk(8) is task

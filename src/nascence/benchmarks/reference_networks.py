@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from nascence.costs import params
 from nascence.errors import SettingError
 from nascence.initialisation import initialise
+from nascence.operations import ConvBN, InvertedResidual, NormConfig
 from nascence.seeding import generator
 
 
@@ -70,21 +72,88 @@ def plain_resnet(
     if not params_target > 0:
         raise SettingError(f"A network needs a positive number of parameters, not {params_target}.")
 
-    def count(width: int) -> int:
-        with torch.device("meta"):
-            return params(PlainResNet(width, in_channels, num_classes, blocks))
-
-    low, high = 1, 2
-    while count(high) < params_target:
-        low, high = high, 2 * high
-    while high - low > 1:  # the count grows with the width
-        middle = (low + high) // 2
-        low, high = (middle, high) if count(middle) < params_target else (low, middle)
-    width = min((low, high), key=lambda width: abs(count(width) - params_target))
+    width = _closest(params_target, lambda width: PlainResNet(width, in_channels, num_classes, blocks))
     with torch.random.fork_rng(devices=[]):
         network = PlainResNet(width, in_channels, num_classes, blocks)
     initialise(network, "kaiming-fan-out", generator(seed, "weights"))
     return network
 
 
-__all__ = ["PlainResNet", "plain_resnet"]
+@final
+class MobileNetV2(nn.Module):
+    """MobileNetV2 (Sandler et al., CVPR 2018, table 2) for small images: the stem and the first stage that would halve
+    the resolution keep it. ``width``: percent of the published channels, here of all layers, the last one included.
+    ReLU stands for ReLU6."""
+
+    def __init__(self, width: int, in_channels: int = 3, num_classes: int = 10) -> None:
+        super().__init__()
+        self.width = width
+        norm = NormConfig()
+
+        def scaled(channels: int) -> int:
+            return max(1, round(channels * width / 100))
+
+        channels = scaled(32)
+        self.stem = ConvBN(in_channels, channels, 3, 1, norm)
+        blocks: list[nn.Module] = []
+        for expansion, out_channels, repeats, stride in _MOBILENET_V2:
+            for repeat in range(repeats):
+                wide = scaled(out_channels)
+                at = stride if not repeat else 1
+                if expansion == 1:
+                    depthwise = ConvBN(channels, channels, 3, at, norm, groups=channels)
+                    blocks.append(nn.Sequential(depthwise, ConvBN(channels, wide, 1, 1, norm, relu=False)))
+                else:
+                    blocks.append(InvertedResidual(channels, expansion * channels, wide, 3, at, norm))
+                channels = wide
+        self.blocks = nn.Sequential(*blocks)
+        self.head = ConvBN(channels, scaled(1280), 1, 1, norm)
+        self.classifier = nn.Linear(scaled(1280), num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return self.classifier(self.head(self.blocks(self.stem(x_BCHW))).mean(dim=(2, 3)))
+
+
+# expansion, channels, blocks, stride
+_MOBILENET_V2 = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+
+
+def mobilenet_v2(params_target: float, in_channels: int = 3, num_classes: int = 10, *, seed: int = 0) -> MobileNetV2:
+    """The :class:`MobileNetV2` whose number of parameters is closest to ``params_target``.
+
+    Raises :class:`SettingError` when the target is not positive.
+    """
+    if not params_target > 0:
+        raise SettingError(f"A network needs a positive number of parameters, not {params_target}.")
+    width = _closest(params_target, lambda width: MobileNetV2(width, in_channels, num_classes))
+    with torch.random.fork_rng(devices=[]):
+        network = MobileNetV2(width, in_channels, num_classes)
+    initialise(network, "kaiming-fan-out", generator(seed, "weights"))
+    return network
+
+
+def _closest(params_target: float, build: Callable[[int], nn.Module]) -> int:
+    """The width, from 1, whose network has the number of parameters closest to the target; it grows with the width."""
+
+    def count(width: int) -> int:
+        with torch.device("meta"):
+            return params(build(width))
+
+    low, high = 1, 2
+    while count(high) < params_target:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < params_target else (low, middle)
+    return min((low, high), key=lambda width: abs(count(width) - params_target))
+
+
+__all__ = ["MobileNetV2", "PlainResNet", "mobilenet_v2", "plain_resnet"]

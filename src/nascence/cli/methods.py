@@ -16,15 +16,9 @@ def command(json: options.Json = False) -> None:
     found = []
     for name in METHODS.names():
         method = METHODS.get(name)
-        found.append(
-            {
-                "name": name,
-                "title": method.title,
-                "paper": method.paper,
-                "settings": describe(method),
-                "presets": {key: dict(values) for key, values in method.PRESETS.items()},
-            }
-        )
+        about = {key: getattr(method, key) for key in ("title", "paper", "caveat")}
+        presets = {key: dict(values) for key, values in method.PRESETS.items()}
+        found.append({"name": name, **about, "settings": describe(method), "presets": presets})
     if json:
         emit({"methods": found})
         return
@@ -32,6 +26,8 @@ def command(json: options.Json = False) -> None:
     for entry in found:
         console.print(f"{entry['name']}: {entry['title']}", markup=False, style="bold")
         console.print(f"  {entry['paper']}", markup=False)
+        if entry["caveat"]:
+            console.print(f"  {entry['caveat']}", markup=False)
         for key, values in entry["presets"].items():
             console.print(f"  --preset {key}: {_preset(values)}", markup=False)
         if entry["settings"]:

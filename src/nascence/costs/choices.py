@@ -66,6 +66,8 @@ class ChoicePricing:
     @cached_property
     def _found(self) -> tuple[list[ChoiceGroup], dict[str, list[Floats]]]:
         alone = [ChoiceGroup.of(self.space, [at]) for at in range(len(self.space.choices))]
+        if self.networks.in_pieces:
+            return alone, {}
         prices = {name: self._singles(name) for name in _COUNTED}
         if self._reproduces(alone, prices):
             return alone, prices

@@ -104,6 +104,8 @@ class CostModel:
         _known(name)
         if name in ("params", "flops") and isinstance(self._pricing, ChoicePricing):
             return self._pricing.exact
+        if name == "latency_ms" and self.networks.in_pieces:
+            return self.networks.latency_table is not None
         return name != "memory_mib"
 
     def latency_parts(self) -> tuple[float, dict[str, list[Any]]]:

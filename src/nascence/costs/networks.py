@@ -9,10 +9,12 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.costs.counting import count_on_meta, params
-from nascence.costs.latency import LatencyMeasurement, latency_ms
+from nascence.costs.groups import reference
+from nascence.costs.latency import LatencyMeasurement, latency_ms, threads_set_to, time_ms
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import memory_on_meta
 from nascence.spaces import NetworkConfig, Space
+from nascence.spaces.stacks import Piece
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Networks:
     threads: int | None = None
     latency_table: LatencyTable | None = None
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
+    _pieces: dict[Piece, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
+    _latencies: dict[Piece, float] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self, architecture: Architecture) -> nn.Module:
         """The network, freshly initialised."""
@@ -37,9 +41,19 @@ class Networks:
         )
 
     def count(self, name: str, architecture: Architecture) -> float:
-        """``params``, ``flops`` or ``memory_mib``, from the shapes of the network's modules; no weights are made."""
+        """``params``, ``flops`` or ``memory_mib``, from the shapes of the network's modules; no weights are made. Of
+        networks in pieces also ``latency_ms``: the sum of the pieces' own, each measured once."""
         known = self._counts.setdefault(architecture, {})
         if name not in known:
+            pieces = self.space.pieces(architecture, self.network, self.input_shape, self.num_classes)
+            if name == "latency_ms":
+                assert pieces is not None
+                known[name] = sum(self._piece_ms(piece) for piece in pieces)
+                return known[name]
+            if name != "memory_mib" and pieces is not None:
+                counts = [self._piece(piece) for piece in pieces]
+                known |= {cost: float(sum(count[cost] for count in counts)) for cost in ("params", "flops")}
+                return known[name]
             with torch.device("meta"):
                 module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
             if name == "memory_mib":
@@ -47,6 +61,29 @@ class Networks:
             else:
                 known |= {"params": float(params(module)), "flops": float(count_on_meta(module, self.input_shape))}
         return known[name]
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether networks are counted piece by piece: quickly, and because their costs are no sum over choices."""
+        one = reference(self.space)
+        return self.space.pieces(one, self.network, self.input_shape, self.num_classes) is not None
+
+    def _piece(self, piece: Piece) -> dict[str, int]:
+        if piece not in self._pieces:
+            with torch.device("meta"):
+                module = piece.build()
+            self._pieces[piece] = {"params": params(module), "flops": count_on_meta(module, piece.input_shape)}
+        return self._pieces[piece]
+
+    def _piece_ms(self, piece: Piece) -> float:
+        if piece not in self._latencies:
+            with torch.random.fork_rng(devices=[]):
+                module = piece.build().eval()
+            x_BCHW = torch.rand(1, *piece.input_shape, generator=torch.Generator().manual_seed(0))
+            with threads_set_to(self.threads), torch.inference_mode():
+                # other work on the machine only ever adds time
+                self._latencies[piece] = sorted(time_ms(lambda: module(x_BCHW), 9, 2))[2]
+        return self._latencies[piece]
 
     def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
         """The network's latency on this machine, at batch 1."""

@@ -15,6 +15,7 @@ METHODS = Registry(
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
+        "eg-nas": "nascence.methods.eg_nas:EGNAS",
         "evolution": "nascence.methods.evolution:Evolution",
         "dots": "nascence.methods.dots:DOTS",
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,12 +89,14 @@ def by_training(
     images: int | None,
     holdout: float,
     seed: int,
+    **changes: Any,
 ) -> Valuation:
     """Percent of wrong answers on training images that were held out, after a short training on the others.
 
     ``images``: at most so many training images take part, ``holdout`` of every class of them is set aside. The same
     seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test images are never
-    looked at. Raises :class:`DataError` when there are too few images to hold some out.
+    looked at. ``changes``: of the suggested :class:`TrainingConfig`. Raises :class:`DataError` when there are too few
+    images to hold some out, or for a batch.
     """
     own = task
     if images is not None and images < len(task.train):
@@ -102,7 +104,12 @@ def by_training(
         own = replace(task, train=part)
     train, held_out = own.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
     own = replace(own, train=train, test=held_out)
-    config = TrainingConfig.suggested(own, epochs=epochs)
+    config = TrainingConfig.suggested(own, epochs=epochs, **changes)
+    if len(train) < config.batch_size:
+        raise DataError(
+            f"A batch of {config.batch_size} needs as many images, but the short trainings have {len(train)} of "
+            f"'{task.name}'; let more images take part, or choose a smaller batch."
+        )
     if len(held_out) == 0:
         raise DataError(
             f"Short training needs images to hold out, and of {len(train)} images of '{task.name}' none is left; set "

@@ -2,7 +2,8 @@
 
 from nascence.objectives.base import Evaluated, Objective, total
 from nascence.objectives.beta_decay import BetaDecay
+from nascence.objectives.complexity import Complexity
 from nascence.objectives.cross_entropy import CrossEntropy
 from nascence.objectives.dirichlet_anchor import DirichletAnchor
 
-__all__ = ["BetaDecay", "CrossEntropy", "DirichletAnchor", "Evaluated", "Objective", "total"]
+__all__ = ["BetaDecay", "Complexity", "CrossEntropy", "DirichletAnchor", "Evaluated", "Objective", "total"]

@@ -40,6 +40,13 @@ class SeparableConv(nn.Sequential):
         )
 
 
+class LightSeparableConv(nn.Sequential):
+    """ReLU, depthwise k x k, pointwise 1 x 1, batch normalisation: half a :class:`SeparableConv`."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, norm: NormConfig) -> None:
+        super().__init__(*_depthwise_separable(in_channels, out_channels, kernel, stride, 1, norm))
+
+
 class DilatedConv(nn.Sequential):
     """ReLU, depthwise k x k with dilation 2, pointwise 1 x 1, batch normalisation (DARTS)."""
 

@@ -16,6 +16,9 @@ SPACES = Registry(
         "darts": "nascence.spaces.darts:DARTS",
         "nas-bench-macro": "nascence.spaces.nas_bench_macro:NASBenchMacro",
         "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
+        "eg": "nascence.spaces.eg:EG",
+        "eg-light": "nascence.spaces.eg:light",
+        "eg-one-input": "nascence.spaces.eg:one_input",
     },
 )
 

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, final
 
 import torch
 from torch import nn
@@ -16,6 +16,9 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
 from nascence.seeding import generator
+
+if TYPE_CHECKING:
+    from nascence.spaces.stacks import Piece
 
 ENUMERATION_LIMIT = 2_000_000
 _STEP_BESIDE = 0.7
@@ -79,7 +82,7 @@ class Space(ABC):
     ``cells`` (a plain ``nn.Sequential`` needs none).
     """
 
-    name: ClassVar[str]
+    name: str
     choices: tuple[Choice, ...]
     networks: Mapping[str, NetworkConfig]
 
@@ -124,6 +127,13 @@ class Space(ABC):
     def canonical(self, architecture: Architecture) -> Architecture:
         """One representative of all architectures that compute the same function; here the architecture itself."""
         return architecture
+
+    def pieces(
+        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
+    ) -> Iterator[Piece] | None:
+        """Parts whose parameters and FLOPs add up to the network's, where a space can name them without building it:
+        counting each kind of part once is then much quicker than counting every network. Here None."""
+        return None
 
     def index(self, architecture: Architecture) -> int | None:
         """The official benchmark's number of an architecture, or None where there is none."""

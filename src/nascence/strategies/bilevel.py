@@ -21,6 +21,7 @@ from nascence.objectives import CrossEntropy, Evaluated, Objective, total
 from nascence.schedules import Moment
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
+from nascence.strategies.architecture_gradient import GradientTransform
 from nascence.strategies.base import Strategy
 from nascence.strategies.collapse import Health, examine
 from nascence.strategies.stages import Epoch, Stage, timetable
@@ -91,6 +92,8 @@ class BilevelDescent(Strategy):
     same to the bit. Steps of the architecture train no weights, and steps of the weights no architecture. Inside
     :meth:`advance` a loss that is not finite raises :class:`NascenceError`.
 
+    With ``transform`` the architecture takes plain SGD steps of what it returns, instead of Adam's.
+
     Raises :class:`DataError` when a batch is larger than a half, :class:`SettingError` when a stage does not fit the
     space, :class:`BudgetError` when nothing is within the budget.
     """
@@ -106,9 +109,11 @@ class BilevelDescent(Strategy):
         descent: Descent,
         objectives: Sequence[Objective] = (CrossEntropy(),),
         weight_objectives: Sequence[Objective] = (CrossEntropy(),),
+        transform: GradientTransform | None = None,
         budget: BudgetChecker,
         seed: int,
     ) -> None:
+        self.transform = transform
         self.space, self.task, self.relaxation, self.factory = space, task, relaxation, supernet
         self.stages, self.descent, self.budget, self.seed = tuple(stages), descent, budget, seed
         self.objectives, self.weight_objectives = tuple(objectives), tuple(weight_objectives)
@@ -171,6 +176,10 @@ class BilevelDescent(Strategy):
             {"params": [leaf], **self.relaxation.optimizer_options(name)}
             for name, leaf in self.relaxation.parameters.items()
         ]
+        self._adam: torch.optim.Optimizer
+        if self.transform is not None:
+            self._adam = torch.optim.SGD(groups, lr=1.0)
+            return
         self._adam = torch.optim.Adam(
             groups,
             d.architecture_learning_rate,
@@ -307,6 +316,9 @@ class BilevelDescent(Strategy):
         self._move_architecture(leaves, gradients)
 
     def _move_architecture(self, leaves: list[Tensor], gradients: Sequence[Tensor]) -> None:
+        if self.transform is not None:
+            moment = self._plan[self.steps_done].epoch.moment
+            gradients = self.transform(gradients, leaves, moment)
         for leaf, gradient in zip(leaves, gradients, strict=True):
             leaf.grad = gradient.to(leaf)
         self._adam.step()
@@ -419,7 +431,7 @@ class BilevelDescent(Strategy):
             **self.relaxation.observed(),
             **self.health.event(),
             "weights": rounded,
-            "architecture": str(architecture),
+            "architecture": self.space.format(architecture),
             **({"warning": f"Epoch {epoch.moment.epoch + 1}: {warning}"} if warning else {}),
         }
 
@@ -470,6 +482,7 @@ class BilevelDescent(Strategy):
                 {name: value.clone() for name, value in self._adam.state[leaf].items()}
                 for leaf in self.relaxation.parameters.values()
             ],
+            "transform": None if self.transform is None else self.transform.state_dict(),
             "sums": dict(self._sums),
             "health": None if self.health is None else vars(self.health).copy(),
         }
@@ -493,6 +506,8 @@ class BilevelDescent(Strategy):
                 self._sgd.state[weight]["momentum_buffer"] = buffer.to(weight, copy=True)
         for leaf, moments in zip(self.relaxation.parameters.values(), state["adam"], strict=True):
             self._adam.state[leaf].update({name: value.clone() for name, value in moments.items()})
+        if self.transform is not None:
+            self.transform.load_state_dict(state["transform"])
         self._sums = dict(state["sums"])
         self.health = None if state["health"] is None else Health(**state["health"])
 

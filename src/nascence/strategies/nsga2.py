@@ -262,7 +262,7 @@ class NSGA2(Strategy):
         return max(values) if self.objectives[at].larger_is_better else min(values)
 
     def _describe(self, one: _Valued) -> dict[str, Any]:
-        described: dict[str, Any] = {"architecture": str(one.architecture)}
+        described: dict[str, Any] = {"architecture": self.space.format(one.architecture)}
         if one.values is None:
             return {**described, "violation": one.violation}
         names = (objective.name for objective in self.objectives)

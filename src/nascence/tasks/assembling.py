@@ -85,7 +85,9 @@ def _image_set(raw: LabelledImages, mapping: Mapping[int | str, int], name: str)
         raise DataError(f"The test images of '{name}' have the class '{unknown[0]}', which no training image has.")
     if not len(raw.labels):
         raise DataError(f"'{name}' has no test images.")
-    images = torch.from_numpy(raw.images).permute(0, 3, 1, 2).contiguous()
+    # a copy, not contiguous(): with one channel that would keep the strides of channels last, and with them PyTorch's
+    # convolutions for that layout, whose backward pass damages memory where dilated kernels exceed tiny images
+    images = torch.from_numpy(raw.images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
     return ImageSet(images, torch.tensor([mapping[label] for label in raw.labels]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nascence.errors import DataError
 from nascence.seeding import generator as seeded_generator
-from nascence.tasks.augmentation import cutout, random_crop, random_flip
+from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 
 Split = Literal["train", "test"]
 
@@ -80,6 +80,20 @@ class ImageClassification:
             x_BCHW = random_flip(x_BCHW, generator)
         x_BCHW = self.normalise(x_BCHW)
         return cutout(x_BCHW, cutout_length, generator) if cutout_length else x_BCHW
+
+    def shrunk(self, image_size: int | None) -> ImageClassification:
+        """The same task on images averaged down to ``image_size`` pixels square; None, or no smaller, for no change.
+
+        Mean and deviation stay those of the full pixels.
+        """
+        if image_size is None or image_size >= max(self.image_size):
+            return self
+
+        def smaller(images: ImageSet) -> ImageSet:
+            parts = [shrink(part.float(), image_size).round().to(torch.uint8) for part in images.images.split(4096)]
+            return ImageSet(torch.cat(parts), images.labels)
+
+        return replace(self, train=smaller(self.train), test=smaller(self.test))
 
     def batch(
         self, size: int, generator: torch.Generator, *, split: Split = "train", augment: bool = False
