@@ -45,10 +45,11 @@ def test_central_differences():
     assert at["x"].tolist() == [1.0, 2.0]
 
 
-def test_ranking_by_hand():
+@pytest.mark.parametrize("log", [False, True])
+def test_ranking_by_hand(log):
     """Candidate 1 lowers kappa most and costs nothing; candidates 0 and 2 tie in kappa."""
     scores = reference.te_nas_scores(
-        [10.0, 10.0], [[12, 5, 12], [12, 7, 12]], [100, 100], [[90, 100, 50], [90, 100, 50]]
+        [10.0, 10.0], [[12, 5, 12], [12, 7, 12]], [100, 100], [[90, 100, 50], [90, 100, 50]], log=log
     )
     assert scores == [1 + 1, 0 + 0, 1 + 2]
 
