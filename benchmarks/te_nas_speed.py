@@ -15,10 +15,8 @@ import math
 import resource
 import time
 from dataclasses import replace
-from functools import partial
 
 import torch
-from torch import Tensor
 
 from nascence.costs import Budget
 from nascence.methods import Problem
@@ -55,10 +53,12 @@ def main() -> None:
     network = space.networks["evaluation"]
     strategy = method.strategy(Problem(space, task, network, Budget().bind(space, network), SEED))
     assert isinstance(strategy, SupernetPruning)
-    asked = record(strategy)
+    rounds: dict[int, MixingWeights] = {}
 
     began = time.perf_counter()
     while not strategy.done:
+        if strategy.draw == 0:
+            rounds[strategy.round] = strategy.weights(strategy.candidates())
         strategy.advance()
     architecture, quick = strategy.derive(), time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -67,7 +67,8 @@ def main() -> None:
     print(f"          {architecture}", flush=True)
 
     obvious, timed, total, kappa_difference, region_difference = 0.0, 0, 0, 0.0, 0.0
-    for at_round, (weights, values) in sorted(asked.items()):
+    for at_round, weights in rounds.items():
+        values = {indicator.name: indicator.measure(weights, at_round, 0) for indicator in strategy.indicators}
         candidates = len(weights["cell"]) - 1
         step = max(1, candidates // options.candidates)
         for at in range(1, candidates + 1, step)[: options.candidates]:
@@ -95,22 +96,6 @@ def main() -> None:
     )
     if not (kappa_difference <= 1e-2 and region_difference <= 0.01 * method.region_batches * method.region_patches):
         raise SystemExit("The two ways disagree.")
-
-
-def record(strategy: SupernetPruning) -> dict[int, tuple[MixingWeights, dict[str, Tensor]]]:
-    """Per round the weights that the indicators are asked about at the first draw, and what they answer."""
-    asked: dict[int, tuple[MixingWeights, dict[str, Tensor]]] = {}
-    originals = list(strategy.indicators)
-
-    def listen(index: int, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
-        values = originals[index].measure(weights, at_round, draw)
-        if draw == 0:
-            asked.setdefault(at_round, (weights, {}))[1][originals[index].name] = values
-        return values
-
-    for index, indicator in enumerate(originals):
-        strategy.indicators[index] = replace(indicator, measure=partial(listen, index))
-    return asked
 
 
 def obvious_way(

@@ -131,7 +131,7 @@ class SupernetPruning(Strategy):
 
     def advance(self) -> dict[str, Any]:
         candidates = self.candidates()
-        weights = self._weights(candidates)
+        weights = self.weights(candidates)
         event: dict[str, Any] = {"round": self.round, "draw": self.draw, "candidates": len(candidates)}
         measured = self._measured(weights)
         for indicator in self.indicators:
@@ -160,7 +160,7 @@ class SupernetPruning(Strategy):
             self._ahead = dict(zip(draws, parallel_map(measure, draws), strict=True))
         return self._ahead.pop(self.draw)
 
-    def _weights(self, candidates: Sequence[Candidate]) -> dict[str, Tensor]:
+    def weights(self, candidates: Sequence[Candidate]) -> dict[str, Tensor]:
         """Mixing weights [1 + M, E, O]: the present supernet, then each candidate; 1/k for k operations on an edge."""
         masks = {kind: mask.repeat(1 + len(candidates), 1, 1) for kind, mask in self.remaining.items()}
         for at, candidate in enumerate(candidates, start=1):
