@@ -10,7 +10,8 @@ from nascence.objectives import BetaDecay, CrossEntropy
 from nascence.schedules import Constant, Linear
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig
-from nascence.strategies.bilevel import BilevelDescent, Descent
+from nascence.strategies.bilevel import BilevelDescent
+from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage
 from nascence.supernets import Supernet
 from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, LogitRelaxation, Softmax

@@ -7,7 +7,8 @@ from nascence.costs import Budget
 from nascence.schedules import Moment
 from nascence.spaces import NetworkConfig
 from nascence.strategies.architecture_gradient import CalibratedStep, GradientTransform
-from nascence.strategies.bilevel import BilevelDescent, Descent
+from nascence.strategies.bilevel import BilevelDescent
+from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage
 from nascence.supernets import Supernet
 from nascence.supernets.relaxations import Softmax

@@ -24,8 +24,9 @@ from nascence.spaces.eg import BLOCKS, EG, BlockStack
 from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
 from nascence.strategies import Strategy
 from nascence.strategies.architecture_gradient import CalibratedStep
-from nascence.strategies.bilevel import BilevelDescent, Descent
+from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
+from nascence.strategies.descent import Descent
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.stages import Stage
 from nascence.supernets import Supernet

@@ -15,7 +15,8 @@ from nascence.schedules import Constant, Linear
 from nascence.seeding import derive_seed
 from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
-from nascence.strategies.bilevel import BilevelDescent, Descent
+from nascence.strategies.bilevel import BilevelDescent
+from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage, parse_stages
 from nascence.supernets import Supernet
 from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, Relaxation

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from nascence.spaces import CellSpace
 from nascence.strategies.architecture_gradient import GradientTransform
 from nascence.strategies.base import Strategy
 from nascence.strategies.collapse import Health, examine
+from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Epoch, Stage, timetable
 from nascence.strategies.unrolled import unrolled_gradient
 from nascence.supernets import MixingWeights, Supernet
@@ -36,40 +37,6 @@ from nascence.tasks.cycling import CyclingBatches
 
 SupernetFactory = Callable[[int, int], Supernet]
 """(K of partial channels, seed) -> a supernet."""
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Descent:
-    """How weights and architecture are moved; the method's settings of these names say the same.
-
-    Weights: SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
-    ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
-    ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
-    through one step of the weights; ``first``: whose step comes first. ``train_images``, ``valid_images``: how many of
-    each half are used, None for all.
-    """
-
-    batch_size: int = 64
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 3e-4
-    clip_norm: float = 5.0
-    architecture_learning_rate: float = 3e-4
-    architecture_betas: tuple[float, float] = (0.5, 0.999)
-    architecture_weight_decay: float = 1e-3
-    order: Literal[1, 2] = 1
-    first: Literal["architecture", "weights"] = "architecture"
-    train_images: int | None = None
-    valid_images: int | None = None
-    image_size: int | None = None
-    check_images: int = 512
-    chunk: int = 20
-    channels_last: bool = False
-    bf16: bool = False
-    device: str = "cpu"
 
 
 @final
@@ -542,4 +509,4 @@ def _grad(loss: Tensor, of: list[Tensor], retain_graph: bool = False) -> list[Te
     return [torch.zeros_like(at) if value is None else value for at, value in zip(of, found, strict=True)]
 
 
-__all__ = ["BilevelDescent", "Descent", "SupernetFactory"]
+__all__ = ["BilevelDescent", "SupernetFactory"]

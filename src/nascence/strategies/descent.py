@@ -1,0 +1,43 @@
+"""The settings of descent on a supernet's weights and architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, final
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How weights and architecture are moved; the method's settings of these names say the same.
+
+    Weights: SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
+    ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
+    ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
+    through one step of the weights; ``first``: whose step comes first. ``train_images``, ``valid_images``: how many of
+    each half are used, None for all.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 3e-4
+    clip_norm: float = 5.0
+    architecture_learning_rate: float = 3e-4
+    architecture_betas: tuple[float, float] = (0.5, 0.999)
+    architecture_weight_decay: float = 1e-3
+    order: Literal[1, 2] = 1
+    first: Literal["architecture", "weights"] = "architecture"
+    train_images: int | None = None
+    valid_images: int | None = None
+    image_size: int | None = None
+    check_images: int = 512
+    chunk: int = 20
+    channels_last: bool = False
+    bf16: bool = False
+    device: str = "cpu"
+
+
+__all__ = ["Descent"]
