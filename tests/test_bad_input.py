@@ -292,7 +292,10 @@ FRONTS = [
     (f"{FRONT} --max-params 1296 --out new", "contradicts --max-params"),
     (f"{FRONT} --max-params 12 --out front --overwrite", "reachable: parameters from"),
     ("search --method evolution --set value=table --out new", "no table of nas-bench-201"),
-    ("search --method evolution --set value=supernet --out new", "value=training, or a score"),
+    (
+        "search --method evolution --set value=supernet --space nas-bench-macro --out new",
+        "has none; use value=training, or a score",
+    ),
     ("plan --set population=1 --method evolution", "at least 2"),
     ("plan --method te-naas", "Did you mean 'te-nas'"),
     (f"{TOY} --latency-table table.json --out new", "of the space 'darts', not of 'nas-bench-201'"),

@@ -49,6 +49,31 @@ def test_from_short_training_to_a_front(digits):
     assert again.front() == front
 
 
+def test_from_a_supernet_to_a_front(digits):
+    method = Evolution(value="supernet", epochs=2, images=400, holdout=0.3, channels=2, **TINY)
+    strategy = finished(method, problem(digits, budget=Budget(max_params=3000)))
+    front = strategy.front()
+    assert "with the weights of a supernet after 10 steps on 280" in front.objectives[0].description
+    archive = strategy.evolution.archive
+    assert len(archive) == 8
+    assert len({one.values[0] for one in archive if one.values}) > 1
+    assert strategy.evolution.budget.allows(strategy.derive())
+    stopped = method.strategy(problem(digits, budget=Budget(max_params=3000)))
+    for _ in range(2):
+        stopped.advance()
+    assert stopped.expected_seconds() > 0
+    fresh = method.strategy(problem(digits, budget=Budget(max_params=3000)))
+    fresh.load_state_dict(stopped.state_dict())
+    while not fresh.done:
+        fresh.advance()
+    assert fresh.front() == front
+
+
+def test_a_supernet_needs_cells(digits):
+    with pytest.raises(SettingError, match="nas-bench-macro has none; use value=training"):
+        Evolution(value="supernet", **TINY).strategy(problem(digits, MACRO))
+
+
 def test_scores_and_costs_as_objectives(digits):
     method = Evolution(objectives=("naswot", "flops", "memory-mib"), **TINY)
     asked = problem(digits)

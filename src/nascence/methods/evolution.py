@@ -15,14 +15,20 @@ from nascence.methods.valuing import (
     ERROR,
     Valuation,
     by_cost,
+    by_inheritance,
     by_score,
     by_table,
     by_training,
+    held_out_part,
     objective_names,
     together,
 )
+from nascence.seeding import derive_seed
+from nascence.spaces import CellSpace, NetworkConfig
 from nascence.strategies import Strategy
 from nascence.strategies.nsga2 import NSGA2
+from nascence.strategies.one_shot import OneShot, OneShotThenEvolution
+from nascence.supernets import Supernet
 
 
 @final
@@ -31,14 +37,16 @@ class Evolution(Method):
     """Settings of NSGA-II (Deb, Pratap, Agarwal & Meyarivan, IEEE TEVC 6(2), 2002) over the choices of a space.
 
     ``objectives``: what the front is between; also ``--objectives``: ``error``, any cost, any score. ``value``: where
-    ``error`` comes from: a short ``training`` of every candidate; a benchmark's ``table``, a baseline that reads the
-    answers; weights inherited from a trained ``supernet`` are refused as long as no method leaves any.
+    ``error`` comes from: a short ``training`` of every candidate; weights inherited from a ``supernet`` of cells, which
+    is trained first (single-path one-shot); a benchmark's ``table``, a baseline that reads the answers.
     ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the chance that
     a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the mean.
-    ``epochs``, ``images``, ``holdout``: of a short training: passes, the number of training images that take part (none
-    for all), and the part of them that the error is measured on. ``channels``, ``depth``: of the network that is
-    trained shortly, none for the size that is trained in the end; costs are always of the latter. ``draws``: of weights
-    and images, that a score is the mean of. ``column``: of the table, none where it has one accuracy only.
+    ``epochs``, ``images``, ``holdout``: of a short training, or of the supernet's: passes (none for 5, of a supernet
+    50), the number of training images that take part (none for all), and the part of them that the error is measured
+    on. ``channels``, ``depth``: of the network that is trained shortly, none for the size that is trained in
+    the end, of a supernet none for the small size of a search; costs are always of the network that is trained in the
+    end. ``draws``: of weights and images, that a score is the mean of. ``column``: of the table, none where it has one
+    accuracy only.
     """
 
     name: ClassVar[str] = "evolution"
@@ -51,7 +59,7 @@ class Evolution(Method):
     generations: int = 17
     crossover: float = 0.9
     mutation: float | None = None
-    epochs: int = 5
+    epochs: int | None = None
     images: int | None = 5000
     holdout: float = 0.2
     channels: int | None = None
@@ -76,9 +84,12 @@ class Evolution(Method):
 
     def strategy(self, problem: Problem) -> Strategy:
         self._check_limits(problem)
-        valuations = [self._valuation(name, problem) for name in self.objectives]
+        one_shot, inherited = None, None
+        if self.value == "supernet" and ERROR in self.objectives:
+            one_shot, inherited = self._one_shot(problem)
+        valuations = [self._valuation(name, problem, inherited) for name in self.objectives]
         dear = any(valuation.dear for valuation in valuations)
-        return NSGA2(
+        evolution = NSGA2(
             problem.space,
             together(valuations),
             [valuation.objective for valuation in valuations],
@@ -90,32 +101,48 @@ class Evolution(Method):
             at_once=min(torch.get_num_threads(), self.population) if dear else self.population,
             seed=problem.seed,
         )
+        return evolution if one_shot is None else OneShotThenEvolution(one_shot, evolution)
 
-    def _valuation(self, name: str, problem: Problem) -> Valuation:
+    def _valuation(self, name: str, problem: Problem, inherited: Valuation | None) -> Valuation:
         if name in COSTS.names():
             return by_cost(name, problem.budget.model)
         if name != ERROR:
             return by_score(name, problem.space, problem.task, seed=problem.seed, draws=self.draws)
+        if inherited is not None:
+            return inherited
         if self.value == "table":
             return self._table(problem)
-        if self.value == "supernet":
-            raise SettingError(
-                "No method leaves the weights of a trained supernet behind yet, so none can be inherited; use "
-                "value=training, or a score such as --objectives naswot,params."
-            )
-        network = problem.network
-        network = replace(
-            network, channels=self.channels or network.channels, depth=self.depth or network.depth, auxiliary=False
-        )
         return by_training(
             problem.space,
             problem.task,
-            network,
-            epochs=self.epochs,
+            replace(self._small(problem.network), auxiliary=False),
+            epochs=self.epochs or 5,
             images=self.images,
             holdout=self.holdout,
             seed=problem.seed,
         )
+
+    def _small(self, network: NetworkConfig) -> NetworkConfig:
+        return replace(network, channels=self.channels or network.channels, depth=self.depth or network.depth)
+
+    def _one_shot(self, problem: Problem) -> tuple[OneShot, Valuation]:
+        """The supernet, and the errors that its weights give."""
+        space, task, seed = problem.space, problem.task, problem.seed
+        if not isinstance(space, CellSpace) or "search-small" not in space.networks:
+            raise SettingError(
+                f"Weights are inherited from a supernet of cells, and {space.name} has none; use value=training, or a "
+                "score such as --objectives naswot,params."
+            )
+        own, held_out = held_out_part(task, images=self.images, holdout=self.holdout, seed=seed)
+        supernet = Supernet(
+            space,
+            self._small(space.networks["search-small"]),
+            in_channels=task.in_channels,
+            num_classes=task.num_classes,
+            seed=derive_seed(seed, "one-shot", "weights"),
+        )
+        one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.epochs or 50, seed=seed)
+        return one_shot, by_inheritance(one_shot, held_out)
 
     def _table(self, problem: Problem) -> Valuation:
         from nascence.benchmarks.tables import table_of

@@ -19,7 +19,8 @@ from nascence.seeding import derive_seed
 from nascence.spaces import NetworkConfig, Space
 from nascence.strategies import Objective
 from nascence.strategies.nsga2 import Evaluate
-from nascence.tasks import ImageClassification
+from nascence.strategies.one_shot import OneShot
+from nascence.tasks import ImageClassification, ImageSet
 from nascence.training import Training, TrainingConfig
 
 if TYPE_CHECKING:
@@ -98,25 +99,46 @@ def by_training(
     looked at. ``changes``: of the suggested :class:`TrainingConfig`. Raises :class:`DataError` when there are too few
     images to hold some out, or for a batch.
     """
-    own = task
-    if images is not None and images < len(task.train):
-        part, _ = task.split_train(images / len(task.train), derive_seed(seed, "value", "images"))
-        own = replace(task, train=part)
-    train, held_out = own.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
-    own = replace(own, train=train, test=held_out)
+    train, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
+    own = replace(train, test=held_out)
     config = TrainingConfig.suggested(own, epochs=epochs, **changes)
-    if len(train) < config.batch_size:
+    if len(own.train) < config.batch_size:
         raise DataError(
-            f"A batch of {config.batch_size} needs as many images, but the short trainings have {len(train)} of "
+            f"A batch of {config.batch_size} needs as many images, but the short trainings have {len(own.train)} of "
             f"'{task.name}'; let more images take part, or choose a smaller batch."
         )
+    text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(own.train):,}."
+    value = partial(_trained_error, space, own, replace(network, auxiliary=False), config, seed)
+    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found), dear=True)
+
+
+def held_out_part(
+    task: ImageClassification, *, images: int | None, holdout: float, seed: int
+) -> tuple[ImageClassification, ImageSet]:
+    """(the task with the training images that weights are trained on, those that errors are measured on).
+
+    At most ``images`` training images take part, ``holdout`` of every class of them is set aside. Raises
+    :class:`DataError` when none is left to hold out.
+    """
+    if images is not None and images < len(task.train):
+        part, _ = task.split_train(images / len(task.train), derive_seed(seed, "value", "images"))
+        task = replace(task, train=part)
+    train, held_out = task.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
     if len(held_out) == 0:
         raise DataError(
-            f"Short training needs images to hold out, and of {len(train)} images of '{task.name}' none is left; set "
+            f"Errors need images to be held out, and of {len(train)} images of '{task.name}' none is left; set "
             "images=none, or value candidates by a score."
         )
-    text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(train):,}."
-    value = partial(_trained_error, space, own, replace(network, auxiliary=False), config, seed)
+    return replace(task, train=train), held_out
+
+
+def by_inheritance(one_shot: OneShot, held_out: ImageSet) -> Valuation:
+    """Percent of wrong answers on ``held_out``, with the weights of a supernet that is trained by then."""
+    text = (
+        f"wrong answers on {len(held_out):,} held-out training images with the weights of a supernet after "
+        f"{one_shot.total:,} steps on {len(one_shot.task.train):,}."
+    )
+    value = partial(one_shot.error, images=held_out)
     return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found), dear=True)
 
 
@@ -161,4 +183,15 @@ def by_table(table: Table, column: str) -> Valuation:
     return Valuation(Objective(ERROR, "%", text), lambda found: [100 - table.value(one, column) for one in found])
 
 
-__all__ = ["ERROR", "Valuation", "by_cost", "by_score", "by_table", "by_training", "objective_names", "together"]
+__all__ = [
+    "ERROR",
+    "Valuation",
+    "by_cost",
+    "by_inheritance",
+    "by_score",
+    "by_table",
+    "by_training",
+    "held_out_part",
+    "objective_names",
+    "together",
+]
