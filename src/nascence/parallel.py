@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import struct
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -23,11 +24,16 @@ from nascence.errors import NascenceError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_RANGE = struct.Struct("<II")
+_MOST_RANGES = 4096
+"""So many fit into a pipe before anybody reads: 32 of 64 KiB."""
+
 
 def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """``[function(item) for item in items]``, in as many processes as PyTorch is allowed threads.
 
-    Results are pickled; ``function`` and the items are inherited. Where processes cannot be forked, or only one is
+    A process takes the next item when it is done with one, so that long and short ones may be mixed. Results are
+    pickled; ``function`` and the items are inherited. Where processes cannot be forked, or only one is
     needed, everything runs here, on one thread. Raises what ``function`` raises, and :class:`NascenceError` when a
     process is killed.
     """
@@ -40,32 +46,50 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> l
         finally:
             torch.set_num_threads(threads)
     context = multiprocessing.get_context("fork")
+    queue = _queue(len(items))
     started = []
-    for worker in range(workers):
+    for _ in range(workers):
         receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(function, items[worker::workers], sender), daemon=True)
+        process = context.Process(target=_work, args=(function, items, queue, sender), daemon=True)
         process.start()
         sender.close()
         started.append((process, receiver))
-    results: list[list[Result]] = []
+    os.close(queue)
+    shares: list[dict[int, Result]] = []
     try:
-        results = [_receive(receiver) for _, receiver in started]
+        shares = [_receive(receiver) for _, receiver in started]
     finally:
         for process, receiver in started:
-            if len(results) < workers:
+            if len(shares) < workers:
                 process.kill()
             process.join()
             receiver.close()
-    return [results[at % workers][at // workers] for at in range(len(items))]
+    results = {at: result for share in shares for at, result in share.items()}
+    return [results[at] for at in range(len(items))]
 
 
-def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Connection) -> None:
-    """What a process does: its share of the items, then it sends the results or the error, and ends."""
+def _queue(count: int) -> int:
+    """A pipe to read from that holds ranges of the positions below ``count``, and ends. Unlike a lock, it cannot be
+    left behind in the hands of a process that is killed."""
+    size = -(-count // _MOST_RANGES)
+    queue, end = os.pipe()
+    for first in range(0, count, size):
+        os.write(end, _RANGE.pack(first, min(first + size, count)))
+    os.close(end)
+    return queue
+
+
+def _work(function: Callable[[Item], Result], items: Sequence[Item], queue: int, sender: Connection) -> None:
+    """What a process does: items as long as there are any, then it sends the results or the error, and ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
     try:
-        answer: tuple[bool, object] = (True, [function(item) for item in items])
+        share = {}
+        while taken := os.read(queue, _RANGE.size):
+            for at in range(*_RANGE.unpack(taken)):
+                share[at] = function(items[at])
+        answer: tuple[bool, object] = (True, share)
     except Exception as error:  # noqa: BLE001 - it is raised again by the parent
         answer = (False, error)
     with contextlib.suppress(OSError):  # when nobody waits for it any more
@@ -73,7 +97,7 @@ def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Con
     os._exit(0)
 
 
-def _receive(receiver: Connection) -> list[Result]:
+def _receive(receiver: Connection) -> dict[int, Result]:
     try:
         done, value = pickle.loads(receiver.recv_bytes())
     except EOFError:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.operations import FactorizedReduce
-from nascence.supernets.depthwise import depthwise_conv2d
+from nascence.operations.depthwise import depthwise_conv2d, is_depthwise
 
 Active = Sequence[int] | None
 """Which of the T edges to compute; None for all."""
@@ -26,7 +26,8 @@ Active = Sequence[int] | None
 class FusedConv2d(nn.Conv2d):
     """T convolutions side by side. ``shared_input``: they all read the same [B, C, H, W], else [B, T * C, H, W].
 
-    ``quick``: depthwise ones by :func:`nascence.supernets.depthwise.depthwise_conv2d`, see :func:`use_quick_gradients`.
+    ``quick``: depthwise ones by :func:`nascence.operations.depthwise.depthwise_conv2d`; see
+    :func:`use_quick_gradients`.
     """
 
     def __init__(self, template: nn.Conv2d, copies: int, shared_input: bool) -> None:
@@ -36,13 +37,7 @@ class FusedConv2d(nn.Conv2d):
         self.shared_input = shared_input
         self.template_groups = template.groups
         self.quick = False
-        same = [d * (k // 2) for d, k in zip(template.dilation, template.kernel_size, strict=True)]
-        self.depthwise = (
-            template.groups == template.in_channels == template.out_channels
-            and all(len(set(pair)) == 1 for pair in (template.stride, template.kernel_size, template.dilation))
-            and template.kernel_size[0] % 2 == 1
-            and list(template.padding) == same
-        )
+        self.depthwise = is_depthwise(template)
         self.active: Active = None
         super().__init__(
             template.in_channels * (1 if template.groups == 1 and shared_input else copies),

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
-from nascence.supernets import depthwise
+from nascence.operations import depthwise
 
 
 @final
@@ -41,7 +41,7 @@ class Geometry:
         return conv2d(x_BCHW, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def depthwise(self, x_BCHW: Tensor) -> bool:
-        """Whether :mod:`nascence.supernets.depthwise` applies: a channel in and out per group, even padding."""
+        """Whether :mod:`nascence.operations.depthwise` applies: a channel in and out per group, even padding."""
         return self.groups == x_BCHW.shape[1] and self.even
 
     def input_gradient(self, gradient_BCHW: Tensor, x_BCHW: Tensor, weight: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nascence.errors import DataError, NascenceError, RunError, SettingError
+from nascence.operations.depthwise import quick_depthwise
 from nascence.seeding import derive_seed, generator
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.tasks.image_classification import batch_sizes
@@ -85,7 +86,8 @@ class Training:
         with torch.random.fork_rng(devices=[]):  # for dropped paths and dropout
             torch.manual_seed(derive_seed(self.seed, "training", "global", self.steps_done))
             try:
-                loss, accuracy, rate = self._train_epoch()
+                with quick_depthwise(self.model):
+                    loss, accuracy, rate = self._train_epoch()
                 seconds = time.perf_counter() - started
                 evaluation = evaluate(self.model, self.validation, self.task)
                 if not math.isfinite(evaluation.loss):

@@ -1,9 +1,12 @@
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from nascence.operations.depthwise import depthwise_conv2d, is_depthwise, quick_depthwise
 from nascence.seeding import generator
-from nascence.supernets.depthwise import depthwise_conv2d
 
 
 def tensors(channels, size, height, width, stride=1):
@@ -46,3 +49,27 @@ def test_only_what_needs_a_gradient_gets_one():
     both = torch.autograd.grad(depthwise_conv2d(x, w), (x, w), g)
     assert torch.equal(of_input, both[0])
     assert torch.equal(of_weight, both[1])
+
+
+def test_a_networks_convolutions_for_a_while():
+    network = nn.Sequential(
+        nn.Conv2d(4, 4, 5, 2, 2, groups=4, bias=False),
+        nn.Conv2d(4, 4, 3, 1, 2, 2, groups=4, bias=False),
+        nn.Conv2d(4, 6, 3, 1, 1),
+        nn.Conv2d(6, 6, 3, 1, 0, groups=6, bias=False),
+        nn.Conv2d(6, 6, 3, 1, 1, groups=6),
+    ).double()
+    x = torch.randn(2, 4, 12, 12, dtype=torch.float64, generator=generator(0))
+    assert [is_depthwise(layer) for layer in network] == [True, True, False, False, False]
+    expected = network(x)
+    gradients = torch.autograd.grad(expected.square().sum(), list(network.parameters()))
+    with quick_depthwise(network):
+        out = network(x)
+        assert "_Depthwise" in type(network[1](network[0](x)).grad_fn).__name__
+        quick = torch.autograd.grad(out.square().sum(), list(network.parameters()))
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+    for one, two in zip(quick, gradients, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-10)
+    assert "_Depthwise" not in type(network[1](network[0](x)).grad_fn).__name__
+    assert "forward" not in vars(network[0])
+    pickle.dumps(network)

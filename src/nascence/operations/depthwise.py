@@ -1,16 +1,20 @@
 """Depthwise convolutions with gradients that are quick on a CPU.
 
 The library's gradient of a 5 x 5 depthwise kernel takes twenty times its forward pass, and with dilation so does that
-of the input. Both are depthwise convolutions themselves, and those it computes quickly forwards.
+of the input. Both are depthwise convolutions themselves, and those it computes quickly forwards. Its gradients of plain
+3 x 3 kernels are quick already.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class _Depthwise(torch.autograd.Function):
@@ -70,10 +74,42 @@ def _convolve(x_BCHW: Tensor, weight_C1KK: Tensor, stride: int, dilation: int) -
 
 def depthwise_conv2d(x_BCHW: Tensor, weight_C1KK: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
     """A depthwise convolution, kernel size odd, padded so that only the stride changes the resolution (rounded up)."""
-    if x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    small = weight_C1KK.shape[-1] <= 3 and dilation == 1
+    if small or x_BCHW.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return _convolve(x_BCHW, weight_C1KK, stride, dilation)
     out: Tensor = _Depthwise.apply(x_BCHW, weight_C1KK, stride, dilation)
     return out
 
 
-__all__ = ["depthwise_conv2d", "input_gradient", "weight_gradient"]
+def is_depthwise(convolution: nn.Conv2d) -> bool:
+    """Whether :func:`depthwise_conv2d` computes it."""
+    kernel, stride, dilation = convolution.kernel_size, convolution.stride, convolution.dilation
+    return (
+        convolution.groups == convolution.in_channels == convolution.out_channels
+        and convolution.bias is None
+        and convolution.padding_mode == "zeros"
+        and all(len(set(pair)) == 1 for pair in (kernel, stride, dilation))
+        and kernel[0] % 2 == 1
+        and convolution.padding == tuple(d * (k // 2) for d, k in zip(dilation, kernel, strict=True))
+    )
+
+
+@contextlib.contextmanager
+def quick_depthwise(network: nn.Module) -> Iterator[None]:
+    """Inside, the depthwise convolutions of ``network`` compute their gradients the quick way. The same up to rounding;
+    not for gradients that are batched (``is_grads_batched``)."""
+    changed = [module for module in network.modules() if type(module) is nn.Conv2d and is_depthwise(module)]
+    for module in changed:
+        module.forward = partial(_forward, module)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for module in changed:
+            del module.forward
+
+
+def _forward(module: nn.Conv2d, x_BCHW: Tensor) -> Tensor:
+    return depthwise_conv2d(x_BCHW, module.weight, module.stride[0], module.dilation[0])
+
+
+__all__ = ["depthwise_conv2d", "input_gradient", "is_depthwise", "quick_depthwise", "weight_gradient"]
