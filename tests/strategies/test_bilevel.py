@@ -345,6 +345,22 @@ def test_fast_options_run(options):
     assert events[0]["train_loss"] == pytest.approx(plain[0]["train_loss"], rel=0.05)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the compiler about itself
+def test_a_compiled_supernet_ends_the_same(monkeypatch):
+    """The backend that needs no C++ compiler: what is tested is that the compiled call sees every change."""
+    torch._dynamo.reset()
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network: compiled(network, backend="aot_eager"))
+    plain, other = search(), search(compile=True)
+    for one, two in zip(finish(plain), finish(other), strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
+        assert two.get("validation_loss") == pytest.approx(one.get("validation_loss"), rel=1e-4)
+    assert other._call is not other.supernet
+    torch.testing.assert_close(
+        list(other.relaxation.parameters.values()), list(plain.relaxation.parameters.values()), rtol=1e-3, atol=1e-4
+    )
+
+
 class TestBadInput:
     def test_a_batch_larger_than_a_half(self):
         with pytest.raises(DataError, match="batch of 33 is larger than the 32 images"):

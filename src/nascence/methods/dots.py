@@ -14,16 +14,13 @@ from nascence.spaces import CellSpace
 from nascence.strategies.stages import Stage
 from nascence.supernets.relaxations import DecoupledTopology, Relaxation
 
-_PHASES = (15, 15, 20, 20)
-"""Epochs of the paper's 70: weights, operations, weights of a fresh network, topology."""
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class DOTS(GradientMethod):
     """DOTS (Gu, Wang, Liu, Yang, Wu, Lu & Cheng, CVPR 2021, arXiv 2010.00969).
 
-    ``epochs`` are divided 15 : 15 : 20 : 20 as the paper's 70 are: weights alone, operations by bilevel descent with a
+    ``phases``: how ``epochs`` are divided, as the paper's 70: weights alone, operations by bilevel descent with a
     softmax over each group; then a fresh network of the best operation of each group, its weights alone, and the
     topology together with them on all images. ``temperature``, ``final_temperature``: of the distribution over sets of
     edges in the last part. ``balance``: factor on it for the softmax between an edge's two operations, which is nearly
@@ -35,16 +32,19 @@ class DOTS(GradientMethod):
     paper: ClassVar[str] = "arXiv 2010.00969"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "laptop": {**LAPTOP, "epochs": 28, "warmup_epochs": 0},
+        "laptop": {**LAPTOP, "epochs": 50, "phases": (24, 8, 10, 8), "warmup_epochs": 0},
     }
 
     epochs: int = 70
+    phases: tuple[int, int, int, int] = (15, 15, 20, 20)
     temperature: float = 10.0
     final_temperature: float = 0.02
     balance: float = 1e-3
 
     def __post_init__(self) -> None:
         at_least(4, epochs=self.epochs)
+        if min(self.phases) < 1:
+            raise SettingError(f"Each of the four phases of dots needs a part of the epochs, not {self.phases}.")
         at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature, balance=self.balance)
         if self.stages or self.warmup_epochs:
             raise SettingError("dots makes its stages and their warm-up from epochs; leave stages and warmup_epochs.")
@@ -53,7 +53,8 @@ class DOTS(GradientMethod):
         super().__post_init__()
 
     def make_stages(self) -> tuple[Stage, ...]:
-        ends = [max(at + 1, round(self.epochs * sum(_PHASES[: at + 1]) / sum(_PHASES))) for at in range(4)]
+        whole = sum(self.phases)
+        ends = [max(at + 1, round(self.epochs * sum(self.phases[: at + 1]) / whole)) for at in range(4)]
         prepare, operations, settle, topology = (end - start for start, end in zip([0, *ends], ends, strict=False))
         partial = self.partial_channels
         return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
@@ -59,7 +61,7 @@ class GradientMethod(Method):
     weights and architecture, none for all. ``image_size``: larger images are averaged down to it. ``check_images``:
     validation images on which supernet and derived architecture are compared after each epoch, 0 for none.
     ``channels_last``: memory layout of images and features. ``bf16``: networks compute in bfloat16 where that is
-    safe. ``device``: cpu, or cuda.
+    safe. ``compile``: by torch.compile, which takes minutes before the first step. ``device``: cpu, or cuda.
     """
 
     epochs: int = 50
@@ -93,6 +95,7 @@ class GradientMethod(Method):
     check_images: int = 512
     channels_last: bool = False
     bf16: bool = False
+    compile: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
@@ -165,6 +168,11 @@ class GradientMethod(Method):
             raise SettingError("kl_anchor is about Dirichlet distributions; use it with --method drnas.")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise SettingError("There is no GPU that PyTorch can use; leave device at cpu.")
+        compiler = os.environ.get("CXX", "g++")
+        if self.compile and shutil.which(compiler) is None:
+            raise SettingError(
+                f"torch.compile needs a C++ compiler, and there is no {compiler}; leave compile at false."
+            )
         if self.edge_normalisation:
             relaxation = EdgeNormalised(relaxation, seed=derive_seed(problem.seed, "architecture"))
         return BilevelDescent(

@@ -130,6 +130,7 @@ class BilevelDescent(Strategy):
         if self.descent.channels_last:
             self.supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._weights = list(self.supernet.parameters())
+        self._call: Callable[..., Tensor] = torch.compile(self.supernet) if self.descent.compile else self.supernet
 
     def _descend_weights(self) -> None:
         d = self.descent
@@ -243,7 +244,7 @@ class BilevelDescent(Strategy):
     def _evaluate(self, x_BCHW: Tensor, labels_B: Tensor, weights: MixingWeights, moment: Moment) -> Evaluated:
         weights = {kind: value.to(self._device) for kind, value in weights.items()}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.descent.bf16):
-            logits_BK = self.supernet(x_BCHW, weights, sparse=True)
+            logits_BK = self._call(x_BCHW, weights, sparse=True)
         return Evaluated(self.supernet, self.relaxation, weights, x_BCHW, logits_BK, labels_B, moment)
 
     def _step_weights(self, x_BCHW: Tensor, labels_B: Tensor, moment: Moment, step: int) -> None:

@@ -37,6 +37,7 @@ class Descent:
     chunk: int = 20
     channels_last: bool = False
     bf16: bool = False
+    compile: bool = False
     device: str = "cpu"
 
 
