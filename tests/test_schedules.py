@@ -4,6 +4,7 @@ import math
 import pytest
 
 from nascence.schedules import Constant, Cosine, Exponential, Linear, Moment, Ramp
+from nascence.strategies.stages import Stage, timetable
 
 
 def over(schedule, epochs=100, stage=0, stage_epochs=None):
@@ -31,6 +32,16 @@ def test_the_temperature_of_dots():
     schedule = Exponential(10, 0.02, over="stage")
     values = [schedule(Moment(50 + at, 70, 1, at, 20)) for at in range(20)]
     assert [round(values[at], 3) for at in (0, 5, 10, 15, 19)] == [10.0, 1.949, 0.38, 0.074, 0.02]
+
+
+def test_epochs_in_which_the_architecture_moves():
+    """After a warm-up the schedule begins where it would have begun without."""
+    schedule = Linear(0, 50, over="moves")
+    with_warmup = [schedule(epoch.moment) for epoch in timetable([Stage(epochs=34, warmup=24)])]
+    assert with_warmup[:25] == [0] * 25
+    assert with_warmup[24:] == over(Linear(0, 50), 10)
+    two = [Stage(epochs=3, warmup=1), Stage(epochs=4, warmup=2)]
+    assert [schedule(epoch.moment) for epoch in timetable(two)] == [0, 0, 12.5, 25, 25, 25, 37.5]
 
 
 def test_cosine_ends_after_the_last_epoch():

@@ -7,12 +7,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final
 
+Over = Literal["search", "stage", "moves"]
+
 
 @final
 @dataclass(frozen=True)
 class Moment:
     """Where a search stands, in epochs from 0: ``epoch`` of ``epochs`` in all, ``stage_epoch`` of ``stage_epochs`` in
-    stage number ``stage``. ``frozen``: the architecture takes no steps in this epoch (a warm-up)."""
+    stage number ``stage``. ``frozen``: the architecture takes no steps in this epoch (a warm-up). ``moved``: how many
+    epochs before this one it took steps in, of ``moves`` in all."""
 
     epoch: int
     epochs: int
@@ -20,11 +23,17 @@ class Moment:
     stage_epoch: int = 0
     stage_epochs: int = 1
     frozen: bool = False
+    moved: int = 0
+    moves: int = 1
 
-    def share(self, over: Literal["search", "stage"] = "search", reach: bool = False) -> float:
-        """The share of the search, or of its present stage, that is over: 0 in its first epoch; in the last epoch 1 if
-        ``reach``, else (n - 1) / n."""
-        at, of = (self.epoch, self.epochs) if over == "search" else (self.stage_epoch, self.stage_epochs)
+    def share(self, over: Over = "search", reach: bool = False) -> float:
+        """The share of the search, of its present stage, or of the epochs with steps of the architecture (``moves``)
+        that is over: 0 in its first epoch; in the last epoch 1 if ``reach``, else (n - 1) / n."""
+        at, of = {
+            "search": (self.epoch, self.epochs),
+            "stage": (self.stage_epoch, self.stage_epochs),
+            "moves": (self.moved, self.moves),
+        }[over]
         return at / max(1, of - 1) if reach else at / of
 
 
@@ -51,7 +60,7 @@ class Linear(Schedule):
 
     start: float
     end: float
-    over: Literal["search", "stage"] = "search"
+    over: Over = "search"
     reach: bool = False
 
     def __call__(self, moment: Moment) -> float:
@@ -65,7 +74,7 @@ class Exponential(Schedule):
 
     start: float
     end: float
-    over: Literal["search", "stage"] = "search"
+    over: Over = "search"
     reach: bool = True
 
     def __call__(self, moment: Moment) -> float:
@@ -91,7 +100,7 @@ class Cosine(Schedule):
 
     start: float
     end: float
-    over: Literal["search", "stage"] = "search"
+    over: Over = "search"
 
     def __call__(self, moment: Moment) -> float:
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * moment.share(self.over))) / 2

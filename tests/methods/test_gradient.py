@@ -14,8 +14,8 @@ from nascence.methods.drnas import DrNAS
 from nascence.methods.gdas import GDAS
 from nascence.methods.gradient import GradientMethod
 from nascence.methods.pc_darts import PCDARTS
-from nascence.schedules import Moment
 from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies.stages import timetable
 from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, Softmax
 from nascence.tasks import load_task
 from nascence.testing import toy_space
@@ -64,8 +64,8 @@ class TestThePapersSettings:
         assert (m.epochs, m.batch_size, m.weight_decay, m.nesterov, m.first) == (250, 64, 5e-4, True, "weights")
         made = m.relaxation(toy_space(), toy_space().operations, 0)
         temperatures = []
-        for epoch in (0, 249):
-            made.begin(Moment(epoch, 250))
+        for epoch in timetable(m.make_stages())[::249]:
+            made.begin(epoch.moment)
             temperatures.append(made.temperature)
         assert temperatures == pytest.approx([10, 0.1])
 
@@ -87,7 +87,8 @@ class TestThePapersSettings:
         m = BetaDARTS()
         assert (m.epochs, m.warmup_epochs) == (100, 0)
         (term,) = [each for each in m.objectives() if each.name == "beta_decay"]
-        assert [term.schedule(Moment(at, 100)) for at in (0, 50, 99)] == [0, 25, 49.5]
+        epochs = timetable(m.make_stages())
+        assert [term.schedule(epochs[at].moment) for at in (0, 50, 99)] == [0, 25, 49.5]
 
 
 def test_each_method_has_its_relaxation(digits):

@@ -18,7 +18,8 @@ from nascence.supernets.relaxations import GumbelSoftmax, Relaxation
 class GDAS(GradientMethod):
     """GDAS (Dong & Yang, CVPR 2019, arXiv 1910.04465).
 
-    ``temperature``, ``final_temperature``: of the Gumbel-softmax, in equal steps from the first epoch to the last.
+    ``temperature``, ``final_temperature``: of the Gumbel-softmax, in equal steps from the first epoch
+    with steps of the architecture to the last.
     """
 
     name: ClassVar[str] = "gdas"
@@ -42,5 +43,5 @@ class GDAS(GradientMethod):
         at_least(1e-3, temperature=self.temperature, final_temperature=self.final_temperature)
 
     def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        schedule = Linear(self.temperature, self.final_temperature, reach=True)
+        schedule = Linear(self.temperature, self.final_temperature, over="moves", reach=True)
         return GumbelSoftmax(space, operations, schedule, seed=seed)

@@ -43,25 +43,25 @@ class GradientMethod(Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
 
     ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
-    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks
-    ahead. ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
-    ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay
-    rates. ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one
-    step of the weights. ``first``: whose step comes first in each pair. ``warmup_epochs``: at the beginning of each
-    stage, the weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K each, such as 25:7:6,25:4:4, ``epochs`` in
-    all: so many operations of every edge are kept, and 1/K of the channels go through them. ``partial_channels``: K
-    without stages; 1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax
-    over those into a node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the
-    search. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one. ``all_operations``:
-    also those that no architecture of the space can have (none on darts) take part in the supernet.
+    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks ahead.
+    ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
+    ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay rates.
+    ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one step of
+    the weights. ``first``: whose step comes first in each pair. ``warmup_epochs``: at the beginning of each stage, the
+    weights alone are trained. ``stages``: EPOCHS:OPERATIONS:K each, such as 25:7:6,25:4:4, ``epochs`` in all: so many
+    operations of every edge are kept, and 1/K of the channels go through them. ``partial_channels``: K without stages;
+    1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax over those into a
+    node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the epochs in which the
+    architecture takes steps. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one.
+    ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
     ``module_sharing``: what the operations of an edge have in common runs once (TopoNAS): partial for operations that
-    differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take
-    no part, separated by commas. ``size``: of the supernet, by its name in the space.
-    ``channels``, ``depth``: other ones than that size has. ``train_images``, ``valid_images``: of the halves for
-    weights and architecture, none for all. ``image_size``: larger images are averaged down to it. ``check_images``:
-    validation images on which supernet and derived architecture are compared after each epoch, 0 for none.
-    ``channels_last``: memory layout of images and features. ``bf16``: networks compute in bfloat16 where that is
-    safe. ``compile``: by torch.compile, which takes minutes before the first step. ``device``: cpu, or cuda.
+    differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take no
+    part, separated by commas. ``size``: of the supernet, by its name in the space. ``channels``, ``depth``: other ones
+    than that size has. ``train_images``, ``valid_images``: of the halves for weights and architecture, none for all.
+    ``image_size``: larger images are averaged down to it. ``check_images``: validation images on which supernet and
+    derived architecture are compared after each epoch, 0 for none. ``channels_last``: memory layout of images and
+    features. ``bf16``: networks compute in bfloat16 where that is safe. ``compile``: by torch.compile, which takes
+    minutes before the first step. ``device``: cpu, or cuda.
     """
 
     epochs: int = 50
@@ -117,7 +117,7 @@ class GradientMethod(Method):
         """Of the architecture step."""
         terms: list[Objective] = [CrossEntropy()]
         if self.beta_decay:
-            terms.append(BetaDecay(Linear(0.0, self.beta_decay)))
+            terms.append(BetaDecay(Linear(0.0, self.beta_decay, over="moves")))
         if self.kl_anchor:
             terms.append(DirichletAnchor(Constant(self.kl_anchor)))
         return tuple(terms)

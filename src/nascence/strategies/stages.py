@@ -72,12 +72,16 @@ def timetable(stages: Sequence[Stage]) -> list[Epoch]:
     total = sum(stage.epochs for stage in stages)
     starts = [sum(stage.epochs for stage in stages[:at]) for at in range(len(stages))]
     restarts = [start for at, (start, stage) in enumerate(zip(starts, stages, strict=True)) if stage.restart or not at]
+    moves = sum(stage.epochs - stage.warmup for stage in stages)
+    moved = 0
     epochs = []
     for number, (start, stage) in enumerate(zip(starts, stages, strict=True)):
         begin = max(restart for restart in restarts if restart <= start)
         end = min((restart for restart in restarts if restart > start), default=total)
         for at in range(stage.epochs):
-            moment = Moment(start + at, total, number, at, stage.epochs, at < stage.warmup)
+            frozen = at < stage.warmup
+            moment = Moment(start + at, total, number, at, stage.epochs, frozen, moved, moves)
+            moved += not frozen
             epochs.append(Epoch(moment, stage, start + at - begin, end - begin))
     return epochs
 
