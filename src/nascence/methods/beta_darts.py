@@ -22,7 +22,7 @@ class BetaDARTS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "paper-darts": {"epochs": 50, "beta_decay": 25.0},
-        "laptop": LAPTOP,
+        "laptop": {**LAPTOP, "beta_decay": 5.0},
     }
 
     epochs: int = 100

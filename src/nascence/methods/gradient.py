@@ -27,15 +27,16 @@ from nascence.supernets.sharing import Sharing
 
 LAPTOP: dict[str, Any] = {
     "size": "search-small",
-    "epochs": 20,
-    "warmup_epochs": 10,
+    "epochs": 34,
+    "warmup_epochs": 24,
     "architecture_learning_rate": 3e-3,
     "train_images": 5000,
     "valid_images": 5000,
     "image_size": 16,
 }
 """What an ordinary computer finishes in minutes: a smaller network, fewer and smaller images, fewer epochs; weights are
-trained alone first, and the architecture takes larger steps, since there are fewer of them."""
+trained alone first, as long as it takes until convolutions have something to give, and then the architecture takes
+larger steps, since there are fewer of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

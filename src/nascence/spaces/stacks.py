@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -34,8 +35,7 @@ def thirds(network: NetworkConfig) -> list[Place]:
     return places
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):  # of which plans hash hundreds of thousands
     """A part of a network that costs the same wherever it stands: how it is built, and its input [C, H, W]."""
 
     kind: str
