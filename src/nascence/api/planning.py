@@ -51,7 +51,7 @@ def plan(
 
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
-    preset, chosen = method_of(method, settings, None, objectives, preset)
+    preset, chosen = method_of(method, settings, None, objectives, preset, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     found = get_space(space)
     source = data_source(data, data_dir, image_size)

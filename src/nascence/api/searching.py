@@ -89,8 +89,8 @@ def search(
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    preset, chosen = method_of(method, settings, more_settings, objectives, preset)
     get_space(space)
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space)
     if progress and chosen.caveat:
         print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
@@ -222,7 +222,7 @@ def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
     """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
     others = ", ".join(name for name in method.PRESETS if name != preset)
     text = f"Preset {preset} of {method.name} (there are also: {others})"
-    seconds = strategy.expected_seconds() if preset != "laptop" else None
+    seconds = None if preset.startswith("laptop") else strategy.expected_seconds()
     return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
 
 
@@ -242,11 +242,12 @@ def method_of(
     more: Mapping[str, Any] | None = None,
     objectives: Sequence[str] | str | None = None,
     preset: str | None = None,
+    space: str | None = None,
 ) -> tuple[str | None, Method]:
     """The preset's name and the method called ``name`` with its settings, as :func:`search` takes them. Raises
     :class:`nascence.errors.NascenceError`."""
     cls, more = METHODS.get(name), dict(more or {})
-    preset, values = cls.preset(preset)
+    preset, values = cls.preset(preset, space)
     if objectives is not None:
         more["objectives"] = _objectives(name, objectives)
     if isinstance(given, str):

@@ -46,17 +46,22 @@ class Method(ABC):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
-    def preset(cls, name: str | None = None) -> tuple[str | None, Mapping[str, Any]]:
-        """The name and the settings of a preset; without a name ``laptop``, where there is one.
+    def preset(cls, name: str | None = None, space: str | None = None) -> tuple[str | None, Mapping[str, Any]]:
+        """The name and the settings of a preset; without a name ``laptop``, where there is one. Where the preset has a
+        form for the ``space``, such as ``laptop-darts``, that one.
 
         Raises :class:`UnknownNameError`, and :class:`SettingError` where the method has no presets at all.
         """
         if name is None:
-            return ("laptop", cls.PRESETS["laptop"]) if "laptop" in cls.PRESETS else (None, {})
+            if "laptop" not in cls.PRESETS:
+                return None, {}
+            name = "laptop"
         if not cls.PRESETS:
             raise SettingError(f"The method {cls.name} has no presets; leave --preset out.")
         if name not in cls.PRESETS:
             raise UnknownNameError(f"preset of {cls.name}", name, cls.PRESETS)
+        if f"{name}-{space}" in cls.PRESETS:
+            name = f"{name}-{space}"
         return name, cls.PRESETS[name]
 
     @property

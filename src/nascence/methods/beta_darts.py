@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Relaxation, Softmax
 
@@ -23,6 +23,7 @@ class BetaDARTS(GradientMethod):
         "paper": {},
         "paper-darts": {"epochs": 50, "beta_decay": 25.0},
         "laptop": {**LAPTOP, "beta_decay": 5.0},
+        "laptop-darts": {**LAPTOP_DARTS, "beta_decay": 5.0},
     }
 
     epochs: int = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Relaxation, Softmax
 
@@ -19,7 +19,7 @@ class DARTS(GradientMethod):
     name: ClassVar[str] = "darts"
     title: ClassVar[str] = "DARTS: softmax over operations, weights and architecture descend in turn"
     paper: ClassVar[str] = "arXiv 1806.09055"
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
 
     def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
         return Softmax(space, operations, seed=seed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Dirichlet, Relaxation
 
@@ -38,6 +38,7 @@ class DrNAS(GradientMethod):
             "architecture_learning_rate": 6e-4,
         },
         "laptop": LAPTOP,
+        "laptop-darts": LAPTOP_DARTS,
     }
 
     epochs: int = 100

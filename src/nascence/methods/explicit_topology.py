@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, final
 
 from nascence.errors import SettingError
 from nascence.methods.base import at_least
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.passive_aggressive import EdgeCount, PassiveAggressive
 from nascence.schedules import Constant, Exponential, Linear
@@ -39,6 +39,7 @@ class ExplicitTopologyNAS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "laptop": {**LAPTOP, "topology_learning_rate": 0.03},
+        "laptop-darts": {**LAPTOP_DARTS, "topology_learning_rate": 0.03},
     }
 
     all_operations: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from nascence.methods.base import at_least
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.schedules import Linear
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import GumbelSoftmax, Relaxation
@@ -29,6 +29,7 @@ class GDAS(GradientMethod):
         "paper": {},
         "paper-darts": {"batch_size": 256},
         "laptop": {**LAPTOP, "epochs": 60, "warmup_epochs": 20},
+        "laptop-darts": {**LAPTOP_DARTS, "epochs": 40, "warmup_epochs": 20},
     }
 
     epochs: int = 250

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, final
 
 from nascence.errors import SettingError
 from nascence.methods.base import Problem, at_least
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.distillation import SupernetDistillation
 from nascence.schedules import Linear, Ramp
@@ -42,6 +42,7 @@ class MSGDAS(GradientMethod):
         "paper": {},
         "paper-darts": {"epochs": 50},
         "laptop": {**LAPTOP, "epochs": 30},
+        "laptop-darts": LAPTOP_DARTS,
     }
 
     epochs: int = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Relaxation, Softmax
 
@@ -19,7 +19,11 @@ class PCDARTS(GradientMethod):
     name: ClassVar[str] = "pc-darts"
     title: ClassVar[str] = "PC-DARTS: DARTS on a part of the channels, with normalised edges"
     paper: ClassVar[str] = "arXiv 1907.05737"
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": {**LAPTOP, "batch_size": 64}}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "laptop": {**LAPTOP, "batch_size": 64},
+        "laptop-darts": {**LAPTOP_DARTS, "batch_size": 64},
+    }
 
     batch_size: int = 256
     learning_rate: float = 0.1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Relaxation, Softmax
 from nascence.supernets.sharing import Sharing
@@ -30,7 +30,7 @@ class TopoNAS(GradientMethod):
         "toponas is a reconstruction: the paper's equations could not be read; the grouping follows its description, "
         "the kernel normalisation is ours."
     )
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
 
     module_sharing: Sharing = "floating"
 
