@@ -92,7 +92,7 @@ class EGNAS(Method):
             "image_size": 16,
             "check_images": 256,
             "population": 10,
-            "generations": 4,
+            "generations": 9,
             "value_epochs": 4,
             "value_batch_size": 32,
             "value_learning_rate": 0.05,
