@@ -30,7 +30,7 @@ from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
 from nascence.runs.listing import USUAL
 from nascence.runs.progress import duration
-from nascence.spaces import NetworkConfig, get_space
+from nascence.spaces import SPACES, NetworkConfig, get_space
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
 
@@ -220,7 +220,9 @@ class PreparedSearch:
 
 def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
     """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
-    others = ", ".join(name for name in method.PRESETS if name != preset)
+    form_of = {f"{name}-{space}": name for name in method.PRESETS for space in SPACES.names()}  # taken by themselves
+    own = (preset, form_of.get(preset))
+    others = ", ".join(name for name in method.PRESETS if name not in form_of and name not in own)
     text = f"Preset {preset} of {method.name} (there are also: {others})"
     seconds = None if preset.startswith("laptop") else strategy.expected_seconds()
     return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
