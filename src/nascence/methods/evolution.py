@@ -42,7 +42,7 @@ class Evolution(Method):
     ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the chance that
     a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the mean.
     ``epochs``, ``images``, ``holdout``: of a short training, or of the supernet's: passes (none for 5, of a supernet
-    50), the number of training images that take part (none for all), and the part of them that the error is measured
+    200), the number of training images that take part (none for all), and the part of them that the error is measured
     on. ``channels``, ``depth``: of the network that is trained shortly, none for the size that is trained in
     the end, of a supernet none for the small size of a search; costs are always of the network that is trained in the
     end. ``draws``: of weights and images, that a score is the mean of. ``column``: of the table, none where it has one
@@ -141,7 +141,7 @@ class Evolution(Method):
             num_classes=task.num_classes,
             seed=derive_seed(seed, "one-shot", "weights"),
         )
-        one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.epochs or 50, seed=seed)
+        one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.epochs or 200, seed=seed)
         return one_shot, by_inheritance(one_shot, held_out)
 
     def _table(self, problem: Problem) -> Valuation:

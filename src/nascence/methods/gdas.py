@@ -28,8 +28,8 @@ class GDAS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "paper-darts": {"batch_size": 256},
-        "laptop": {**LAPTOP, "epochs": 60, "warmup_epochs": 20},
-        "laptop-darts": {**LAPTOP_DARTS, "epochs": 40, "warmup_epochs": 20},
+        "laptop": {**LAPTOP, "epochs": 100, "warmup_epochs": 75, "exclude": "none"},
+        "laptop-darts": {**LAPTOP_DARTS, "epochs": 40, "warmup_epochs": 28, "exclude": "none"},
     }
 
     epochs: int = 250

@@ -41,8 +41,8 @@ class MSGDAS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "paper-darts": {"epochs": 50},
-        "laptop": {**LAPTOP, "epochs": 30},
-        "laptop-darts": LAPTOP_DARTS,
+        "laptop": {**LAPTOP, "epochs": 45, "warmup_epochs": 35, "exclude": "none"},
+        "laptop-darts": {**LAPTOP_DARTS, "exclude": "none"},
     }
 
     epochs: int = 100
