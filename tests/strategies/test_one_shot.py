@@ -64,6 +64,13 @@ def test_an_error_is_that_of_the_network_that_shares_the_weights():
     assert search.error(architecture, images) == pytest.approx(expected), "asking changes nothing"
 
 
+def test_no_image_is_normalised_by_itself():
+    search, sizes = one_shot(), []
+    search.supernet.register_forward_pre_hook(lambda module, args: sizes.append(len(args[0])))
+    search.error(SPACE.sample(generator(0)), task(501).train)
+    assert sizes == [250, 251]
+
+
 def test_asking_leaves_running_statistics_alone():
     supernet = Supernet(SPACE, NetworkConfig(channels=4), num_classes=4, seed=1)
     search = one_shot(supernet=supernet)

@@ -22,6 +22,7 @@ from nascence.supernets import Supernet
 from nascence.supernets.fused import use_quick_gradients
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.tasks.cycling import CyclingBatches
+from nascence.tasks.image_classification import batch_sizes
 
 _CHUNK = 20
 _EVALUATED_AT_ONCE = 250
@@ -106,9 +107,8 @@ class OneShot:
         buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
         self.supernet.train()
         right = 0
-        for x_BCHW, labels_B in zip(
-            images.images.split(_EVALUATED_AT_ONCE), images.labels.split(_EVALUATED_AT_ONCE), strict=True
-        ):
+        sizes = batch_sizes(len(images), min(_EVALUATED_AT_ONCE, len(images)))  # no last one of a single image
+        for x_BCHW, labels_B in zip(images.images.split(sizes), images.labels.split(sizes), strict=True):
             right += int((self.supernet(self.task.normalise(x_BCHW), weights).argmax(1) == labels_B).sum())
         for name, value in self.supernet.named_buffers():
             value.copy_(buffers[name])
