@@ -57,6 +57,24 @@ def test_a_long_item_keeps_nobody_waiting(threads):
     os.close(tell)
 
 
+def test_the_largest_items_start_first(threads):
+    threads(2)
+    started, tell = os.pipe()
+
+    def work(item):
+        os.write(tell, bytes([item]))
+        if item == 5:  # its process begins with it, and is busy until the other one has done the rest
+            while len(begun := os.read(started, 1)) and begun[0] != 1:
+                order.append(begun[0])
+            return [*order, 1]
+        return item
+
+    order: list[int] = []
+    assert parallel_map(work, [1, 4, 5, 2, 3], size=float) == [1, 4, [5, 4, 3, 2, 1], 2, 3]
+    os.close(started)
+    os.close(tell)
+
+
 def test_more_items_than_a_pipe_holds(threads):
     threads(2)
     assert parallel_map(lambda item: item, range(10_001)) == list(range(10_001))

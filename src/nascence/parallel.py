@@ -29,12 +29,15 @@ _MOST_RANGES = 4096
 """So many fit into a pipe before anybody reads: 32 of 64 KiB."""
 
 
-def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+def parallel_map(
+    function: Callable[[Item], Result], items: Sequence[Item], size: Callable[[Item], float] | None = None
+) -> list[Result]:
     """``[function(item) for item in items]``, in as many processes as PyTorch is allowed threads.
 
-    A process takes the next item when it is done with one, so that long and short ones may be mixed. Results are
-    pickled; ``function`` and the items are inherited. Where processes cannot be forked, or only one is
-    needed, everything runs here, on one thread. Raises what ``function`` raises, and :class:`NascenceError` when a
+    A process takes the next item when it is done with one, so that long and short ones may be mixed; with ``size`` the
+    next largest, so that no long one is left to the end, where all wait for it. Results are pickled; ``function`` and
+    the items are inherited. Where processes cannot be forked, or only one is needed, everything runs
+    here, on one thread. Raises what ``function`` raises, and :class:`NascenceError` when a
     process is killed.
     """
     threads = torch.get_num_threads()
@@ -45,6 +48,11 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> l
             return [function(item) for item in items]
         finally:
             torch.set_num_threads(threads)
+    order = list(range(len(items)))
+    if size is not None:
+        sizes = [size(item) for item in items]
+        order.sort(key=lambda at: -sizes[at])
+        items = [items[at] for at in order]
     context = multiprocessing.get_context("fork")
     queue = _queue(len(items))
     started = []
@@ -64,7 +72,7 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> l
                 process.kill()
             process.join()
             receiver.close()
-    results = {at: result for share in shares for at, result in share.items()}
+    results = {order[at]: result for share in shares for at, result in share.items()}
     return [results[at] for at in range(len(items))]
 
 

@@ -65,8 +65,9 @@ def plan(
         model = checker.model
         timed = measure or table is not None or max_latency_ms is not None
         names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
-        together = survey(model, [name for name in names if name != "memory_mib"])
-        costs = [_cost(model, name, together) for name in names]
+        ranges = {name: model.range(name) for name in names if name != "memory_mib"}
+        together = survey(model, list(ranges))  # after the ranges: it draws more in its second when parts are known
+        costs = [_cost(model, name, ranges.get(name), together) for name in names]
         told = _budget(checker, together) if budget else None
         search: dict[str, Any] | None = None
         if measure and (told is None or told["possible"]):
@@ -76,22 +77,22 @@ def plan(
     return {"space": space, "size": found.size, "data": data, **size, "costs": costs, "budget": told, "search": search}
 
 
-def _cost(model: CostModel, name: str, together: Survey) -> dict[str, Any]:
+def _cost(model: CostModel, name: str, ends: tuple[float, float] | None, together: Survey) -> dict[str, Any]:
+    """``ends``: the smallest and the largest value, None where all that is known of them is the draws'."""
     cost = next(cost for cost in (COSTS.get(known) for known in COSTS.names()) if cost.key == name)
-    known = together if name in together.values else survey(model, [name], seconds=2.0, least=3)
+    known = together if name in together.values else survey(model, [name], least=3)
     values = known.values[name]
     drawn = f"of {known.count:,} random"
-    if model.adds_up(name):
-        low, high = model.range(name)
+    low, high = ends or (float(values.min()), float(values.max()))
+    if ends is None:
+        how = drawn
+    elif model.adds_up(name):
         how = "exact" if known.exact else f"exact; median {drawn}"
         if name == "latency_ms":
             how = (
                 f"predicted from parts that were {'measured' if model.networks.latency_table is None else 'looked up'}"
             )
-    elif name == "memory_mib":
-        low, high, how = float(values.min()), float(values.max()), drawn
     else:
-        low, high = model.range(name)
         how = f"by descent; median {drawn}"
     return {
         "name": cost.name,

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nascence.costs.shapes import Shapes
+
 
 def params(module: nn.Module) -> int:
     """The number of parameters (elements of all weights and biases; shared ones once; no running statistics)."""
@@ -27,7 +29,7 @@ def flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 def count_on_meta(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     """:func:`flops` of a module that lives on the ``meta`` device already; leaves it in evaluation mode."""
     module.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, Shapes():
         module(torch.empty(1, *input_shape, device="meta"))
     return counter.get_total_flops()
 

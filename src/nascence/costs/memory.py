@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from nascence.costs.shapes import Shapes
+
 MIB = 2**20
 
 
@@ -41,7 +43,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[list[tuple[i
     own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
     recorder = _Recorder(own)
     x = torch.empty(1, *input_shape, device="meta")
-    with torch.no_grad(), recorder:
+    with torch.no_grad(), Shapes(), recorder:
         recorder.note([x])
         recorder.note(tree_leaves(module(x)))
     return recorder.touched, recorder.sizes

@@ -12,6 +12,7 @@ import numpy as np
 
 from nascence.architecture import Architecture
 from nascence.costs import COSTS, CostModel
+from nascence.costs.networks import Networks
 from nascence.errors import DataError, NascenceError, SettingError
 from nascence.parallel import parallel_map
 from nascence.scores import SCORES, Score, evaluate
@@ -108,8 +109,11 @@ def by_training(
             f"'{task.name}'; let more images take part, or choose a smaller batch."
         )
     text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(own.train):,}."
-    value = partial(_trained_error, space, own, replace(network, auxiliary=False), config, seed)
-    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found), dear=True)
+    network = replace(network, auxiliary=False)
+    value = partial(_trained_error, space, own, network, config, seed)
+    networks = Networks(space, network, (task.in_channels, *task.image_size), task.num_classes)
+    size = partial(networks.count, "flops")
+    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found, size), dear=True)
 
 
 def held_out_part(

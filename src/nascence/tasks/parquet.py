@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.cache import cached_array
@@ -33,12 +35,12 @@ def read_parquet(
         train, test = divide((part_named(str(file.relative_to(path))) or "train", file) for file in files)
     if not train:
         raise DataError(f"There is no parquet file with training images in {path}; expected train.parquet.")
-    tables = {file: _read_table(file) for file in (*train, *test)}
-    named = class_names or next((names for file in train if (names := _class_names(tables[file].schema))), None)
+    labels = {file: _read_column(file) for file in (*train, *test)}
+    named = class_names or next((names for file in train if (names := _class_names(labels[file].schema))), None)
     return RawData(
         name or path.resolve().stem,
-        _labelled({file: tables[file] for file in train}, request),
-        _labelled({file: tables[file] for file in test}, request) if test else None,
+        _labelled({file: labels[file] for file in train}, request),
+        _labelled({file: labels[file] for file in test}, request) if test else None,
         dict(enumerate(named)) if named else None,
     )
 
@@ -46,13 +48,14 @@ def read_parquet(
 def is_image_table(file: Path) -> bool:
     """Whether ``file`` can be read and has the columns."""
     try:
-        _read_table(file, rows=False)
+        _read_column(file)
     except DataError:
         return False
     return True
 
 
-def _read_table(file: Path, rows: bool = True) -> Any:
+def _read_column(file: Path, *, images: bool = False) -> Any:
+    """A table of one column: the labels, or the encoded images."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -64,7 +67,7 @@ def _read_table(file: Path, rows: bool = True) -> Any:
                 raise DataError(
                     f"{file} needs the columns 'img' (or 'image') and 'label', but has: {', '.join(columns) or 'none'}."
                 )
-            return opened.read([image, LABEL_COLUMN]).select([image, LABEL_COLUMN]) if rows else None
+            return opened.read([image if images else LABEL_COLUMN])
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -74,20 +77,21 @@ def _read_table(file: Path, rows: bool = True) -> Any:
 
 
 def _labelled(tables: dict[Path, Any], request: Request) -> LabelledImages:
-    sources: list[tuple[str, bytes | Path]] = []
-    labels: list[int | str] = []
-    for file, table in tables.items():
-        images = _encoded(file, table.column(0))
-        sources += [(f"{file}, row {row},", image) for row, image in enumerate(images)]
-        labels += _labels(file, table.column(1))
-    if not sources:
+    """``tables``: the labels by file. The images are read where no decoded copy of them is kept."""
+
+    def decoded() -> np.ndarray:
+        sources: list[tuple[str, bytes | Path]] = []
+        for file in tables:
+            images = _encoded(file, _read_column(file, images=True).column(0))
+            sources += [(f"{file}, row {row},", image) for row, image in enumerate(images)]
+        return decode_images(sources, request.image_size)
+
+    labels = [label for file, table in tables.items() for label in _labels(file, table.column(0))]
+    if not labels:
         raise DataError(f"{next(iter(tables))} has no rows.")
-    if len(sources) < CACHED_FROM:
-        return LabelledImages(decode_images(sources, request.image_size), labels)
-    settings = f"parquet {request.image_size}"
-    return LabelledImages(
-        cached_array(list(tables), settings, lambda: decode_images(sources, request.image_size)), labels
-    )
+    if len(labels) < CACHED_FROM:
+        return LabelledImages(decoded(), labels)
+    return LabelledImages(cached_array(list(tables), f"parquet {request.image_size}", decoded), labels)
 
 
 def _encoded(file: Path, column: Any) -> list[bytes]:
