@@ -1,10 +1,11 @@
 """A found network against a plain ResNet and a MobileNetV2 of as many parameters, all trained the same way.
 
-    python benchmarks/eg_nas_knee.py runs/eg --epochs 20 --seeds 3 --images 10000
+    python benchmarks/eg_nas_knee.py runs/eg --epochs 20 --seeds 3 --images 10000 --threads 3
 
-takes the network of a finished search (of a front, its knee) and the search's data and image size. Every training is
-written to OUT when it is done, so that the same command goes on after an interruption. One thread each; ``--images``
-trains on that many images of the training data, ``--test-images`` tests on that many of the test data.
+takes the network of a finished search (of a front, its knee) and the search's data and image size. As many trainings
+run at once as there are threads, on one each. Every one is written to OUT, a line of JSON, when it is done, so that the
+same command goes on after an interruption. ``--images`` trains on that many images of the training data,
+``--test-images`` tests on that many of the test data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,11 +25,14 @@ from nascence.architecture import Architecture
 from nascence.benchmarks.reference_networks import mobilenet_v2, plain_resnet
 from nascence.configuration import from_json
 from nascence.costs import flops, params
+from nascence.parallel import parallel_map
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.tasks import ImageClassification, ImageSet, load_task
 from nascence.tasks.image_classification import stratified_split
 from nascence.training import Training, TrainingConfig, evaluate
+
+NAMES = ("found", "plain-resnet", "mobilenet-v2")  # the longest first
 
 
 def part(images: ImageSet, count: int | None, name: str) -> ImageSet:
@@ -61,9 +66,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int)
     parser.add_argument("--test-images", type=int)
-    parser.add_argument("--out", type=Path, help="default: knee.json in the run")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="default: knee.jsonl in the run")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     config = json.loads((arguments.run / "config.json").read_text(encoding="utf-8"))
     task = load_task(config["data"], config["data_dir"], image_size=config["image_size"])
     task = replace(
@@ -74,41 +80,49 @@ def main() -> None:
     watched = part(task.test, 100, "watched")  # after every epoch; the result is of all test images, once
     recipe = TrainingConfig.suggested(task, epochs=arguments.epochs)
     about = {"epochs": arguments.epochs, "images": len(task.train), "test_images": len(task.test)}
-    out = arguments.out or arguments.run / "knee.json"
-    done = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"about": about, "trainings": []}
-    if done["about"] != about:
-        raise SystemExit(f"{out} is of another comparison ({done['about']}); choose another --out.")
-    finished = {(each["network"], each["seed"]) for each in done["trainings"]}
-    for seed in range(arguments.seeds):
-        for name, network in networks(arguments.run, task, seed).items():
-            if (name, seed) in finished:
-                continue
-            began, cpu = time.monotonic(), time.process_time()
-            training = Training(network, task, recipe, seed=seed, validation=watched)
-            while not training.done:
-                event = training.advance()
-            done["trainings"].append(
-                {
-                    "network": name,
-                    "seed": seed,
-                    "params": params(network),
-                    "flops": flops(network, (task.in_channels, *task.image_size)),
-                    "test_accuracy": evaluate(network, task.test, task).accuracy,
-                    "train_loss": event["train_loss"],
-                    "seconds": round(time.monotonic() - began, 1),
-                    "cpu_seconds": round(time.process_time() - cpu, 1),
-                }
-            )
-            out.write_text(json.dumps(done, indent=2) + "\n", encoding="utf-8")
-            print(done["trainings"][-1], flush=True)
-    for name in dict.fromkeys(each["network"] for each in done["trainings"]):
-        rows = [each for each in done["trainings"] if each["network"] == name]
-        values = [each["test_accuracy"] for each in rows]
+    out = arguments.out or arguments.run / "knee.jsonl"
+    if not out.exists():
+        out.write_text(json.dumps(about) + "\n", encoding="utf-8")
+    if read(out)[0] != about:
+        raise SystemExit(f"{out} is of another comparison ({read(out)[0]}); choose another --out.")
+
+    def train(item: tuple[str, int]) -> None:
+        name, seed = item
+        network = networks(arguments.run, task, seed)[name]
+        began, cpu = time.monotonic(), time.process_time()
+        training = Training(network, task, recipe, seed=seed, validation=watched)
+        while not training.done:
+            event = training.advance()
+        row = {
+            "network": name,
+            "seed": seed,
+            "params": params(network),
+            "flops": flops(network, (task.in_channels, *task.image_size)),
+            "test_accuracy": evaluate(network, task.test, task).accuracy,
+            "train_loss": event["train_loss"],
+            "seconds": round(time.monotonic() - began, 1),
+            "cpu_seconds": round(time.process_time() - cpu, 1),
+        }
+        print(row, flush=True)
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    finished = {(row["network"], row["seed"]) for row in read(out)[1:]}
+    left = [(name, seed) for name in NAMES for seed in range(arguments.seeds) if (name, seed) not in finished]
+    parallel_map(train, left)
+    for name in NAMES:
+        rows = [row for row in read(out)[1:] if row["network"] == name]
+        values = [row["test_accuracy"] for row in rows]
         spread = statistics.stdev(values) if len(values) > 1 else float("nan")
         print(
             f"{name:14} {rows[0]['params']:9,} parameters {rows[0]['flops'] / 1e6:7.1f} MFLOPs  "
             f"{statistics.mean(values):.2f} +- {spread:.2f} % over {len(values)} seeds"
         )
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    """What is compared, then a row for each training."""
+    return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,15 @@ def factory(partial, seed):
     return Supernet(SPACE, SIZE, num_classes=4, seed=seed, partial=partial)
 
 
-def search(relaxation=None, stages=(Stage(epochs=2),), seed=0, budget=None, objectives=(CrossEntropy(),), **descent):
+def search(
+    relaxation=None,
+    stages=(Stage(epochs=2),),
+    seed=0,
+    budget=None,
+    objectives=(CrossEntropy(),),
+    chunk=20,
+    **descent,
+):
     checker = (budget or Budget()).bind(SPACE, NetworkConfig(channels=4), input_shape=(3, 8, 8), threads=1)
     return BilevelDescent(
         SPACE,
@@ -46,6 +54,7 @@ def search(relaxation=None, stages=(Stage(epochs=2),), seed=0, budget=None, obje
         objectives=objectives,
         budget=checker,
         seed=seed,
+        chunk=chunk,
     )
 
 

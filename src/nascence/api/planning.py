@@ -80,7 +80,7 @@ def plan(
 def _cost(model: CostModel, name: str, ends: tuple[float, float] | None, together: Survey) -> dict[str, Any]:
     """``ends``: the smallest and the largest value, None where all that is known of them is the draws'."""
     cost = next(cost for cost in (COSTS.get(known) for known in COSTS.names()) if cost.key == name)
-    known = together if name in together.values else survey(model, [name], least=3)
+    known = together if name in together.values else survey(model, [name], seconds=0.5, least=3)
     values = known.values[name]
     drawn = f"of {known.count:,} random"
     low, high = ends or (float(values.min()), float(values.max()))

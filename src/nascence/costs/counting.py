@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from nascence.costs.shapes import Shapes
 
@@ -29,9 +30,24 @@ def flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 def count_on_meta(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     """:func:`flops` of a module that lives on the ``meta`` device already; leaves it in evaluation mode."""
     module.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, Shapes():
+    with _Counter() as counter:
         module(torch.empty(1, *input_shape, device="meta"))
-    return counter.get_total_flops()
+    return counter.total
+
+
+class _Counter(Shapes):
+    """Adds up PyTorch's own formulas of all operators that have one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_dispatch__(function, types, args, kwargs)
+        formula = flop_registry.get(function.overloadpacket)
+        if formula is not None:
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 __all__ = ["count_on_meta", "flops", "params"]

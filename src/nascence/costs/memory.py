@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nascence.costs.shapes import Shapes
@@ -43,7 +42,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[list[tuple[i
     own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
     recorder = _Recorder(own)
     x = torch.empty(1, *input_shape, device="meta")
-    with torch.no_grad(), Shapes(), recorder:
+    with recorder:
         recorder.note([x])
         recorder.note(tree_leaves(module(x)))
     return recorder.touched, recorder.sizes
@@ -64,7 +63,7 @@ def peak_bytes(touched: list[tuple[int, ...]], sizes: dict[int, int]) -> int:
     return peak
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(Shapes):
     """Notes which storages every operator touches; keeps all of them, so that none is taken for another."""
 
     def __init__(self, ignored: set[int]) -> None:
@@ -75,7 +74,7 @@ class _Recorder(TorchDispatchMode):
         self._kept: list[Tensor] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = function(*args, **(kwargs or {}))
+        result = super().__torch_dispatch__(function, types, args, kwargs)
         # normalisation also returns statistics, which only a backward pass would read
         made = result[0] if "batch_norm" in function.name() and isinstance(result, tuple) else result
         self.note([*tree_leaves((args, kwargs)), *tree_leaves(made)])

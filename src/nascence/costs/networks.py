@@ -69,11 +69,13 @@ class Networks:
         return self.space.pieces(one, self.network, self.input_shape, self.num_classes) is not None
 
     def _piece(self, piece: Piece) -> dict[str, int]:
-        if piece not in self._pieces:
+        known = self._pieces.get(piece)
+        if known is None:
             with torch.device("meta"):
                 module = piece.build()
-            self._pieces[piece] = {"params": params(module), "flops": count_on_meta(module, piece.input_shape)}
-        return self._pieces[piece]
+            known = {"params": params(module), "flops": count_on_meta(module, piece.input_shape)}
+            self._pieces[piece] = known
+        return known
 
     def _piece_ms(self, piece: Piece) -> float:
         if piece not in self._latencies:

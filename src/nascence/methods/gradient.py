@@ -43,7 +43,7 @@ LAPTOP_DARTS: dict[str, Any] = {**LAPTOP, "epochs": 20, "warmup_epochs": 13}
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientMethod(Method):
+class GradientMethod(Descent, Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
 
     ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
@@ -69,18 +69,6 @@ class GradientMethod(Method):
     """
 
     epochs: int = 50
-    batch_size: int = 64
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 3e-4
-    clip_norm: float = 5.0
-    architecture_learning_rate: float = 3e-4
-    architecture_betas: tuple[float, float] = (0.5, 0.999)
-    architecture_weight_decay: float = 1e-3
-    order: Literal[1, 2] = 1
-    first: Literal["architecture", "weights"] = "architecture"
     warmup_epochs: int = 0
     stages: tuple[str, ...] = ()
     partial_channels: int = 1
@@ -93,14 +81,6 @@ class GradientMethod(Method):
     size: Literal["search", "search-small"] = "search"
     channels: int | None = None
     depth: int | None = None
-    train_images: int | None = None
-    valid_images: int | None = None
-    image_size: int | None = None
-    check_images: int = 512
-    channels_last: bool = False
-    bf16: bool = False
-    compile: bool = False
-    device: Literal["cpu", "cuda"] = "cpu"
 
     def __post_init__(self) -> None:
         at_least(1, epochs=self.epochs, partial_channels=self.partial_channels, channels=self.channels)
@@ -185,7 +165,7 @@ class GradientMethod(Method):
             relaxation,
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),
-            descent=Descent(**{name: getattr(self, name) for name in _SHARED}),
+            descent=Descent(**{name: getattr(self, name) for name in Descent.__dataclass_fields__}),
             objectives=self.objectives(),
             weight_objectives=self.weight_objectives(),
             budget=problem.budget,
@@ -211,7 +191,5 @@ class GradientMethod(Method):
                 )
         return operations
 
-
-_SHARED = [name for name in Descent.__dataclass_fields__ if name in GradientMethod.__dataclass_fields__]
 
 __all__ = ["LAPTOP", "LAPTOP_DARTS", "GradientMethod"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class NormConfig:
+class NormConfig(NamedTuple):  # of which plans hash hundreds of thousands
     """Flags of batch normalisation: learnable scale and shift; running statistics."""
 
     affine: bool = True

@@ -54,7 +54,7 @@ class _Chunk:
 class BilevelDescent(Strategy):
     """Descends on weights and architecture in turn, one batch each, through ``stages``; then derives the architecture.
 
-    One :meth:`advance` is a few steps of one epoch (``descent.chunk``); the last one of an epoch also looks at the
+    One :meth:`advance` is up to ``chunk`` steps of one epoch; the last one of an epoch also looks at the
     architecture. Batches, samples and weights follow from ``seed`` and the number of the step: a resumed search is the
     same to the bit. Steps of the architecture train no weights, and steps of the weights no architecture. Inside
     :meth:`advance` a loss that is not finite raises :class:`NascenceError`.
@@ -79,8 +79,9 @@ class BilevelDescent(Strategy):
         transform: GradientTransform | None = None,
         budget: BudgetChecker,
         seed: int,
+        chunk: int = 20,
     ) -> None:
-        self.transform = transform
+        self.transform, self.chunk = transform, chunk
         self.space, self.task, self.relaxation, self.factory = space, task, relaxation, supernet
         self.stages, self.descent, self.budget, self.seed = tuple(stages), descent, budget, seed
         self.objectives, self.weight_objectives = tuple(objectives), tuple(weight_objectives)
@@ -110,8 +111,8 @@ class BilevelDescent(Strategy):
         for epoch in timetable(self.stages):
             single = epoch.stage.level == "single" and not epoch.moment.frozen
             steps = len(self._batches["both" if single else "weights"])
-            for first in range(0, steps, self.descent.chunk):
-                plan.append(_Chunk(epoch, first, min(first + self.descent.chunk, steps), steps))
+            for first in range(0, steps, self.chunk):
+                plan.append(_Chunk(epoch, first, min(first + self.chunk, steps), steps))
         return plan
 
     # Parts that begin with a stage ---------------------------------------------------------------------------------
@@ -491,6 +492,7 @@ class BilevelDescent(Strategy):
             "relaxation": kind,
             "parameters": self._parameters,
             "seed": self.seed,
+            "chunk": self.chunk,
         } | {name: value for name, value in descent.items() if name not in ("device",)}
 
 

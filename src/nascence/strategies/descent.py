@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """How weights and architecture are moved; the method's settings of these names say the same.
+    """How weights and architecture are moved, and what sees the images; settings of every gradient method.
 
     Weights: SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
     ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
@@ -34,11 +33,10 @@ class Descent:
     valid_images: int | None = None
     image_size: int | None = None
     check_images: int = 512
-    chunk: int = 20
     channels_last: bool = False
     bf16: bool = False
     compile: bool = False
-    device: str = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 __all__ = ["Descent"]
