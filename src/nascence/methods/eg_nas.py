@@ -81,6 +81,7 @@ class EGNAS(Method):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "laptop": {
+            "complexities": (0.0, 0.3, 1.0, 5.0),  # in so few steps smaller ones make no difference
             "epochs": 5,
             "warmup_epochs": 1,
             "batch_size": 32,
