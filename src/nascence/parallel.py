@@ -36,9 +36,8 @@ def parallel_map(
 
     A process takes the next item when it is done with one, so that long and short ones may be mixed; with ``size`` the
     next largest, so that no long one is left to the end, where all wait for it. Results are pickled; ``function`` and
-    the items are inherited. Where processes cannot be forked, or only one is needed, everything runs
-    here, on one thread. Raises what ``function`` raises, and :class:`NascenceError` when a
-    process is killed.
+    the items are inherited. Where processes cannot be forked, or only one is needed, everything runs here, on one
+    thread. Raises what ``function`` raises, and :class:`NascenceError` when a process is killed.
     """
     threads = torch.get_num_threads()
     workers = min(threads, len(items))

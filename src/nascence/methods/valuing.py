@@ -108,7 +108,10 @@ def by_training(
             f"A batch of {config.batch_size} needs as many images, but the short trainings have {len(own.train)} of "
             f"'{task.name}'; let more images take part, or choose a smaller batch."
         )
-    text = f"wrong answers on {len(held_out):,} held-out training images after {epochs} epochs on {len(own.train):,}."
+    text = (
+        f"wrong answers on {len(held_out):,} held-out training images after {epochs} epoch{'s' * (epochs != 1)} on "
+        f"{len(own.train):,}."
+    )
     network = replace(network, auxiliary=False)
     value = partial(_trained_error, space, own, network, config, seed)
     networks = Networks(space, network, (task.in_channels, *task.image_size), task.num_classes)
