@@ -66,7 +66,7 @@ def plan(
         timed = measure or table is not None or max_latency_ms is not None
         names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
         ranges = {name: model.range(name) for name in names if name != "memory_mib"}
-        together = survey(model, list(ranges))  # after the ranges: it draws more in its second when parts are known
+        together = survey(model, list(ranges))  # after the ranges: it draws more in its time when parts are known
         costs = [_cost(model, name, ranges.get(name), together) for name in names]
         told = _budget(checker, together) if budget else None
         search: dict[str, Any] | None = None
@@ -80,7 +80,7 @@ def plan(
 def _cost(model: CostModel, name: str, ends: tuple[float, float] | None, together: Survey) -> dict[str, Any]:
     """``ends``: the smallest and the largest value, None where all that is known of them is the draws'."""
     cost = next(cost for cost in (COSTS.get(known) for known in COSTS.names()) if cost.key == name)
-    known = together if name in together.values else survey(model, [name], seconds=0.5, least=3)
+    known = together if name in together.values else survey(model, [name], least=3)
     values = known.values[name]
     drawn = f"of {known.count:,} random"
     low, high = ends or (float(values.min()), float(values.max()))

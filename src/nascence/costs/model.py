@@ -24,7 +24,7 @@ from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, Space
 
 COST_NAMES = ("params", "flops", "memory_mib", "latency_ms")
-_DESCENTS = 3
+_DESCENTS = 2
 Floats = NDArray[np.float64]
 
 

@@ -31,7 +31,7 @@ class Networks:
     threads: int | None = None
     latency_table: LatencyTable | None = None
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
-    _pieces: dict[Piece, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
+    _pieces: dict[Piece, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _latencies: dict[Piece, float] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self, architecture: Architecture) -> nn.Module:
@@ -51,8 +51,9 @@ class Networks:
                 known[name] = sum(self._piece_ms(piece) for piece in pieces)
                 return known[name]
             if name != "memory_mib" and pieces is not None:
-                counts = [self._piece(piece) for piece in pieces]
-                known |= {cost: float(sum(count[cost] for count in counts)) for cost in ("params", "flops")}
+                counted = self._pieces.get
+                counts = [counted(piece) or self._count_piece(piece) for piece in pieces]
+                known["params"], known["flops"] = (float(sum(column)) for column in zip(*counts, strict=True))
                 return known[name]
             with torch.device("meta"):
                 module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
@@ -68,14 +69,12 @@ class Networks:
         one = reference(self.space)
         return self.space.pieces(one, self.network, self.input_shape, self.num_classes) is not None
 
-    def _piece(self, piece: Piece) -> dict[str, int]:
-        known = self._pieces.get(piece)
-        if known is None:
-            with torch.device("meta"):
-                module = piece.build()
-            known = {"params": params(module), "flops": count_on_meta(module, piece.input_shape)}
-            self._pieces[piece] = known
-        return known
+    def _count_piece(self, piece: Piece) -> tuple[int, int]:
+        """Its parameters and FLOPs, kept."""
+        with torch.device("meta"):
+            module = piece.build()
+        self._pieces[piece] = params(module), count_on_meta(module, piece.input_shape)
+        return self._pieces[piece]
 
     def _piece_ms(self, piece: Piece) -> float:
         if piece not in self._latencies:

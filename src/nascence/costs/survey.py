@@ -42,7 +42,7 @@ class Survey:
         return float(np.logical_and.reduce(within).mean()) if within else 1.0
 
 
-def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: float = 1.0, least: int = 10) -> Survey:
+def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: float = 0.5, least: int = 10) -> Survey:
     """All architectures where their costs add up and they are at most :data:`ALL`, else :data:`DRAWS` draws; where
     costs do not add up, as many draws as can be counted in ``seconds``, but at least ``least``."""
     if not all(model.adds_up(name) for name in names):
