@@ -40,7 +40,7 @@ def test_from_short_training_to_a_front(digits):
     strategy = finished(method, problem(digits))
     front = strategy.front()
     assert [objective.name for objective in front.objectives] == ["error", "params"]
-    assert "held-out training images after 1 epochs" in front.objectives[0].description
+    assert "held-out training images after 1 epoch on" in front.objectives[0].description
     assert all(0 <= error <= 100 for error, _ in front.values)
     errors = [one.values[0] for one in strategy.archive]
     assert len(strategy.archive) == 8
