@@ -37,8 +37,7 @@ class DrNAS(GradientMethod):
             "final_learning_rate": 0.0,
             "architecture_learning_rate": 6e-4,
         },
-        # what is drawn puts noise on weights and gradients: longer alone, and larger steps out of the noise
-        "laptop": {**LAPTOP, "epochs": 52, "warmup_epochs": 40, "architecture_learning_rate": 0.01},
+        "laptop": LAPTOP,
         "laptop-darts": LAPTOP_DARTS,
     }
 
