@@ -43,7 +43,7 @@ def cached_array(files: Sequence[Path], settings: str, compute: Callable[[], np.
     stamp = repr((_VERSION, [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]))
     target = cache_folder() / "decoded" / f"{key}.npy"
     try:
-        with target.open("rb") as file:  # two arrays, one behind the other: read in half the time of an archive
+        with target.open("rb") as file:  # two arrays, one behind the other: quicker to read than an archive
             if str(np.load(file)) == stamp:
                 return np.load(file)
     except (OSError, *DAMAGED_ARCHIVE):
