@@ -221,7 +221,17 @@ class TestBadInput:
 
     @pytest.mark.parametrize(
         "name",
-        ["epochs", "batch_size", "partial_channels", "channels", "depth", "train_images", "valid_images", "image_size"],
+        [
+            "epochs",
+            "batch_size",
+            "partial_channels",
+            "channels",
+            "depth",
+            "train_images",
+            "valid_images",
+            "epoch_images",
+            "image_size",
+        ],
     )
     def test_settings_out_of_range(self, name):
         with pytest.raises(SettingError, match=f"setting {name} must be at least"):

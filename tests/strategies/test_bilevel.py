@@ -125,6 +125,44 @@ def test_neither_step_moves_the_others_parameters(monkeypatch):
     assert moved == [(name, name == "_step_weights", name == "_step_architecture") for name in steps]
 
 
+def seen_images(strategy, monkeypatch):
+    """Lists that fill with the pixels of the images behind every batch, by name of the batches."""
+    seen = {name: [] for name in strategy._batches}
+    for name, batches in strategy._batches.items():
+        monkeypatch.setattr(batches, "images", Recorded(batches.images, seen[name]))
+    return seen
+
+
+class Recorded:
+    def __init__(self, images, seen):
+        self.inner, self.seen = images, seen
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, at):
+        self.seen.append(at.tolist())
+        return self.inner[at]
+
+
+def test_an_epoch_of_some_images_goes_on_with_the_others(monkeypatch):
+    """Two epochs of half the images see each image of either half once, as one whole pass does."""
+    strategy = search(stages=(Stage(epochs=2),), epoch_images=16)
+    assert [(each.epoch.moment.epoch, each.steps) for each in strategy._plan] == [(0, 2), (1, 2)]
+    seen = seen_images(strategy, monkeypatch)
+    finish(strategy)
+    for name in ("weights", "architecture"):
+        assert len(seen[name]) == 4
+        assert sorted(sum(seen[name], [])) == list(range(32))
+
+
+def test_an_epoch_is_at_most_one_pass_and_has_a_step_or_more():
+    assert [each.steps for each in search(epoch_images=1000)._plan] == [4, 4]
+    assert [each.steps for each in search(epoch_images=1)._plan] == [1, 1]
+    both = search(epoch_images=16, stages=(Stage(epochs=2, level="single"),))
+    assert [each.steps for each in both._plan] == [4, 4]
+
+
 def test_the_weights_may_go_first(monkeypatch):
     order = []
     strategy = search(first="weights")

@@ -12,7 +12,7 @@ from nascence.errors import BudgetError, SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies import Front, Objective
-from nascence.strategies.nsga2 import NSGA2
+from nascence.strategies.nsga2 import NSGA2, evenly_spread
 from nascence.strategies.pareto import hypervolume, non_dominated
 from nascence.strategies.sampling import draw_within
 from nascence.testing import AdditiveObjective, toy_space
@@ -57,6 +57,54 @@ def test_steps_generations_and_events():
     best = [event["best_gain"] for event in events]
     assert best == sorted(best), "the front never gets worse"
     assert set(everything[0]) == {"architecture", "gain", "params"}
+
+
+class TestSpread:
+    def first_generation(self, **settings):
+        strategy = evolution(generations=0, at_once=8, **settings)
+        run(strategy)
+        return strategy, [one.architecture for one in strategy.archive]
+
+    def test_the_first_generation_covers_the_costs(self):
+        strategy = evolution()
+        params = strategy.budget.model.params
+        logs = {}
+        for name, spread in (("random", None), ("spread", params)):
+            costs = [params(one) for one in self.first_generation(spread=spread)[1]]
+            assert len(costs) == len(set(costs)) == 8
+            logs[name] = np.sort(np.log(costs))
+        assert logs["spread"].min() <= logs["random"].min(), "the same draws and more"
+        assert logs["spread"].max() > logs["random"].max()
+        assert np.diff(logs["spread"]).std() < np.diff(logs["random"]).std()
+
+    def test_what_was_not_chosen_may_come_again(self):
+        strategy, chosen = self.first_generation(spread=lambda one: 1.0 + one.answers.count("skip_connect"))
+        assert strategy._known == {NB201.canonical(one) for one in chosen}
+
+    def test_it_resumes_exactly(self):
+        def cost(one):
+            return 1.0 + one.answers.count("skip_connect")
+
+        whole = evolution(spread=cost)
+        run(whole)
+        begun, rest = evolution(spread=cost), evolution(spread=cost)
+        for _ in range(4):
+            begun.advance()
+        rest.load_state_dict(begun.state_dict())
+        run(rest)
+        assert rest.archive == whole.archive
+
+    @pytest.mark.parametrize(
+        ("values", "count", "chosen"),
+        [
+            ([5.0, 1.0, 3.0, 2.0, 4.0], 3, [1, 2, 0]),
+            ([0.0, 10.0, 0.1, 0.2], 3, [0, 3, 1]),
+            ([2.0, 1.0], 5, [1, 0]),
+            ([7.0, 7.0, 7.0], 2, [0, 1]),
+        ],
+    )
+    def test_evenly_spread(self, values, count, chosen):
+        assert evenly_spread(np.array(values), count) == chosen
 
 
 def test_the_front_is_of_everything_and_its_knee_is_derived():

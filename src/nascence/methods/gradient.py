@@ -27,16 +27,16 @@ from nascence.supernets.sharing import Sharing
 
 LAPTOP: dict[str, Any] = {
     "size": "search-small",
-    "epochs": 34,
-    "warmup_epochs": 24,
+    "epochs": 40,
+    "warmup_epochs": 25,
+    "epoch_images": 5000,
     "architecture_learning_rate": 3e-3,
-    "train_images": 5000,
-    "valid_images": 5000,
     "image_size": 16,
 }
-"""What an ordinary computer finishes in minutes: a smaller network, fewer and smaller images, fewer epochs; weights are
-trained alone first, as long as it takes until convolutions have something to give, and then the architecture takes
-larger steps, since there are fewer of them."""
+"""What an ordinary computer finishes in minutes: a smaller network, smaller images and few steps, but all the images
+(passes over fewer of them teach the weights those by heart, and what has no weights then looks better than it is);
+weights are trained alone first, as long as it takes until convolutions have something to give, and then the
+architecture takes larger steps, since there are fewer of them."""
 
 LAPTOP_DARTS: dict[str, Any] = {**LAPTOP, "epochs": 20, "warmup_epochs": 13}
 """The same for the space ``darts``, whose steps take five times as long."""
@@ -62,8 +62,9 @@ class GradientMethod(Descent, Method):
     differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take no
     part, separated by commas. ``size``: of the supernet, by its name in the space. ``channels``, ``depth``: other ones
     than that size has. ``train_images``, ``valid_images``: of the halves for weights and architecture, none for all.
-    ``image_size``: larger images are averaged down to it. ``check_images``: validation images on which supernet and
-    derived architecture are compared after each epoch, 0 for none. ``channels_last``: memory layout of images and
+    ``epoch_images``: an epoch ends after so many of each half, and the next one goes on with the others; none for whole
+    passes. ``image_size``: larger images are averaged down to it. ``check_images``: validation images on which supernet
+    and derived architecture are compared after each epoch, 0 for none. ``channels_last``: memory layout of images and
     features. ``bf16``: networks compute in bfloat16 where that is safe. ``compile``: by torch.compile, which takes
     minutes before the first step. ``device``: cpu, or cuda.
     """
@@ -86,6 +87,7 @@ class GradientMethod(Descent, Method):
         at_least(1, epochs=self.epochs, partial_channels=self.partial_channels, channels=self.channels)
         at_least(1, depth=self.depth, image_size=self.image_size)
         at_least(2, batch_size=self.batch_size, train_images=self.train_images, valid_images=self.valid_images)
+        at_least(1, epoch_images=self.epoch_images)
         at_least(0, learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
         at_least(0, momentum=self.momentum, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
         at_least(0, architecture_learning_rate=self.architecture_learning_rate, warmup_epochs=self.warmup_epochs)

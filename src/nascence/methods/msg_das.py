@@ -41,7 +41,7 @@ class MSGDAS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "paper-darts": {"epochs": 50},
-        "laptop": {**LAPTOP, "epochs": 45, "warmup_epochs": 35, "exclude": "none"},
+        "laptop": {**LAPTOP, "epochs": 50, "warmup_epochs": 35, "exclude": "none"},
         "laptop-darts": {**LAPTOP_DARTS, "exclude": "none"},
     }
 

@@ -110,10 +110,17 @@ class BilevelDescent(Strategy):
         plan = []
         for epoch in timetable(self.stages):
             single = epoch.stage.level == "single" and not epoch.moment.frozen
-            steps = len(self._batches["both" if single else "weights"])
+            steps = self._steps_of_epoch("both" if single else "weights")
             for first in range(0, steps, self.chunk):
                 plan.append(_Chunk(epoch, first, min(first + self.chunk, steps), steps))
         return plan
+
+    def _steps_of_epoch(self, name: str) -> int:
+        one_pass, images = len(self._batches[name]), self.descent.epoch_images
+        if images is None:
+            return one_pass
+        halves = 2 if name == "both" else 1
+        return min(one_pass, max(1, round(halves * images / self.descent.batch_size)))
 
     # Parts that begin with a stage ---------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ class Descent:
     ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
     ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
     through one step of the weights; ``first``: whose step comes first. ``train_images``, ``valid_images``: how many of
-    each half are used, None for all.
+    each half are used, None for all. ``epoch_images``: an epoch ends after so many of each half, and the next one goes
+    on with the others; None for whole passes.
     """
 
     batch_size: int = 64
@@ -31,6 +32,7 @@ class Descent:
     first: Literal["architecture", "weights"] = "architecture"
     train_images: int | None = None
     valid_images: int | None = None
+    epoch_images: int | None = None
     image_size: int | None = None
     check_images: int = 512
     channels_last: bool = False

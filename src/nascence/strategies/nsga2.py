@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
@@ -23,7 +24,11 @@ from nascence.strategies.sampling import draw_within
 Evaluate = Callable[[Sequence[Architecture]], Sequence[Sequence[float]]]
 """The values of some architectures, per architecture one per objective, whether small or large is better."""
 
+Cost = Callable[[Architecture], float]
+"""Something positive that is known of an architecture at no price, such as its number of parameters."""
+
 _TRIES = 10
+_SAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class NSGA2(Strategy):
     One step values up to ``at_once`` architectures; ``evaluate`` may do so in parallel. Whatever the budget forbids is
     counted but not valued; what has a value that is not finite loses to everything. All randomness
     follows from ``seed`` and the generation's number. ``mutation``: the chance of every choice to change, None for one
-    choice in the mean.
+    choice in the mean. The first generation is random; with ``spread`` it is chosen from ten times as many random
+    architectures, evenly between the least and the largest logarithm of that cost, since random ones of large spaces
+    crowd where most architectures are, which is seldom where the front is.
 
     Raises :class:`SettingError` on numbers out of range.
     """
@@ -64,6 +71,7 @@ class NSGA2(Strategy):
         generations: int = 20,
         crossover: float = 0.9,
         mutation: float | None = None,
+        spread: Cost | None = None,
         at_once: int = 1,
         seed: int = 0,
     ) -> None:
@@ -79,7 +87,7 @@ class NSGA2(Strategy):
                 raise SettingError(f"The setting {name} must be a chance between 0 and 1, not {chance}.")
         self.space, self.evaluate, self.objectives, self.budget = space, evaluate, tuple(objectives), budget
         self.population, self.generations, self.at_once, self.seed = population, generations, at_once, seed
-        self.crossover = crossover
+        self.crossover, self.spread = crossover, spread
         open_choices = sum(len(choice.options) > 1 for choice in space.choices)
         self.mutation = 1 / max(open_choices, 1) if mutation is None else mutation
         self.total_steps = (generations + 1) * self._slots
@@ -162,14 +170,20 @@ class NSGA2(Strategy):
 
     def _sampled(self) -> list[Architecture]:
         random = generator(self.seed, "nsga2", "sample")
+        wanted = self.population if self.spread is None else _SAMPLES * self.population
         found: list[Architecture] = []
-        for _ in range(_TRIES * self.population):
+        for _ in range(_TRIES * wanted):
             architecture, _, _ = draw_within(self.space, self.budget, random)
             if self._is_new(architecture):
                 found.append(architecture)
-            if len(found) == self.population:
+            if len(found) == wanted:
                 break
-        return found
+        if self.spread is None:
+            return found
+        costs_N = np.array([self.spread(architecture) for architecture in found])
+        chosen = [found[at] for at in evenly_spread(np.log(costs_N), self.population)]
+        self._known = {self.space.canonical(architecture) for architecture in chosen}  # the others may come again
+        return chosen
 
     def _children(self, generation: int) -> list[Architecture]:
         random = generator(self.seed, "nsga2", "children", generation)
@@ -269,4 +283,16 @@ class NSGA2(Strategy):
         return {**described, **dict(zip(names, one.values, strict=True))}
 
 
-__all__ = ["NSGA2", "Evaluate"]
+def evenly_spread(values_N: NDArray[np.float64], count: int) -> list[int]:
+    """Positions of ``count`` of the values (all, where there are fewer), from the least to the largest: each is the
+    nearest that is left to one of ``count`` marks at equal distances."""
+    left_N = np.ones(len(values_N), dtype=bool)
+    chosen = []
+    for mark in np.linspace(values_N.min(), values_N.max(), min(count, len(values_N))):
+        at = int(np.where(left_N, np.abs(values_N - mark), np.inf).argmin())
+        left_N[at] = False
+        chosen.append(at)
+    return sorted(chosen, key=lambda at: float(values_N[at]))
+
+
+__all__ = ["NSGA2", "Cost", "Evaluate", "evenly_spread"]
