@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nascence.runs import RunDirectory
+from nascence.cli.output import human
+from nascence.cli.search import show_front
+from nascence.runs import RunDirectory, files
 
 TOY = ("search", "--method", "toy", "--channels", 2, "--depth", 1)
 
@@ -247,3 +249,18 @@ def test_a_front_is_shown_and_picked_from(nascence_command: Any) -> None:
     assert "there is params from" in refused.err
     assert nascence_command("report", "f").code == 0
     assert "The front</h2>" in Path("f/report.html").read_text()
+
+
+def test_architectures_of_whole_networks_are_cut_in_the_table(tmp_path: Path, capsys: Any) -> None:
+    def shown(architecture: str) -> str:
+        row = {"index": 0, "values": {"error": 1.0}, "params": 10, "flops": 20, "architecture": architecture}
+        objective = {"name": "error", "unit": "%", "description": "wrong answers"}
+        files.write_json(tmp_path / "front.json", {"objectives": [objective], "knee": 0, "front": [row]})
+        show_front(human(False), tmp_path)
+        return "".join(capsys.readouterr().out.split())
+
+    assert "a" * 120 in shown("a" * 120)
+    long = shown("a" * 121)
+    assert "a" * 119 + "\u2026" in long
+    assert "a" * 120 not in long
+    assert "wholein" + "".join(str(tmp_path / "front.json").split()) in long

@@ -153,7 +153,7 @@ def test_an_epoch_of_some_images_goes_on_with_the_others(monkeypatch):
     finish(strategy)
     for name in ("weights", "architecture"):
         assert len(seen[name]) == 4
-        assert sorted(sum(seen[name], [])) == list(range(32))
+        assert sorted(at for batch in seen[name] for at in batch) == list(range(32))
 
 
 def test_an_epoch_is_at_most_one_pass_and_has_a_step_or_more():

@@ -14,6 +14,8 @@ from nascence.cli.output import table as show_table
 from nascence.runs import files
 from nascence.runs.progress import duration
 
+_LONGEST = 120  # characters of an architecture in a table; those of cells fit, those of whole networks do not
+
 
 def command(
     method: options.Method = "te-nas",
@@ -110,7 +112,7 @@ def show_front(console: Any, path: Path) -> None:
             *(_shown(row["values"][one["name"]]) for one in objectives),
             *(count(row[name]) for name in sizes),
             "knee" if row["index"] == front["knee"] else "",
-            row["architecture"],
+            _cut(row["architecture"]),
         ]
         for row in front["front"]
     ]
@@ -118,6 +120,12 @@ def show_front(console: Any, path: Path) -> None:
     show_table(console, ("index", *heads, *sizes, "", "architecture"), rows)
     for one in objectives:
         console.print(f"  {one['name']}: {one['description']}", markup=False)
+    if any(len(row["architecture"]) > _LONGEST for row in front["front"]):
+        console.print(f"  architecture: whole in {path / 'front.json'}", markup=False)
+
+
+def _cut(architecture: str) -> str:
+    return architecture if len(architecture) <= _LONGEST else architecture[: _LONGEST - 1] + "…"
 
 
 def _shown(value: float) -> str:

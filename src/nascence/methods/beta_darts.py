@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
 from nascence.spaces import CellSpace
 from nascence.supernets.relaxations import Relaxation, Softmax
 
@@ -22,7 +22,7 @@ class BetaDARTS(GradientMethod):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "paper-darts": {"epochs": 50, "beta_decay": 25.0},
-        "laptop": {**LAPTOP, "beta_decay": 5.0},
+        "laptop": {**LAPTOP_5000, "beta_decay": 5.0},
         "laptop-darts": {**LAPTOP_DARTS, "beta_decay": 5.0},
     }
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, final
 
 from nascence.errors import SettingError
 from nascence.methods.base import at_least
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
 from nascence.schedules import Exponential
 from nascence.spaces import CellSpace
 from nascence.strategies.stages import Stage
@@ -32,7 +32,7 @@ class DOTS(GradientMethod):
     paper: ClassVar[str] = "arXiv 2010.00969"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "laptop": {**LAPTOP, "epochs": 50, "phases": (24, 8, 10, 8), "warmup_epochs": 0},
+        "laptop": {**LAPTOP_5000, "epochs": 50, "phases": (24, 8, 10, 8), "warmup_epochs": 0},
         "laptop-darts": {**LAPTOP_DARTS, "epochs": 28, "phases": (12, 5, 6, 5), "warmup_epochs": 0},
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, final
 
 import torch
@@ -25,7 +25,7 @@ from nascence.strategies.architecture_gradient import GradientTransform
 from nascence.strategies.base import Strategy
 from nascence.strategies.collapse import Health, examine
 from nascence.strategies.descent import Descent
-from nascence.strategies.stages import Epoch, Stage, timetable
+from nascence.strategies.stages import Epoch, Stage, chunked, timetable
 from nascence.strategies.unrolled import unrolled_gradient
 from nascence.supernets import MixingWeights, Supernet
 from nascence.supernets.fused import use_quick_gradients
@@ -37,17 +37,6 @@ from nascence.tasks.cycling import CyclingBatches
 
 SupernetFactory = Callable[[int, int], Supernet]
 """(K of partial channels, seed) -> a supernet."""
-
-
-@final
-@dataclass(frozen=True)
-class _Chunk:
-    """Steps ``first`` up to ``last`` of an epoch of ``steps``: one :meth:`BilevelDescent.advance`."""
-
-    epoch: Epoch
-    first: int
-    last: int
-    steps: int
 
 
 @final
@@ -95,7 +84,7 @@ class BilevelDescent(Strategy):
             name: CyclingBatches(task, images, *batch, name, descent.image_size)
             for name, images in (("weights", self.train), ("architecture", self.valid), ("both", both))
         }
-        self._plan = self._make_plan()
+        self._plan = chunked(timetable(self.stages), self._steps_of, chunk)
         self.total_steps = len(self._plan)
         self.steps_done = 0
         self.health: Health | None = None
@@ -106,21 +95,11 @@ class BilevelDescent(Strategy):
         relaxation.derive(budget)  # a budget that nothing meets is refused before the search
         self._build(0)
 
-    def _make_plan(self) -> list[_Chunk]:
-        plan = []
-        for epoch in timetable(self.stages):
-            single = epoch.stage.level == "single" and not epoch.moment.frozen
-            steps = self._steps_of_epoch("both" if single else "weights")
-            for first in range(0, steps, self.chunk):
-                plan.append(_Chunk(epoch, first, min(first + self.chunk, steps), steps))
-        return plan
-
-    def _steps_of_epoch(self, name: str) -> int:
-        one_pass, images = len(self._batches[name]), self.descent.epoch_images
+    def _steps_of(self, epoch: Epoch) -> int:
+        one_pass, images = len(self._batches["both" if epoch.joint else "weights"]), self.descent.epoch_images
         if images is None:
             return one_pass
-        halves = 2 if name == "both" else 1
-        return min(one_pass, max(1, round(halves * images / self.descent.batch_size)))
+        return min(one_pass, max(1, round((2 if epoch.joint else 1) * images / self.descent.batch_size)))
 
     # Parts that begin with a stage ---------------------------------------------------------------------------------
 
@@ -226,7 +205,7 @@ class BilevelDescent(Strategy):
     def _step(self, epoch: Epoch, step: int, steps: int) -> None:
         moment, number = epoch.moment, epoch.moment.epoch * steps + step
         self.supernet.prepare(moment, self._draw(moment, step, "supernet"))
-        if epoch.stage.level == "single" and not moment.frozen:
+        if epoch.joint:
             self._step_both(*self._batch("both", number), moment, step)
             return
         train = self._batch("weights", number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -66,6 +66,22 @@ class Epoch:
     cosine_at: int
     cosine_of: int
 
+    @property
+    def joint(self) -> bool:
+        """Whether weights and architecture take their steps together, on all images."""
+        return self.stage.level == "single" and not self.moment.frozen
+
+
+@final
+@dataclass(frozen=True)
+class Chunk:
+    """Steps ``first`` up to ``last`` of an epoch of ``steps``."""
+
+    epoch: Epoch
+    first: int
+    last: int
+    steps: int
+
 
 def timetable(stages: Sequence[Stage]) -> list[Epoch]:
     """Every epoch of a search in ``stages``."""
@@ -86,4 +102,14 @@ def timetable(stages: Sequence[Stage]) -> list[Epoch]:
     return epochs
 
 
-__all__ = ["Epoch", "Stage", "parse_stages", "timetable"]
+def chunked(epochs: Sequence[Epoch], steps_of: Callable[[Epoch], int], size: int) -> list[Chunk]:
+    """The steps of all ``epochs``, up to ``size`` in a chunk."""
+    return [
+        Chunk(epoch, first, min(first + size, steps), steps)
+        for epoch in epochs
+        for steps in (steps_of(epoch),)
+        for first in range(0, steps, size)
+    ]
+
+
+__all__ = ["Chunk", "Epoch", "Stage", "chunked", "parse_stages", "timetable"]
