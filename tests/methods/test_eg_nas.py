@@ -28,6 +28,8 @@ TINY = {
     "complexities": (0.0, 3.0),
     "population": 2,
     "generations": 1,
+    "reevaluated": 3,
+    "reevaluation_epochs": 1,
     "value_epochs": 1,
     "value_batch_size": 16,
     "value_images": 40,
@@ -124,8 +126,9 @@ def test_random_stacking_values_as_many_networks(digits, untrained):
     random, evolved = (strategy(digits, blocks="darts", stacking=name) for name in ("random", "nsga2"))
     for search in (random, evolved):
         finish(search)
-    assert random.evolution.generation <= 1
-    assert len(random.evolution.archive) == len(evolved.evolution.archive) == 4
+    random, evolved = (search.evolution.evolution for search in (random, evolved))
+    assert random.generation <= 1
+    assert len(random.archive) == len(evolved.archive) == 4
 
 
 def test_the_gradient_is_a_setting(digits):

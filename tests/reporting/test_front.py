@@ -62,6 +62,16 @@ def test_the_drawing_and_the_table(fabricate: Any) -> None:
     assert drawn.count("<tr>") == 1 + 3
 
 
+def test_where_some_were_valued_again_only_those_are_drawn(fabricate: Any) -> None:
+    path = run(fabricate, ERROR, PARAMS)
+    again = [{"architecture": "11111111", "error": 4.0, "params": 200.0}]
+    with (path / "events.jsonl").open("a") as file:
+        file.write(json.dumps({"reevaluated": again}) + "\n")
+    drawn = front(Contents.read(path))
+    assert drawn.count("<circle") == 3, "nothing of the first values"
+    assert "others of 1" in drawn
+
+
 def test_every_objective_against_the_first(fabricate: Any) -> None:
     drawn = front(Contents.read(run(fabricate, ERROR, PARAMS, LATENCY)))
     assert drawn.count("<svg") == 2

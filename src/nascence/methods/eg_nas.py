@@ -16,7 +16,7 @@ from nascence.costs import Budget
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
-from nascence.methods.valuing import by_cost, by_training, together
+from nascence.methods.valuing import Valuation, by_cost, by_training, together
 from nascence.objectives import Complexity, CrossEntropy, Objective
 from nascence.operations.depthwise import quick_depthwise
 from nascence.schedules import Constant
@@ -30,6 +30,7 @@ from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
 from nascence.strategies.descent import Descent
 from nascence.strategies.nsga2 import NSGA2
+from nascence.strategies.reevaluation import Reevaluated
 from nascence.strategies.stages import Stage
 from nascence.supernets import Supernet
 from nascence.supernets.relaxations import Softmax
@@ -62,11 +63,12 @@ class EGNAS(Method):
     ``searched``, or for an ablation as many ``random`` ones, or those of ``darts`` (its second version).
 
     Second stage: ``stacking``: ``nsga2``, or for an ablation as many ``random`` networks. ``population``,
-    ``generations``: population x (generations + 1) networks are made. ``crossover``: the chance that a network has two
-    parents. ``value_epochs``, ``value_batch_size``, ``value_learning_rate``: of the short training that every network
-    is valued by. ``value_images``: at most so many training images take part in it. ``holdout``: the part of them that
-    the error is measured on. ``value_channels``: a smaller width for it, 16 is full. ``limit``: the largest number of
-    parameters where no --max-params says another one.
+    ``generations``: population x (generations + 1) networks are made. ``reevaluated``, ``reevaluation_epochs``: of
+    so many sizes the best are trained anew for so many epochs, and the front is of these; of 0 sizes: of all networks.
+    ``crossover``: the chance that a network has two parents. ``value_epochs``, ``value_batch_size``,
+    ``value_learning_rate``: of the short training that every network is valued by. ``value_images``: at most so many
+    training images take part in it. ``holdout``: the part of them that the error is measured on. ``value_channels``: a
+    smaller width for it, 16 is full. ``limit``: the largest number of parameters where no --max-params says another.
     """
 
     name: ClassVar[str] = "eg-nas"
@@ -94,7 +96,9 @@ class EGNAS(Method):
             "image_size": 16,
             "check_images": 256,
             "population": 12,  # so that 4 cores share a generation evenly
-            "generations": 13,
+            "generations": 7,
+            "reevaluated": 12,
+            "reevaluation_epochs": 4,
             "value_epochs": 1,  # of many images: for the same time better, and a sharper error, than 4 of few
             "value_batch_size": 64,
             "value_learning_rate": 0.1,
@@ -127,6 +131,8 @@ class EGNAS(Method):
     population: int = 20
     generations: int = 20
     crossover: float = 0.9
+    reevaluated: int = 10
+    reevaluation_epochs: int = 100
     value_epochs: int = 25
     value_batch_size: int = 128
     value_learning_rate: float = 0.025
@@ -141,6 +147,8 @@ class EGNAS(Method):
         at_least(0, warmup_epochs=self.warmup_epochs, generations=self.generations, learning_rate=self.learning_rate)
         at_least(0, final_learning_rate=self.final_learning_rate, check_images=self.check_images)
         at_least(1, reductions=self.reductions, value_epochs=self.value_epochs, limit=self.limit)
+        at_least(0, reevaluated=self.reevaluated)
+        at_least(1, reevaluation_epochs=self.reevaluation_epochs)
         at_least(2, population=self.population, value_batch_size=self.value_batch_size)
         at_least(2, value_images=self.value_images, value_channels=self.value_channels)
         at_least(1e-9, typical_step=self.typical_step, value_learning_rate=self.value_learning_rate)
@@ -167,13 +175,13 @@ class EGNAS(Method):
             self._blocks(problem, space),
             small.evolve,
             evolution_steps=small.steps,
-            evaluations=self.evaluations,
+            valuations=self.evaluations + self.reevaluated * self.reevaluation_epochs / self.value_epochs,
             network_seconds=small.seconds,
         )
 
     @property
     def evaluations(self) -> int:
-        """How many networks are valued, at most."""
+        """How many networks are valued by the shorter training, at most."""
         return self.population * (self.generations + 1)
 
     def _blocks(self, problem: Problem, space: EG) -> BlockSearches | Pool:
@@ -234,6 +242,7 @@ class _Networks:
         self.settings, self.problem, self.space = settings, problem, space
         self.at_once = min(3 * torch.get_num_threads(), self._population)  # long and short ones, so that few wait
         self.steps = (self._generations + 1) * math.ceil(self._population / self.at_once)
+        self.steps += math.ceil(settings.reevaluated / self.at_once)
 
     @property
     def _population(self) -> int:
@@ -245,16 +254,36 @@ class _Networks:
     def _generations(self) -> int:
         return 0 if self.settings.stacking == "random" else self.settings.generations
 
-    def evolve(self, pool: Pool) -> tuple[PooledNetworks, NSGA2]:
-        settings, problem = self.settings, self.problem
+    def evolve(self, pool: Pool) -> tuple[PooledNetworks, Reevaluated]:
+        settings = self.settings
         networks = PooledNetworks(self.space, pool)
         budget = self._budget(networks)
-        small = replace(problem.network, channels=settings.value_channels or problem.network.channels)
-        error = by_training(
+        params, size = by_cost("params", budget.model), partial(budget.model.cost, "params")
+        shorter, longer = (
+            [self._error(networks, epochs), params] for epochs in (settings.value_epochs, settings.reevaluation_epochs)
+        )
+        evolution = NSGA2(
+            networks,
+            together(shorter),
+            [valuation.objective for valuation in shorter],
+            budget=budget,
+            population=self._population,
+            generations=self._generations,
+            crossover=settings.crossover,
+            spread=None if settings.stacking == "random" else size,
+            at_once=self.at_once,
+            seed=self.problem.seed,
+        )
+        objectives = [valuation.objective for valuation in longer]
+        return networks, Reevaluated(evolution, together(longer), objectives, size=size, count=settings.reevaluated)
+
+    def _error(self, networks: PooledNetworks, epochs: int) -> Valuation:
+        settings, problem = self.settings, self.problem
+        return by_training(
             networks,
             problem.task,
-            small,
-            epochs=settings.value_epochs,
+            replace(problem.network, channels=settings.value_channels or problem.network.channels),
+            epochs=epochs,
             images=settings.value_images,
             holdout=settings.holdout,
             seed=problem.seed,
@@ -262,19 +291,6 @@ class _Networks:
             learning_rate=settings.value_learning_rate,
             warmup_epochs=0,
             weight_decay=3e-4,
-        )
-        valuations = [error, by_cost("params", budget.model)]
-        return networks, NSGA2(
-            networks,
-            together(valuations),
-            [valuation.objective for valuation in valuations],
-            budget=budget,
-            population=self._population,
-            generations=self._generations,
-            crossover=settings.crossover,
-            spread=None if settings.stacking == "random" else partial(budget.model.cost, "params"),
-            at_once=self.at_once,
-            seed=problem.seed,
         )
 
     def _budget(self, networks: PooledNetworks) -> BudgetChecker:

@@ -71,11 +71,13 @@ def _title(objective: Mapping[str, Any]) -> str:
 
 
 def _valued(run: Contents) -> Iterator[Mapping[str, Any]]:
-    """All that the events say was valued."""
+    """All that the events say was valued; where some were valued a second time, only those, since the front is of them
+    and the values of the first time cannot be compared with it."""
     assert run.front is not None
     names = [objective["name"] for objective in run.front["objectives"]]
+    again = any("reevaluated" in event for event in run.events)
     for event in run.events:
-        for one in event.get("evaluated") or ():
+        for one in event.get("reevaluated" if again else "evaluated") or ():
             if all(isinstance(one.get(name), int | float) and math.isfinite(one[name]) for name in names):
                 yield one
 

@@ -16,8 +16,8 @@ from nascence.spaces.pooled import Pool, PooledNetworks
 from nascence.strategies.base import Strategy
 from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.block_pool import FoundBlocks, block_cost, derive_block, expected_and_derived, make_pool
-from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import Front
+from nascence.strategies.reevaluation import Reevaluated
 
 
 @final
@@ -92,26 +92,27 @@ class BlocksThenNetworks(Strategy):
     """``blocks`` first, or a ``pool`` that is given; then what ``evolve`` makes of the pool, in ``evolution_steps``.
 
     One step is one step of all block searches, or one of the evolution. The result is the evolution's front, as
-    architectures of the whole space. ``network_seconds``: measures how long the value of one network of a pool takes.
+    architectures of the whole space. ``network_seconds``: measures how long the value of one network of a pool takes;
+    ``valuations``: how many times that the evolution takes in all.
     """
 
     def __init__(
         self,
         blocks: BlockSearches | Pool,
-        evolve: Callable[[Pool], tuple[PooledNetworks, NSGA2]],
+        evolve: Callable[[Pool], tuple[PooledNetworks, Reevaluated]],
         *,
         evolution_steps: int,
-        evaluations: int,
+        valuations: float,
         network_seconds: Callable[[Pool | None], float],
     ) -> None:
         self.blocks, self.evolve = blocks, evolve
-        self.evaluations, self.network_seconds = evaluations, network_seconds
+        self.valuations, self.network_seconds = valuations, network_seconds
         self.block_steps = blocks.steps if isinstance(blocks, BlockSearches) else 0
         self.total_steps = self.block_steps + evolution_steps
         self.steps_done = 0
         self.pool: Pool | None = None
         self.networks: PooledNetworks | None = None
-        self.evolution: NSGA2 | None = None
+        self.evolution: Reevaluated | None = None
         if isinstance(blocks, Pool):
             self._begin_evolution(blocks)
 
@@ -152,7 +153,7 @@ class BlocksThenNetworks(Strategy):
             assert isinstance(self.blocks, BlockSearches)
             rounds = -(-len(self.blocks.searches) // threads)
             total = rounds * self.blocks.searches[0].expected_seconds()
-        left = self.evaluations * (self.total_steps - max(self.steps_done, self.block_steps))
+        left = self.valuations * (self.total_steps - max(self.steps_done, self.block_steps))
         networks = left / (self.total_steps - self.block_steps)
         return total + networks * self.network_seconds(self.pool) / threads
 

@@ -123,7 +123,7 @@ class NSGA2(Strategy):
             "generation": generation,
             "evaluations": len(self.archive),
             "front": len(front),
-            **{f"best_{objective.name}": self._best(front, at) for at, objective in enumerate(self.objectives)},
+            **front.best(),
             "evaluated": [self._describe(valued) for valued in found],
         }
 
@@ -268,12 +268,6 @@ class NSGA2(Strategy):
     def _front(self) -> Front:
         within = [(one.architecture, one.values) for one in self.archive if one.values is not None]
         return Front.of(self.objectives, [one for one, _ in within], [values for _, values in within])
-
-    def _best(self, front: Front, at: int) -> float | None:
-        if not len(front):
-            return None
-        values = [row[at] for row in front.values]
-        return max(values) if self.objectives[at].larger_is_better else min(values)
 
     def _describe(self, one: _Valued) -> dict[str, Any]:
         described: dict[str, Any] = {"architecture": self.space.format(one.architecture)}

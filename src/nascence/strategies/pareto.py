@@ -89,6 +89,14 @@ class Front:
     def __len__(self) -> int:
         return len(self.architectures)
 
+    def best(self) -> dict[str, float | None]:
+        """``best_NAME`` of every objective; None on an empty front."""
+        columns = zip(*self.values, strict=True) if self.values else ((),) * len(self.objectives)
+        return {
+            f"best_{one.name}": (max(column) if one.larger_is_better else min(column)) if column else None
+            for one, column in zip(self.objectives, columns, strict=True)
+        }
+
     @property
     def knee(self) -> int:
         """The position that :func:`knee` finds. Raises ``ValueError`` on an empty front."""

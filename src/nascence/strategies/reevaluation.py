@@ -1,0 +1,112 @@
+"""A second, better valuation of what an evolution found, before the front is formed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+
+from nascence.architecture import Architecture
+from nascence.strategies.base import Strategy
+from nascence.strategies.nsga2 import NSGA2, Cost, Evaluate
+from nascence.strategies.pareto import Front, Objective
+
+
+@final
+class Reevaluated(Strategy):
+    """``evolution``; then the best of every size are valued again by ``evaluate``, and the front is of these.
+
+    Short trainings are noisy and favour what learns quickly: a front of many of them is one of the small and the lucky.
+    So the range of the logarithm of ``size`` over all that was valued is cut into ``count`` equal parts, and of each
+    part the best by the first objective is taken; parts without any are left out.
+
+    A step of the second valuation is as large as one of the evolution. What has a value then that is no finite number
+    is not on the front; should that leave nothing, the evolution's own front stands.
+    """
+
+    def __init__(
+        self, evolution: NSGA2, evaluate: Evaluate, objectives: Sequence[Objective], *, size: Cost, count: int
+    ) -> None:
+        self.evolution, self.evaluate, self.objectives = evolution, evaluate, tuple(objectives)
+        self.size, self.count = size, count
+        self.total_steps = evolution.total_steps + math.ceil(count / evolution.at_once)
+        self._candidates: list[int] = []
+        self._values: list[tuple[float, ...]] = []
+
+    def advance(self) -> dict[str, Any]:
+        """Its event: the evolution's, and after that ``reevaluated``: what was valued in this step, the ``front``'s
+        present size and the best value of every objective."""
+        if not self.evolution.done:
+            event = self.evolution.advance()
+        else:
+            slot = self.steps_done - self.evolution.total_steps
+            if slot == 0:
+                self._candidates = self._best_of_every_size()
+            at_once = self.evolution.at_once
+            chosen = [self._architecture(at) for at in self._candidates[slot * at_once : (slot + 1) * at_once]]
+            found = [tuple(map(float, values)) for values in (self.evaluate(chosen) if chosen else ())]
+            self._values += found
+            names, front = [objective.name for objective in self.objectives], self.front()
+            event = {
+                "reevaluated": [
+                    {"architecture": self.evolution.space.format(one), **dict(zip(names, values, strict=True))}
+                    for one, values in zip(chosen, found, strict=True)
+                ],
+                "front": len(front),
+                **front.best(),
+            }
+        self.steps_done += 1
+        return event
+
+    def front(self) -> Front:
+        """Raises :class:`BudgetError` when nothing was within the budget."""
+        finite = [
+            (self._architecture(at), values)
+            for at, values in zip(self._candidates, self._values, strict=False)
+            if all(map(math.isfinite, values))
+        ]
+        if not finite:
+            return self.evolution.front()
+        return Front.of(self.objectives, [one for one, _ in finite], [values for _, values in finite])
+
+    def derive(self) -> Architecture:
+        """The front's knee."""
+        assert self.done
+        front = self.front()
+        return front.architectures[front.knee]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "steps_done": self.steps_done,
+            "evolution": self.evolution.state_dict(),
+            "candidates": list(self._candidates),
+            "values": [list(values) for values in self._values],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps_done = state["steps_done"]
+        self.evolution.load_state_dict(state["evolution"])
+        self._candidates = list(state["candidates"])
+        self._values = [tuple(values) for values in state["values"]]
+
+    def _architecture(self, at: int) -> Architecture:
+        return self.evolution.archive[at].architecture
+
+    def _best_of_every_size(self) -> list[int]:
+        """Positions in the archive, from the smallest."""
+        valued = {at: one.values[0] for at, one in enumerate(self.evolution.archive) if one.values is not None}
+        if not valued:
+            return []
+        logs_N = np.log([self.size(self._architecture(at)) for at in valued])
+        edges = np.linspace(logs_N.min(), logs_N.max(), self.count + 1)[1:-1]
+        sign = self.evolution.objectives[0].sign
+        best: dict[int, int] = {}
+        for at, part in zip(valued, np.searchsorted(edges, logs_N, side="right").tolist(), strict=True):
+            if part not in best or sign * valued[at] < sign * valued[best[part]]:
+                best[part] = at
+        return [best[part] for part in sorted(best)]
+
+
+__all__ = ["Reevaluated"]
