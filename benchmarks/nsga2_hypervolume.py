@@ -58,6 +58,7 @@ class Bench:
             budget=Budget().bind(self.space, self.space.networks["evaluation"]),
             population=POPULATION,
             generations=generations,
+            spread=lambda one: self.values[one][1],
             at_once=POPULATION,
             seed=seed,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal, final
 
 import torch
@@ -89,6 +90,7 @@ class Evolution(Method):
             one_shot, inherited = self._one_shot(problem)
         valuations = [self._valuation(name, problem, inherited) for name in self.objectives]
         dear = any(valuation.dear for valuation in valuations)
+        costs = [COSTS.get(name).key for name in self.objectives if name in COSTS.names()]
         evolution = NSGA2(
             problem.space,
             together(valuations),
@@ -98,6 +100,7 @@ class Evolution(Method):
             generations=self.generations,
             crossover=self.crossover,
             mutation=self.mutation,
+            spread=partial(problem.budget.model.cost, costs[0]) if costs else None,
             at_once=min(torch.get_num_threads(), self.population) if dear else self.population,
             seed=problem.seed,
         )
