@@ -63,8 +63,9 @@ class EGNAS(Method):
     ``searched``, or for an ablation as many ``random`` ones, or those of ``darts`` (its second version).
 
     Second stage: ``stacking``: ``nsga2``, or for an ablation as many ``random`` networks. ``population``,
-    ``generations``: population x (generations + 1) networks are made. ``reevaluated``, ``reevaluation_epochs``: of
-    so many sizes the best are trained anew for so many epochs, and the front is of these; of 0 sizes: of all networks.
+    ``generations``: population x (generations + 1) networks are made. ``reevaluated``, ``reevaluation_epochs``: the
+    best of so many groups of networks of like size are trained anew for so many epochs, and the front is of these; with
+    0 groups it is of all networks.
     ``crossover``: the chance that a network has two parents. ``value_epochs``, ``value_batch_size``,
     ``value_learning_rate``: of the short training that every network is valued by. ``value_images``: at most so many
     training images take part in it. ``holdout``: the part of them that the error is measured on. ``value_channels``: a
@@ -95,9 +96,9 @@ class EGNAS(Method):
             "typical_step": 0.025,
             "image_size": 16,
             "check_images": 256,
-            "population": 12,  # so that 4 cores share a generation evenly
-            "generations": 7,
-            "reevaluated": 12,
+            "population": 10,
+            "generations": 9,
+            "reevaluated": 28,
             "reevaluation_epochs": 4,
             "value_epochs": 1,  # of many images: for the same time better, and a sharper error, than 4 of few
             "value_batch_size": 64,
@@ -270,7 +271,6 @@ class _Networks:
             population=self._population,
             generations=self._generations,
             crossover=settings.crossover,
-            spread=None if settings.stacking == "random" else size,
             at_once=self.at_once,
             seed=self.problem.seed,
         )

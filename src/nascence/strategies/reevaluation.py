@@ -19,8 +19,8 @@ class Reevaluated(Strategy):
     """``evolution``; then the best of every size are valued again by ``evaluate``, and the front is of these.
 
     Short trainings are noisy and favour what learns quickly: a front of many of them is one of the small and the lucky.
-    So the range of the logarithm of ``size`` over all that was valued is cut into ``count`` equal parts, and of each
-    part the best by the first objective is taken; parts without any are left out.
+    So all that was valued is sorted by ``size`` and cut into ``count`` groups of equal number, or nearly, and of each
+    group the best by the first objective is taken; where evolution looked most, groups are narrowest.
 
     A step of the second valuation is as large as one of the evolution. What has a value then that is no finite number
     is not on the front; should that leave nothing, the evolution's own front stands.
@@ -96,17 +96,11 @@ class Reevaluated(Strategy):
 
     def _best_of_every_size(self) -> list[int]:
         """Positions in the archive, from the smallest."""
-        valued = {at: one.values[0] for at, one in enumerate(self.evolution.archive) if one.values is not None}
-        if not valued:
-            return []
-        logs_N = np.log([self.size(self._architecture(at)) for at in valued])
-        edges = np.linspace(logs_N.min(), logs_N.max(), self.count + 1)[1:-1]
         sign = self.evolution.objectives[0].sign
-        best: dict[int, int] = {}
-        for at, part in zip(valued, np.searchsorted(edges, logs_N, side="right").tolist(), strict=True):
-            if part not in best or sign * valued[at] < sign * valued[best[part]]:
-                best[part] = at
-        return [best[part] for part in sorted(best)]
+        errors = {at: sign * one.values[0] for at, one in enumerate(self.evolution.archive) if one.values is not None}
+        by_size = sorted(errors, key=lambda at: (self.size(self._architecture(at)), at))
+        groups = np.array_split(np.array(by_size, dtype=np.int64), self.count)
+        return [min(group.tolist(), key=errors.__getitem__) for group in groups if len(group)]
 
 
 __all__ = ["Reevaluated"]
