@@ -35,7 +35,7 @@ def reevaluated(count=5, second=None, record=None, max_params=None, **settings):
 
     options = {"population": 8, "generations": 2, "at_once": 3, **settings}
     evolution = NSGA2(SPACE, first, FIRST, budget=checker, spread=params, **options)
-    return Reevaluated(evolution, better, SECOND, size=params, count=count)
+    return Reevaluated(evolution, better, SECOND, size=params, count=count, at_once=3)
 
 
 def run(strategy, steps=None):

@@ -98,7 +98,7 @@ class EGNAS(Method):
             "check_images": 256,
             "population": 10,
             "generations": 9,
-            "reevaluated": 28,
+            "reevaluated": 24,
             "reevaluation_epochs": 4,
             "value_epochs": 1,  # of many images: for the same time better, and a sharper error, than 4 of few
             "value_batch_size": 64,

@@ -22,16 +22,24 @@ class Reevaluated(Strategy):
     So all that was valued is sorted by ``size`` and cut into ``count`` groups of equal number, or nearly, and of each
     group the best by the first objective is taken; where evolution looked most, groups are narrowest.
 
-    A step of the second valuation is as large as one of the evolution. What has a value then that is no finite number
-    is not on the front; should that leave nothing, the evolution's own front stands.
+    A step of the second valuation is ``at_once`` architectures, from the smallest: by default as many as 2, 4 or 8
+    processes share evenly. What has a value then that is no finite number is not on the front; should that leave
+    nothing, the evolution's own front stands.
     """
 
     def __init__(
-        self, evolution: NSGA2, evaluate: Evaluate, objectives: Sequence[Objective], *, size: Cost, count: int
+        self,
+        evolution: NSGA2,
+        evaluate: Evaluate,
+        objectives: Sequence[Objective],
+        *,
+        size: Cost,
+        count: int,
+        at_once: int = 8,
     ) -> None:
         self.evolution, self.evaluate, self.objectives = evolution, evaluate, tuple(objectives)
-        self.size, self.count = size, count
-        self.total_steps = evolution.total_steps + math.ceil(count / evolution.at_once)
+        self.size, self.count, self.at_once = size, count, at_once
+        self.total_steps = evolution.total_steps + math.ceil(count / at_once)
         self._candidates: list[int] = []
         self._values: list[tuple[float, ...]] = []
 
@@ -44,8 +52,8 @@ class Reevaluated(Strategy):
             slot = self.steps_done - self.evolution.total_steps
             if slot == 0:
                 self._candidates = self._best_of_every_size()
-            at_once = self.evolution.at_once
-            chosen = [self._architecture(at) for at in self._candidates[slot * at_once : (slot + 1) * at_once]]
+            here = slice(slot * self.at_once, (slot + 1) * self.at_once)
+            chosen = [self._architecture(at) for at in self._candidates[here]]
             found = [tuple(map(float, values)) for values in (self.evaluate(chosen) if chosen else ())]
             self._values += found
             names, front = [objective.name for objective in self.objectives], self.front()
