@@ -235,6 +235,10 @@ class EGNAS(Method):
         )
 
 
+_AGAIN_AT_ONCE = 8
+"""Networks that are valued again in one step: 2, 4 or 8 processes share them evenly, and they are alike in size."""
+
+
 @final
 class _Networks:
     """The second stage: what is valued how, and over which networks."""
@@ -243,7 +247,7 @@ class _Networks:
         self.settings, self.problem, self.space = settings, problem, space
         self.at_once = min(3 * torch.get_num_threads(), self._population)  # long and short ones, so that few wait
         self.steps = (self._generations + 1) * math.ceil(self._population / self.at_once)
-        self.steps += math.ceil(settings.reevaluated / self.at_once)
+        self.steps += math.ceil(settings.reevaluated / _AGAIN_AT_ONCE)
 
     @property
     def _population(self) -> int:
@@ -275,7 +279,9 @@ class _Networks:
             seed=self.problem.seed,
         )
         objectives = [valuation.objective for valuation in longer]
-        return networks, Reevaluated(evolution, together(longer), objectives, size=size, count=settings.reevaluated)
+        return networks, Reevaluated(
+            evolution, together(longer), objectives, size=size, count=settings.reevaluated, at_once=_AGAIN_AT_ONCE
+        )
 
     def _error(self, networks: PooledNetworks, epochs: int) -> Valuation:
         settings, problem = self.settings, self.problem

@@ -22,9 +22,8 @@ class Reevaluated(Strategy):
     So all that was valued is sorted by ``size`` and cut into ``count`` groups of equal number, or nearly, and of each
     group the best by the first objective is taken; where evolution looked most, groups are narrowest.
 
-    A step of the second valuation is ``at_once`` architectures, from the smallest: by default as many as 2, 4 or 8
-    processes share evenly. What has a value then that is no finite number is not on the front; should that leave
-    nothing, the evolution's own front stands.
+    A step of the second valuation is ``at_once`` architectures, from the smallest. What has a value then that is no
+    finite number is not on the front; should that leave nothing, the evolution's own front stands.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class Reevaluated(Strategy):
         *,
         size: Cost,
         count: int,
-        at_once: int = 8,
+        at_once: int,
     ) -> None:
         self.evolution, self.evaluate, self.objectives = evolution, evaluate, tuple(objectives)
         self.size, self.count, self.at_once = size, count, at_once
