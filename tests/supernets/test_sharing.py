@@ -132,7 +132,7 @@ def test_a_floating_cascade_is_what_it_says():
     y = finish(one + two, sep3[2])
     s = w[:2] / w[:2].sum()
     z = finish(nn.functional.conv2d(y.relu(), kernel(s, sep3[5], sep5[5]), padding=2, groups=4), sep3[6])
-    torch.testing.assert_close(group(images(), w[None]), w[2:].sum() * y + w[:2].sum() * z)
+    torch.testing.assert_close(group(images(), w[None]), w[2:].norm() * y + w[:2].norm() * z)
 
 
 @pytest.mark.parametrize(("names", "sharing"), [(NB201, "partial"), (DARTS, "partial"), (DARTS, "floating")])
@@ -180,6 +180,26 @@ def test_on_white_inputs_a_unit_kernel_gives_unit_variance():
         weights = torch.nn.functional.one_hot(torch.tensor([at, at]), 2).float()
         out = merged(x, weights)[..., 1:-1, 1:-1]
         torch.testing.assert_close(out.var((0, 2, 3)).detach(), torch.ones(16), atol=0.1, rtol=0)
+
+
+def test_a_group_weighs_as_much_as_its_members_apart():
+    """On white inputs: the scale of the output, and the gradients of the mixing weights, are those of separate ones."""
+    channels, kernels = 64, (1, 3)
+    group_of = [fuse(build_operation(f"nor_conv_{k}x{k}", channels, channels, 1, NORM), 1).double() for k in kernels]
+    ((_, group),) = share_modules(group_of, "partial")
+    x = torch.randn(32, channels, 12, 12, generator=generator(0), dtype=torch.float64)
+    towards = torch.randn(32, channels, 12, 12, generator=generator(1), dtype=torch.float64)
+    chains = [fuse(build_operation(f"nor_conv_{k}x{k}", channels, channels, 1, NORM), 1).double() for k in kernels]
+    for chain, other in zip(chains, group_of, strict=True):
+        chain.load_state_dict(other.state_dict())
+    towards = towards + sum((at + 1) * chain(x).detach() for at, chain in enumerate(chains))
+    found = []
+    for shared in (True, False):
+        w = torch.tensor([[0.2, 0.3]], dtype=torch.float64, requires_grad=True)
+        out = group(x, w) if shared else sum(w[:, k] * chain(x) for k, chain in enumerate(chains))
+        (gradient,) = torch.autograd.grad((out * towards).mean(), w)
+        found.append((out.detach().std(), gradient))
+    torch.testing.assert_close(found[0], found[1], rtol=0.05, atol=0)
 
 
 def test_no_weight_at_all_gives_no_nan():

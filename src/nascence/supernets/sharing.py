@@ -4,14 +4,20 @@ Operations are chains of blocks, each ReLU - convolutions - normalisation. Membe
 activations, equal convolutions (the pointwise ones) and normalisations once for all; different convolutions are linear,
 so the mixture of their outputs is one convolution with the mixture of their kernels. With w the mixing weights,
 
-    W = sum of w over the group, v = w / W,  out = W * chain(x; sum_k v_k pad(K_k / |K_k|)).
+    v = w / sum of w over the group,  out = |w| * chain(x; sum_k v_k pad(K_k / |K_k|)).
+
+The normalisation at the chain's end takes away the scale of the mixture, and |w|, the 2-norm of the group's weights,
+gives it back: outputs of separate operations, each normalised, differ, so that their sum of w_k f_k has a standard
+deviation of |w|. With it the gradient of every w_k is to first order that of separate operations; with the plain sum
+of w, a group of two is larger by the root of two than its members apart, and their gradients with it. A chain that ends
+without a normalisation has the sum, and is exact.
 
 ``partial`` sharing (PMS) groups chains that differ in kernel sizes only. ``floating`` sharing (FMS) lets a block serve
 chains of different lengths and dilations: the shorter ones leave the cascade after their last block.
 
-The paper's formulas could not be read: the grouping follows its description, the kernel normalisation (unit norm per
-output channel, so that a larger kernel does not drown a smaller one) is a reconstruction. It is another supernet than
-the unshared one: compare derived cells, not losses.
+The paper's formulas could not be read: the grouping follows its description; the kernel normalisation (unit norm per
+output channel, so that a larger kernel does not drown a smaller one) and the group's weight are reconstructions. It is
+another supernet than the unshared one: compare derived cells, not losses.
 """
 
 from __future__ import annotations
@@ -30,6 +36,8 @@ Carrier = tuple[tuple[int, ...], nn.Module]
 """The operations (their positions) that a module computes, and the module."""
 
 _EPSILON = 1e-5
+_LEAST_SQUARE = 1e-12
+"""Beneath the root of a group's squared weights: a group without any has a gradient of zero, not none."""
 
 
 @final
@@ -85,7 +93,7 @@ class SharedOperations(nn.Module):
             self.blocks.append(nn.ModuleList(_shared(same, normalise) for same in layers))
 
     def forward(self, x_BCHW: Tensor, weights_TM: Tensor) -> Tensor:
-        """The weighted sum [B, T * C, H, W] of the members' outputs, edge by edge.
+        """What stands for the weighted sum of the members' outputs, [B, T * C, H, W], edge by edge.
 
         ``weights_TM``: the members' mixing weights on each of the T active edges.
         """
@@ -96,8 +104,10 @@ class SharedOperations(nn.Module):
             weights = weights_TM[:, going]
             total = weights.sum(1, keepdim=True)
             shares_TM = weights / torch.where(total == 0, 1.0, total)
-            ending = weights_TM[:, [at for at in going if self.lengths[at] == stage]].sum(1)
             last = layers[-1]
+            normalised = isinstance(last, FusedBatchNorm2d)
+            leaving = weights_TM[:, [at for at in going if self.lengths[at] == stage]]
+            ending = (leaving.square().sum(1) + _LEAST_SQUARE).sqrt() if normalised else leaving.sum(1)
             norm = last if isinstance(last, FusedBatchNorm2d) and stage == len(self.blocks) else None
             if norm is not None:
                 norm.scale = ending
