@@ -13,6 +13,7 @@ from nascence.benchmarks.judging import judge_scores
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.tables import load_table
 from nascence.errors import DataError, SettingError, UnknownNameError
+from nascence.registry import Registry
 from nascence.spaces import get_space
 
 CELLS = stream().selection.architectures
@@ -67,12 +68,11 @@ def test_aggregates_whose_parts_are_there(scores, table, monkeypatch):
             self.parts = [type("Part", (), {"score": name}) for name in names]
 
         def __call__(self, columns):
-            assert len(columns["dice"]) == 60  # all that were scored are the population
-            return sum(columns[part.score] for part in self.parts)
+            assert columns["dice"].shape == (1, 60)  # a draw of all that were scored, who are the population
+            return sum(np.ravel(columns[part.score]) for part in self.parts)
 
-    monkeypatch.setattr(
-        judging, "_aggregates", lambda: {"both": Sum("dice", "params"), "params": Sum("params"), "no": Sum("absent")}
-    )
+    sums = {"both": Sum("dice", "params"), "params": Sum("params"), "no": Sum("absent")}
+    monkeypatch.setattr(judging, "AGGREGATES", Registry("aggregate", sums))
     found = judge_scores(scores, table, "accuracy", resamples=1)
     assert {"both", "params (ranks)"} <= found.values.keys()
     assert "no" not in found.values

@@ -47,10 +47,14 @@ def equivalents(count):
 def test_values_are_those_of_evaluate(tmp_path):
     whole = stream(draws=3).run(out=tmp_path / "s.parquet")
     assert whole.architectures == [str(cell) for cell in stream().selection.architectures]
-    assert list(whole.columns) == ["dice", "dice_std", "convolutions", "convolutions_std"]
+    single = [f"dice_draw{draw}" for draw in range(3)]
+    assert list(whole.columns) == ["dice", "dice_std", *single, "convolutions", "convolutions_std"]
+    assert whole.scores == ["dice", "convolutions"]
+    assert whole.draws("convolutions").tolist() == [whole.columns["convolutions"].tolist()]
     checked = 0
     for at, cell in enumerate(stream().selection.architectures):
         values = evaluate([Dice()], NB201, NB201.canonical(cell), few_images(), draws=3)["dice"]
+        assert whole.draws("dice")[:, at].tolist() == values
         if all(map(math.isfinite, values)):
             assert whole.columns["dice"][at] == pytest.approx(np.mean(values), rel=1e-15)
             assert whole.columns["dice_std"][at] == pytest.approx(np.std(values, ddof=1))

@@ -21,6 +21,30 @@ def test_rank_sum_by_hand():
     assert both(columns) == pytest.approx([math.log(3 / 9), math.log(2 / 9), math.log(6 / 9)])
 
 
+def test_draws_are_ranked_one_by_one():
+    one = RankSum("one", (Part("a"),), np.log, "", "")
+    draws = np.array([[1.0, 2.0, 3.0], [30.0, 10.0, 20.0]])
+    expected = np.log(np.array([2, 1.5, 2.5]) / 3)  # the means of 1 2 3 and 3 1 2
+    assert one({"a": draws}) == pytest.approx(expected)
+    assert one({"a": draws}, np.ones((2, 3), dtype=bool)) == pytest.approx(expected)
+    # a part without randomness has one row, beside others with several
+    both = RankSum("both", (Part("a"), Part("b", larger_is_better=False)), np.log, "", "")
+    assert both({"a": draws, "b": [5, 7, 9]}) == pytest.approx(expected + np.log(np.array([3, 2, 1]) / 3))
+
+
+def test_those_who_are_drawn_again_share_out_their_ranks_anew():
+    """Of five, the second, third and last (ranks 2, 5, 4) are drawn again: their order is then 5, 2, 3 upwards."""
+    one = RankSum("one", (Part("a"),), np.log, "", "")
+    draws = np.array([[1.0, 2.0, 5.0, 3.0, 4.0], [0.0, 70.0, 80.0, 0.0, 60.0]])
+    measured = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 1]], dtype=bool)
+    first, second = np.array([1, 2, 5, 3, 4]), np.array([1, 4, 5, 3, 2])
+    expected = np.log(np.where(measured[1], (first + second) / 2, first) / 5)
+    assert one({"a": draws}, measured) == pytest.approx(expected)
+    # what never changes keeps its rank, equals among them too
+    same = np.array([[2.0, 2.0, 5.0, 2.0, 4.0]] * 2)
+    assert one({"a": same}, measured) == pytest.approx(one({"a": same[0]}))
+
+
 @pytest.mark.parametrize("name", AGGREGATES.names())
 def test_aggregates_name_scores_in_their_direction(name):
     aggregate = AGGREGATES.get(name)

@@ -23,9 +23,9 @@ def bound(space, **limits):
     return Budget(**limits).bind(space, SIZES[space.name], threads=1)
 
 
-def first(values):
-    """The aggregate that is the first part."""
-    return values[:, 0]
+def first(values, measured):
+    """The aggregate that is the mean of the first part over draws."""
+    return np.where(measured, values[0], 0).sum(0) / measured.sum(0)
 
 
 def search(space, proposals, measure, aggregate=first, parts=("value",), batch=7, finalists=1, draws=1):
@@ -91,12 +91,12 @@ def test_ranks_are_taken_among_everything_measured():
     rows = {"00": [9, 0], "01": [7, 7], "10": [0, 9], "11": [8, 1]}
     space = _Bits()
 
-    def by_ranks(values):
-        return np.argsort(np.argsort(values, axis=0), axis=0).sum(1)
+    def by_ranks(values, measured):
+        return np.argsort(np.argsort(values[:, 0]), axis=-1).sum(0)
 
     strategy = search(space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, ("a", "b"), batch=3)
     finish(strategy)
-    assert by_ranks(np.array(list(rows.values()))).tolist() == [3, 3, 3, 3]
+    assert by_ranks(np.array(list(rows.values())).T[:, None], None).tolist() == [3, 3, 3, 3]
     assert space.format(strategy.derive()) == "00", "equals: the first that was measured"
     rows["01"] = [8.5, 7]
     strategy = search(space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, ("a", "b"), batch=3)
@@ -104,9 +104,9 @@ def test_ranks_are_taken_among_everything_measured():
     assert space.format(strategy.derive()) == "01"
 
 
-def test_finalists_are_looked_at_again_and_judged_by_their_means():
+def test_finalists_are_looked_at_again_and_judged_by_all_draws():
     space = _Bits()
-    draws = {"00": [10, 4, 1], "01": [9, 9, 9], "10": [8, 11, 8], "11": [7, 99, 99]}
+    draws = {"00": [10, 4, 1], "01": [9, 9, 9], "10": [8, 11, 7.5], "11": [7, 99, 99]}
     seen = []
 
     def measure(item):
@@ -122,7 +122,8 @@ def test_finalists_are_looked_at_again_and_judged_by_their_means():
         torch.set_num_threads(before)
     assert [event["measured"] for event in events] == [4, 4, 2]
     assert seen[4:] == [("00", 1), ("01", 1), ("10", 1), ("00", 2), ("01", 2), ("10", 2)]
-    assert strategy.values.flatten().tolist() == [5, 9, 9, 7]
+    assert strategy.draws_done.tolist() == [3, 3, 3, 1]
+    assert strategy.values[:3, :, 0].tolist() == list(draws.values())[:3]
     assert space.format(strategy.derive()) == "01"
     assert strategy.best() == 1, "11 was no finalist, whatever another draw would have said"
 
@@ -132,7 +133,7 @@ def test_a_value_that_is_not_finite_once_stays_so():
     draws = {"00": [10.0, -np.inf], "01": [9.0, 9.0], "10": [8.0, 8.0], "11": [1.0, 1.0]}
     strategy = search(space, _Given(space), lambda item: [draws[space.format(item[0])][item[1]]], finalists=2, draws=2)
     finish(strategy)
-    assert strategy.values[0, 0] == -np.inf
+    assert strategy.values[0, :, 0].tolist() == [10, -np.inf]
     assert space.format(strategy.derive()) == "01"
 
 

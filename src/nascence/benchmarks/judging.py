@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -17,6 +15,7 @@ from nascence.benchmarks.correlation import RESAMPLES, judge, oriented
 from nascence.benchmarks.scores_file import ScoreTable
 from nascence.benchmarks.tables import Table
 from nascence.errors import ArchitectureError, DataError, SettingError
+from nascence.scores import AGGREGATES
 
 Floats = NDArray[np.float64]
 
@@ -100,18 +99,12 @@ def _columns(scores: ScoreTable, architectures: list[Architecture]) -> dict[str,
     data = scores.settings["data"]
     found = baselines(get_space(scores.space), architectures, absent, tuple(data["shape"]), data["classes"])
     columns |= {name: (values, True) for name, values in found.items()}
-    plain = {name: values for name, (values, _) in columns.items()}
-    for name, aggregate in _aggregates().items():
-        if all(part.score in plain for part in aggregate.parts):
-            columns[f"{name} (ranks)" if name in columns else name] = (np.asarray(aggregate(plain)), True)
+    draws = {name: scores.draws(name) if name in scores.scores else values for name, (values, _) in columns.items()}
+    for name in AGGREGATES.names():
+        aggregate = AGGREGATES.get(name)
+        if all(part.score in draws for part in aggregate.parts):
+            columns[f"{name} (ranks)" if name in columns else name] = (np.asarray(aggregate(draws)), True)
     return columns
-
-
-def _aggregates() -> dict[str, Any]:
-    if importlib.util.find_spec("nascence.scores.aggregation") is None:
-        return {}
-    registry = importlib.import_module("nascence.scores.aggregation").AGGREGATES
-    return {name: registry.get(name) for name in registry.names()}
 
 
 __all__ = ["Judgement", "judge_scores"]

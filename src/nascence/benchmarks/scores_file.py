@@ -19,6 +19,8 @@ _METADATA = b"nascence.scores"
 KEY = "architecture"
 STD = "_std"
 """The ending of the column with a score's standard deviation over draws."""
+DRAW = "_draw"
+"""The ending, before its number from 0, of the column with a score's values at one of several draws."""
 
 
 @final
@@ -40,8 +42,13 @@ class ScoreTable:
 
     @property
     def scores(self) -> list[str]:
-        """The scores' names, without the columns of deviations."""
+        """The scores' names, without the columns of deviations and of single draws."""
         return list(self.settings["scores"])
+
+    def draws(self, score: str) -> NDArray[np.float64]:
+        """The values [D, N] at every draw; of a score without randomness, or of one draw, the only row."""
+        names = [f"{score}{DRAW}{draw}" for draw in range(self.settings["draws"])]
+        return np.stack([self.columns[name] for name in (names if names[0] in self.columns else [score])])
 
     def larger_is_better(self, score: str) -> bool:
         return bool(self.settings["scores"][score]["larger_is_better"])
@@ -131,4 +138,4 @@ def differences(kept: Mapping[str, Any], asked: Mapping[str, Any], place: str = 
 
 _NAMING = ("data.name", "architectures.selection")
 
-__all__ = ["FORMAT", "KEY", "STD", "ScoreTable", "check_format", "differences", "read_scores"]
+__all__ = ["DRAW", "FORMAT", "KEY", "STD", "ScoreTable", "check_format", "differences", "read_scores"]

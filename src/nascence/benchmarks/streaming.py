@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from nascence.architecture import Architecture
-from nascence.benchmarks.scores_file import FORMAT, STD, ScoreTable, check_format, differences, read_scores
+from nascence.benchmarks.scores_file import DRAW, FORMAT, STD, ScoreTable, check_format, differences, read_scores
 from nascence.benchmarks.selections import Selection
 from nascence.errors import RunError, SettingError
 from nascence.runs.journal import Journal
@@ -201,11 +201,15 @@ class ScoreStream:
             False: [_key(False, one.answers) for one in asked],
         }
         for score in self.scores:
-            pairs = {key: _summary(score, values[key][score.name]) for key in dict.fromkeys(keys[score.random])}
+            found = {key: values[key][score.name] for key in dict.fromkeys(keys[score.random])}
+            pairs = {key: _summary(score, draws) for key, draws in found.items()}
             rows = np.array([pairs[key] for key in keys[score.random]], dtype=np.float64).reshape(-1, 2)
             columns[score.name] = rows[:, 0]
             if self.draws > 1:
                 columns[score.name + STD] = rows[:, 1]
+            if self.draws > 1 and score.random:
+                single = np.array([found[key] for key in keys[True]], dtype=np.float64)
+                columns |= {f"{score.name}{DRAW}{draw}": single[:, draw] for draw in range(self.draws)}
         return ScoreTable(settings, [self.space.format(one) for one in asked], columns)
 
 

@@ -54,8 +54,8 @@ class Rank(Method):
         else:
             proposals = Evolution(space, problem.budget, problem.seed, self.evaluations, self.population, self.parents)
 
-        def ranked(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return aggregate(dict(zip(names, values.T, strict=True)))
+        def ranked(values: NDArray[np.float64], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return aggregate(dict(zip(names, values, strict=True)), measured)
 
         return Ranking(
             space,

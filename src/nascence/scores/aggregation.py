@@ -1,7 +1,9 @@
 """Rankings made of several scores: sums over ranks within a population, so defined only relative to it.
 
 An aggregate works on columns of a table of scores, one value an architecture. A value that is not finite is the worst;
-equal values share the average of their ranks.
+equal values share the average of their ranks. Where there are several draws of weights and images, ranks are taken draw
+by draw and averaged: what one draw says and the next denies then counts for little, while ranks of averages would
+stretch the differences that are left, luck or not, over the whole scale again.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Part:
 class RankSum:
     """sum over ``parts`` of ``of_rank(rank / m)``, m the size of the population; larger is better.
 
-    ``of_rank`` is the logarithm (a bad rank in one part is not made up for by a good one in another) or the identity.
+    The rank is the mean of those of all draws. ``of_rank`` is the logarithm (a bad rank in one part is not made up for
+    by a good one in another) or the identity.
     """
 
     name: str
@@ -54,24 +57,42 @@ class RankSum:
     description: str
     source: str
 
-    def __call__(self, columns: Mapping[str, Sequence[float] | Floats]) -> Floats:
-        """One value [m] an architecture, from a column [m] per part; other columns are left alone.
+    def __call__(
+        self, columns: Mapping[str, Sequence[float] | Floats], measured: NDArray[np.bool_] | None = None
+    ) -> Floats:
+        """One value [m] an architecture, from a column [m] or, of D draws, [D, m] per part; others are left alone.
 
-        Raises :class:`SettingError` when a part's column is missing or of another length.
+        ``measured`` [D, m]: which architectures had which draw, None for all; the first has all. In a later draw those
+        that had it are ranked among each other, and share out anew the ranks of the population that they had first.
+
+        Raises :class:`SettingError` when a part's column is missing or of another shape.
         """
         missing = [part.score for part in self.parts if part.score not in columns]
         if missing:
             raise SettingError(f"{self.name} needs a column '{missing[0]}'; there are {', '.join(columns) or 'none'}.")
-        lengths = {part.score: len(columns[part.score]) for part in self.parts}
+        values = {part: np.atleast_2d(np.asarray(columns[part.score], dtype=np.float64)) for part in self.parts}
+        lengths = {part.score: column.shape[1] for part, column in values.items()}
         if len(set(lengths.values())) > 1:
             raise SettingError(f"The columns that {self.name} adds up differ in length: {lengths}.")
-        return np.sum(
-            [
-                self.of_rank(ranks(columns[part.score], part.larger_is_better) / lengths[part.score])
-                for part in self.parts
-            ],
-            axis=0,
-        )
+        shares = [_mean_ranks(part, column, measured) / column.shape[1] for part, column in values.items()]
+        return np.sum([self.of_rank(share) for share in shares], axis=0)
+
+
+def _mean_ranks(part: Part, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
+    """Ranks [M] among M architectures, the mean over D draws; see :meth:`RankSum.__call__`."""
+    count = values_DM.shape[1]
+    first = ranks(values_DM[0], part.larger_is_better)
+    total, draws = first.copy(), np.ones(count)
+    for draw, values in enumerate(values_DM[1:], start=1):
+        at = np.arange(count) if measured_DM is None else np.flatnonzero(measured_DM[draw])
+        if not len(at):
+            continue
+        found = ranks(values[at], part.larger_is_better)
+        if len(at) < count:
+            found = np.interp(found, np.arange(1, len(at) + 1), np.sort(first[at]))
+        total[at] += found
+        draws[at] += 1
+    return total / draws
 
 
 def _identity(share: Floats) -> Floats:

@@ -32,8 +32,9 @@ _RANDOM_TRIES = 20
 
 Measure = Callable[[tuple[Architecture, int]], list[float]]
 """(architecture, number of the draw) to one value per part, in a process of its own."""
-Aggregate = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""Values [N, parts] of N architectures to one number [N] each, larger is better."""
+Aggregate = Callable[[NDArray[np.float64], NDArray[np.bool_]], NDArray[np.float64]]
+"""Values [parts, D, N] of N architectures at D draws, and which of them were measured [D, N], to one number [N] each,
+larger is better."""
 
 
 class Proposals(ABC):
@@ -114,8 +115,9 @@ class Evolution(Proposals):
 class Ranking(Strategy):
     """Measures proposals, ``batch`` a step, at draw 0; then the ``finalists`` best of them at draws 1 to ``draws`` - 1.
 
-    A finalist's value is its mean over draws; all others keep theirs. The result is the finalist that ranks best among
-    everything measured. Measurements run in as many processes as there are threads and do not depend on their number.
+    The ranking is that of :class:`nascence.scores.aggregation.RankSum`: finalists share out anew, at every later draw,
+    the ranks among everything measured that they had at the first. The result is the finalist that ranks best.
+    Measurements run in as many processes as there are threads and do not depend on their number.
     """
 
     def __init__(
@@ -136,7 +138,9 @@ class Ranking(Strategy):
         self._first_steps = math.ceil(proposals.total / batch)
         self.total_steps = self._first_steps + math.ceil(self.finalists * (draws - 1) / batch)
         self.architectures: list[Architecture] = []
-        self.values: Tensor = torch.empty(0, len(self.parts), dtype=torch.float64)
+        self.values: Tensor = torch.empty(0, draws, len(self.parts), dtype=torch.float64)
+        """Of every architecture [N, draws, parts]; only the first ``draws_done`` [N] draws mean anything."""
+        self.draws_done: Tensor = torch.empty(0, dtype=torch.int64)
         self.final: list[int] = []
         """Positions of the finalists."""
 
@@ -151,7 +155,7 @@ class Ranking(Strategy):
             "measured": measured,
             "architectures": len(self.architectures),
             "best": self.space.format(self.architectures[best]),
-            **dict(zip(self.parts, self.values[best].tolist(), strict=True)),
+            **dict(zip(self.parts, self.values[best, : self.draws_done[best]].mean(0).tolist(), strict=True)),
         }
 
     def _look(self) -> int:
@@ -159,7 +163,10 @@ class Ranking(Strategy):
         rows = parallel_map(self.measure, [(architecture, 0) for architecture in new])
         self.architectures += new
         if rows:
-            self.values = torch.cat([self.values, torch.tensor(rows, dtype=torch.float64)])
+            values = torch.zeros(len(rows), *self.values.shape[1:], dtype=torch.float64)
+            values[:, 0] = torch.tensor(rows, dtype=torch.float64)
+            self.values = torch.cat([self.values, values])
+            self.draws_done = torch.cat([self.draws_done, torch.ones(len(rows), dtype=torch.int64)])
         return len(new)
 
     def _look_again(self) -> int:
@@ -167,14 +174,17 @@ class Ranking(Strategy):
         places = [(at, draw) for draw in range(1, self.draws) for at in self.final][begin : begin + self.batch]
         rows = parallel_map(self.measure, [(self.architectures[at], draw) for at, draw in places])
         for (at, draw), row in zip(places, rows, strict=True):
-            self.values[at] = (self.values[at] * draw + torch.tensor(row, dtype=torch.float64)) / (draw + 1)
+            self.values[at, draw] = torch.tensor(row, dtype=torch.float64)
+            self.draws_done[at] = draw + 1
         return len(places)
 
     def order(self) -> list[int]:
         """Positions of the architectures, best first, equals in the order of their measurement."""
         if not self.architectures:
             return []
-        return np.argsort(-self.aggregate(self.values.numpy()), kind="stable").tolist()
+        measured = torch.arange(self.draws)[:, None] < self.draws_done
+        ranking = self.aggregate(self.values.permute(2, 1, 0).numpy(), measured.numpy())
+        return np.argsort(-ranking, kind="stable").tolist()
 
     def best(self) -> int:
         """The position of the best, among the finalists where there are any yet."""
@@ -189,6 +199,7 @@ class Ranking(Strategy):
             "steps_done": self.steps_done,
             "architectures": [self.space.format(architecture) for architecture in self.architectures],
             "values": self.values.clone(),
+            "draws_done": self.draws_done.clone(),
             "final": list(self.final),
         }
 
@@ -196,6 +207,7 @@ class Ranking(Strategy):
         self.steps_done = state["steps_done"]
         self.architectures = [self.space.parse(text) for text in state["architectures"]]
         self.values = state["values"].clone()
+        self.draws_done = state["draws_done"].clone()
         self.final = list(state["final"])
 
 
