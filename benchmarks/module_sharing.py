@@ -1,6 +1,7 @@
 """What shared modules save (TopoNAS, 2024): time and saved activations of one weight and one architecture step.
 
     python benchmarks/module_sharing.py [--space nas-bench-201] [--channels 16] [--depth 5] [--batch 64] [--steps 3]
+        [--channels-last]
 
 For DARTS (softmax) and DrNAS (Dirichlet samples), without sharing and with each kind of it. Saved activations are the
 bytes of all distinct tensors that the forward pass keeps for the backward one, parameters aside; the larger of the two
@@ -35,16 +36,19 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     space = get_space(options.space)
     assert isinstance(space, CellSpace)
     config = NetworkConfig(channels=options.channels, depth=options.depth, affine=False, track_running_stats=False)
     images = torch.randn(options.batch, 3, options.size, options.size, generator=generator(0, "images"))
+    layout = torch.channels_last if options.channels_last else torch.contiguous_format
+    images = images.to(memory_format=layout)
     labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
     networks = {kind: Supernet(space, config, sharing=kind) for kind in KINDS}
     for network in networks.values():
-        use_quick_gradients(network)
+        use_quick_gradients(network).to(memory_format=layout)  # type: ignore[call-overload]
     methods: dict[str, Relaxation] = {
         "darts": Softmax(space, participants(space, everything=True)),
         "drnas": Dirichlet(space, participants(space)),

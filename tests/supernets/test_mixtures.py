@@ -36,6 +36,26 @@ def test_gradients_of_a_mixture(dilation, sizes, stride, depthwise, trained, lea
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("depthwise", [True, False])
+@pytest.mark.parametrize("trained", [True, False])
+def test_channels_last_stays_so_and_has_the_same_gradients(depthwise, trained):
+    """Gradients in another layout than their values' make every layer before convert them."""
+    geometry = Geometry(3, 1, 1, 6 if depthwise else 1, 1)
+    channels = 1 if depthwise else 6
+    kernels = [random(6, channels, k, k, seed=k) for k in (1, 3)]
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = random(2, 6, 8, 8).to(memory_format=layout).requires_grad_()
+        leaves = [x, torch.full((3, 2), 0.5).double().requires_grad_()]
+        leaves += [kernel.clone().requires_grad_() for kernel in kernels if trained]
+        out = convolve_mixture(leaves[0], leaves[1], leaves[2:] or kernels, geometry)
+        gradients = torch.autograd.grad((out * random(*out.shape)).sum(), leaves)
+        assert depthwise or gradients[0].is_contiguous(memory_format=layout)
+        found.append([out.detach(), *gradients])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
 def test_what_needs_no_gradient_gets_none():
     x, shares = random(1, 3, 6, 6), torch.ones(1, 2).double()
     kernels = [random(3, 1, 3, 3), random(3, 1, 5, 5).requires_grad_()]

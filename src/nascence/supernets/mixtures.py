@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import conv2d, pad
 
 from nascence.operations import depthwise
+from nascence.supernets.fused import channels_last
 
 
 @final
@@ -94,7 +95,8 @@ class _Mixture(torch.autograd.Function):
         geometry: Geometry = ctx.geometry
         edges = len(shares_TM)
         of_input, of_shares, _, *of_kernels = ctx.needs_input_grad
-        gradient = gradient.contiguous()
+        layout = torch.channels_last if channels_last(x_BCHW) else torch.contiguous_format
+        gradient = gradient.contiguous(memory_format=layout)
         dx = geometry.input_gradient(gradient, x_BCHW, merged) if of_input else None
         if not of_shares and not any(of_kernels):
             return dx, None, None, *(None for _ in kernels)
