@@ -73,16 +73,19 @@ def test_no_path(names, connected):
         assert "no path" in health.collapse
 
 
-def test_cells_that_concatenate():
-    architecture = DARTS.parse(
-        "Genotype(normal=[('skip_connect', 0), ('skip_connect', 1)] , reduce=[])".replace(
-            "[('skip_connect', 0), ('skip_connect', 1)]", str([("skip_connect", 0), ("sep_conv_3x3", 1)] * 4)
-        ).replace("reduce=[]", f"reduce={[('skip_connect', 0), ('skip_connect', 1)] * 4}")
-    )
+@pytest.mark.parametrize(("skips", "collapsed"), [((4, 4), False), ((5, 0), True), ((7, 1), True), ((0, 5), True)])
+def test_each_kind_of_cell_is_looked_at_for_itself(skips, collapsed):
+    def nodes(count):
+        names = ["skip_connect"] * count + ["sep_conv_3x3"] * (8 - count)
+        return [(name, at % 2) for at, name in enumerate(names)]
+
+    architecture = DARTS.parse(f"Genotype(normal={nodes(skips[0])}, reduce={nodes(skips[1])})")
     health = examine(DARTS, uniform(DARTS), architecture)
-    assert health.skip_share == 12 / 16
+    assert health.skip_share == max(skips) / 8
     assert health.connected
-    assert "75%" in health.collapse
+    assert (health.collapse is not None) == collapsed
+    if collapsed:
+        assert f"{max(skips) / 8:.0%} of the edges of a cell" in health.collapse
 
 
 def test_a_gap_counts_only_where_the_weights_are_decided():

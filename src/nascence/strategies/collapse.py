@@ -28,7 +28,8 @@ LEAST_KEPT = 0.5
 class Health:
     """Of the mixing weights and the architecture that would be derived from them now.
 
-    ``skip_share``, ``none_share``: of its edges. ``entropy``: of an edge's weights, 0 (one operation has it all) to 1
+    ``skip_share``, ``none_share``: of the edges of the cell in which they are most (a normal cell of skips is a
+    collapse, whatever the reduction cell is). ``entropy``: of an edge's weights, 0 (one operation has it all) to 1
     (uniform); ``margin``: between an edge's best and second weight; both means over edges, of weights brought to sum 1.
     ``supernet_accuracy``, ``derived_accuracy``: in percent, on the same validation images, with the mean weights and
     with those of the architecture alone; None where not measured. ``connected``: the output depends on the input.
@@ -45,14 +46,14 @@ class Health:
     @property
     def collapse(self) -> str | None:
         """One sentence on what is wrong and what to try, or None: no path from input to output; more than half of the
-        edges skip or carry nothing; or the weights are decided (entropy below 0.3), yet the architecture alone keeps
-        less than half of the supernet's accuracy."""
+        edges of a cell skip or carry nothing; or the weights are decided (entropy below 0.3), yet the architecture
+        alone keeps less than half of the supernet's accuracy."""
         remedy = "try --set beta_decay=50, a longer --set warmup_epochs, or another method"
         if not self.connected:
             return f"The search collapsed: no path of operations leads from the input to the output; {remedy}."
         if self.skip_share + self.none_share > MOST_IDLE:
             return (
-                f"The search collapsed: {self.skip_share:.0%} of the edges of its architecture skip and "
+                f"The search collapsed: {self.skip_share:.0%} of the edges of a cell of its architecture skip and "
                 f"{self.none_share:.0%} carry nothing; {remedy}."
             )
         if self.supernet_accuracy is None or self.derived_accuracy is None or self.entropy >= DECIDED:
@@ -78,17 +79,18 @@ def examine(
 ) -> Health:
     """Look at mean mixing weights [E, O] per kind of cell, and at the architecture derived from them."""
     chosen = space.edge_operations(architecture)
-    names = [name for edges in chosen.values() for name in edges.values()]
+    shares = [[list(edges.values()).count(idle) / len(edges) for idle in IDLE] for edges in chosen.values()]
+    skip_share, none_share = max(shares, key=sum)
     entropies, margins = [], []
     for rows in weights.values():
         for row in rows.double():
-            shares = (row[row > 0] / row.sum()).sort(descending=True).values.tolist() if float(row.sum()) > 0 else [1.0]
-            rest = shares[1] if len(shares) > 1 else 0.0
-            margins.append(shares[0] - rest)
-            entropies.append(-sum(s * math.log(s) for s in shares) / math.log(max(2, len(shares))))
+            parts = (row[row > 0] / row.sum()).sort(descending=True).values.tolist() if float(row.sum()) > 0 else [1.0]
+            rest = parts[1] if len(parts) > 1 else 0.0
+            margins.append(parts[0] - rest)
+            entropies.append(-sum(part * math.log(part) for part in parts) / math.log(max(2, len(parts))))
     return Health(
-        skip_share=names.count("skip_connect") / len(names),
-        none_share=names.count("none") / len(names),
+        skip_share=skip_share,
+        none_share=none_share,
         entropy=sum(entropies) / len(entropies),
         margin=sum(margins) / len(margins),
         connected=all(_connected(space, edges) for edges in chosen.values()),
