@@ -85,13 +85,14 @@ def test_nascence_by_hand():
         "nascence-patterns": [7, 7, 5],
         "nascence-separability": [-20, -30, -25],
         "nascence-trainability": [-0.5, -0.1, -0.3],
+        "nascence-layers": [1.5, 2.5, 2],
         "flops": [1, 3, 2],
     }
-    # ranks: 3 2 1; 3 2 1; 2.5 2.5 1; 3 1 2; 1 3 2; 1 3 2
+    # ranks: 3 2 1; 3 2 1; 2.5 2.5 1; 3 1 2; 1 3 2; twice 1 3 2; 1 3 2
     expected = [
-        math.log(3 * 3 * 2.5 * 3 * 1 * 1 / 3**6),
-        math.log(2 * 2 * 2.5 * 1 * 3 * 3 / 3**6),
-        math.log(1 * 1 * 1 * 2 * 2 * 2 / 3**6),
+        math.log(3 * 3 * 2.5 * 3 * 1 * 1**2 * 1 / 3**8),
+        math.log(2 * 2 * 2.5 * 1 * 3 * 3**2 * 3 / 3**8),
+        math.log(1 * 1 * 1 * 2 * 2 * 2**2 * 2 / 3**8),
     ]
     found = AGGREGATES.get("nascence")(columns)
     assert found == pytest.approx(expected)

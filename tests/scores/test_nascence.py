@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nascence.scores import AGGREGATES, SCORES, Probe, evaluate, passes
-from nascence.scores.nascence import Activations, Expressivity, Patterns, Separability, Trainability
+from nascence.scores.nascence import Activations, Expressivity, Layers, Patterns, Separability, Trainability
 from nascence.scores.naswot import NASWOT
 from nascence.seeding import generator
 from nascence.spaces import get_space
@@ -84,11 +84,58 @@ def test_trainability_is_the_mean_over_blocks_of_the_gradients_maps(probe, featu
     assert Trainability(**SMALL)(probe) == pytest.approx(np.mean(values), rel=1e-3)
 
 
-def test_separability_is_of_the_input_gradients(probe, network, inputs):
-    inputs.requires_grad_()
-    network(inputs).sum().backward()
-    values = np.linalg.eigvals(np.corrcoef(inputs.grad.flatten(1).numpy())).real + 1e-5
+def test_separability_is_of_the_gradients_at_the_stem(probe, network, inputs):
+    kept = []
+    network.stem.register_forward_hook(lambda module, given, output: kept.append(output))
+    loss = torch.nn.functional.cross_entropy(network(inputs), probe.images(6)[1])
+    (gradient,) = torch.autograd.grad(loss, kept)
+    values = np.linalg.eigvals(np.corrcoef(gradient.flatten(1).numpy())).real + 1e-5
     assert Separability(**SMALL)(probe) == pytest.approx(-np.sum(np.log(values) + 1 / values), rel=1e-3)
+
+
+def test_layers_is_the_entropy_of_their_shares_in_a_small_step(probe, network, inputs):
+    """A step of size t ||W||^2 against each layer's gradient lowers the loss by t sum ||W||^2 ||dL/dW||^2."""
+    labels = probe.images(6)[1]
+    loss = torch.nn.functional.cross_entropy(network(inputs), labels)
+    loss.backward()
+    kinds = torch.nn.Conv2d | torch.nn.Linear
+    weights = [module.weight for module in network.modules() if isinstance(module, kinds)]
+    lowered, step = [], 1e-7
+    for weight in weights:
+        kept = weight.detach().clone()
+        with torch.no_grad():
+            weight -= step * kept.square().sum() * weight.grad
+            lowered.append(float(loss - torch.nn.functional.cross_entropy(network(inputs), labels)) / step)
+            weight.copy_(kept)
+    share = np.array(lowered) / sum(lowered)
+    assert len(share) > 20
+    assert Layers(**SMALL)(probe) == pytest.approx(-np.sum(share * np.log(share)), rel=1e-3)
+    assert 1 < Layers(**SMALL)(probe) < math.log(len(share))
+
+
+def test_layers_does_not_depend_on_the_scale_of_weights_before_a_normalisation(probe):
+    (images, labels), values = probe.images(6), []
+    for scale in (1, 7):
+        network = probe.build("ranking-deep", initialisation="kaiming-fan-in")
+        chains = [module for module in network.modules() if isinstance(module, torch.nn.Sequential)]
+        scaled = [a for chain in chains for a, b in pairwise(chain) if isinstance(b, torch.nn.BatchNorm2d)]
+        assert len(scaled) > 20
+        with torch.no_grad():
+            for module in scaled[::2]:
+                module.weight *= scale
+        run = passes.TrainingPass(network, images, labels)
+        values.append(float(Layers().of(probe, run, run.features)))
+    assert values[0] == pytest.approx(values[1], rel=1e-2)
+
+
+def test_a_way_around_a_chain_of_convolutions_lets_more_layers_learn(task):
+    """Without it gradients grow from cell to cell towards the input, and the first layers have nearly all."""
+    space = get_space("nas-bench-201")
+    conv = "nor_conv_3x3"
+    chain = space.parse(f"|{conv}~0|+|none~0|{conv}~1|+|none~0|none~1|{conv}~2|")
+    around = space.parse(f"|{conv}~0|+|none~0|{conv}~1|+|skip_connect~0|none~1|{conv}~2|")
+    one, two = (evaluate([Layers(**SMALL)], space, cell, task, draws=3)["nascence-layers"] for cell in (chain, around))
+    assert max(one) < min(two)
 
 
 def test_activations_is_the_determinant_of_agreements(probe, network, inputs):

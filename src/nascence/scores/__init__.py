@@ -32,6 +32,7 @@ SCORES = Registry(
         "intrain": "nascence.scores.intrain:InTrain",
         "nascence-expressivity": "nascence.scores.nascence:Expressivity",
         "nascence-trainability": "nascence.scores.nascence:Trainability",
+        "nascence-layers": "nascence.scores.nascence:Layers",
         "nascence-separability": "nascence.scores.nascence:Separability",
         "nascence-activations": "nascence.scores.nascence:Activations",
         "nascence-patterns": "nascence.scores.nascence:Patterns",

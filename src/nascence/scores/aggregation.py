@@ -36,16 +36,17 @@ def ranks(values: ArrayLike, larger_is_better: bool = True) -> Floats:
 @final
 @dataclass(frozen=True)
 class Part:
-    """One score of an aggregate, by its name."""
+    """One score of an aggregate, by its name; ``weight``: how many votes it has."""
 
     score: str
     larger_is_better: bool = True
+    weight: float = 1.0
 
 
 @final
 @dataclass(frozen=True)
 class RankSum:
-    """sum over ``parts`` of ``of_rank(rank / m)``, m the size of the population; larger is better.
+    """sum over ``parts`` of ``weight * of_rank(rank / m)``, m the size of the population; larger is better.
 
     The rank is the mean of those of all draws. ``of_rank`` is the logarithm (a bad rank in one part is not made up for
     by a good one in another) or the identity.
@@ -74,8 +75,8 @@ class RankSum:
         lengths = {part.score: column.shape[1] for part, column in values.items()}
         if len(set(lengths.values())) > 1:
             raise SettingError(f"The columns that {self.name} adds up differ in length: {lengths}.")
-        shares = [_mean_ranks(part, column, measured) / column.shape[1] for part, column in values.items()]
-        return np.sum([self.of_rank(share) for share in shares], axis=0)
+        shares = {part: _mean_ranks(part, column, measured) / column.shape[1] for part, column in values.items()}
+        return np.sum([part.weight * self.of_rank(share) for part, share in shares.items()], axis=0)
 
 
 def _mean_ranks(part: Part, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
@@ -112,10 +113,11 @@ AGGREGATES = Registry(
                 Part("nascence-patterns"),
                 Part("nascence-separability"),
                 Part("nascence-trainability"),
+                Part("nascence-layers", weight=2),
                 Part("flops"),
             ),
             np.log,
-            "our own: how features, activations and gradients of images spread, trainability and size",
+            "our own: how features, activations and gradients of images spread, how many layers learn, and size",
             "this project; docs/methods/rank.md",
         ),
         "az-nas": RankSum(

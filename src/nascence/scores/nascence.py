@@ -91,17 +91,40 @@ class Trainability(_Part):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Separability(_Part):
-    """- sum of log(v + k) + 1/(v + k), v the eigenvalues of the correlations between the images' input gradients."""
+    """- sum of log(v + k) + 1/(v + k), v the eigenvalues of the correlations between the images' gradients of the loss
+    with respect to the stem's output."""
 
     name: ClassVar[str] = "nascence-separability"
-    description: ClassVar[str] = "nascence: how differently the logits depend on different images"
+    description: ClassVar[str] = "nascence: how differently the loss depends on different images"
     source: ClassVar[str] = "this project, after arXiv 2006.04647"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float | Tensor:
-        (jacobian,) = torch.autograd.grad(run.logits.sum(), run.inputs, retain_graph=True)
-        return decorrelation(jacobian)
+        gradient = run.stem_gradient
+        return self.worst if gradient is None else decorrelation(gradient)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Layers(_Part):
+    """- sum of p log p, p a layer's share of sum ||W||^2 ||dL/dW||^2 over convolutions and linear layers.
+
+    Small steps against the gradient, each layer's relative to its weights, lower the loss by that sum: it is the
+    logarithm of the number of layers that learn. Where normalisation follows, a layer's term does not depend on the
+    scale of its weights.
+    """
+
+    name: ClassVar[str] = "nascence-layers"
+    description: ClassVar[str] = "nascence: how evenly learning is spread over how many layers"
+    source: ClassVar[str] = "this project"
+    larger_is_better: ClassVar[bool] = True
+    worst: ClassVar[float] = -math.inf
+
+    def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float | Tensor:
+        norms = [weight.detach().norm() * run.gradients[weight].norm() for weight in run.weights]
+        share = torch.stack(norms).double().square()
+        return torch.special.entr(share / share.sum()).sum()
 
 
 @final
@@ -138,4 +161,4 @@ class Patterns(_Part):
         return float(count_patterns(torch.cat(codes, dim=1))) if codes else self.worst
 
 
-__all__ = ["Activations", "Expressivity", "Patterns", "Separability", "Trainability"]
+__all__ = ["Activations", "Expressivity", "Layers", "Patterns", "Separability", "Trainability"]

@@ -99,32 +99,43 @@ class TrainingPass:
         return is_constant(self.logits)
 
     @cached_property
-    def _backward(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None]]:
-        sums: list[Tensor | None] = [None] * len(self.layers)
+    def _backward(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None], Tensor | None]:
+        """d L / d: parameters, outputs of the layers, the first of the features."""
+        outputs: list[Tensor | None] = [None] * len(self.layers)
 
         def keep(at: int, gradient: Tensor) -> None:
-            product = self.layers[at].output.detach() * gradient
-            sums[at] = product.flatten(2).sum(2) if product.dim() == 4 else product
+            outputs[at] = gradient
 
         handles = [use.output.register_hook(partial(keep, at)) for at, use in enumerate(self.layers)]
         parameters = list(self.network.parameters())
         loss = nn.functional.cross_entropy(self.logits, self.labels)
         try:
-            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            stem = (self.features or [self.inputs])[0]
+            *found, at_stem = torch.autograd.grad(loss, [*parameters, stem], retain_graph=True, allow_unused=True)
         finally:
             for handle in handles:
                 handle.remove()
-        return {p: g for p, g in zip(parameters, found, strict=True) if g is not None}, sums
+        used = {p: g for p, g in zip(parameters, found, strict=True) if g is not None}
+        return used, outputs, at_stem
 
     @property
     def gradients(self) -> dict[nn.Parameter, Tensor]:
         """d L / d parameter, L the mean cross-entropy, for every parameter that takes part."""
         return self._backward[0]
 
-    @property
+    @cached_property
     def output_products(self) -> list[Tensor | None]:
         """Of every use in ``layers``, the sum over positions of output * d L / d output [B, C]; None without a part."""
-        return self._backward[1]
+        products = (
+            None if gradient is None else use.output.detach() * gradient
+            for use, gradient in zip(self.layers, self._backward[1], strict=True)
+        )
+        return [x if x is None or x.dim() == 2 else x.flatten(2).sum(2) for x in products]
+
+    @property
+    def stem_gradient(self) -> Tensor | None:
+        """d L / d the first of the features [B, C, H, W], or of the images without any; None without a part."""
+        return self._backward[2]
 
     @cached_property
     def weights(self) -> list[nn.Parameter]:
