@@ -146,6 +146,21 @@ def test_judge():
     assert list(down["best_ranked"]) == ["1", "10", "100"]
 
 
+def test_single_draws_are_judged_one_by_one():
+    x, y = pair(60)
+    draws = np.stack([x, y, -x])
+    columns = {"good": (draws.mean(0), True), "bad": (-draws.mean(0), False), "once": (x, True)}
+    rows = judge(columns, y, params=y, draws={"good": draws, "bad": -draws}, resamples=1)
+    found = {row["score"]: row["single_draws"] for row in rows}
+    assert found["once"] is None
+    assert found["good"] == found["bad"]  # directions are heeded
+    taus = [kendall(draw, y) for draw in draws]
+    assert taus[0] == pytest.approx(-taus[2])
+    assert found["good"]["kendall"] == pytest.approx((np.mean(taus), np.std(taus, ddof=1)))
+    constant = judge({"s": (x, True)}, y, params=y, draws={"s": np.stack([x, np.zeros(60)])}, resamples=1)
+    assert constant[0]["single_draws"]["kendall"] is None
+
+
 def test_no_number_depends_on_the_order_of_rows():
     x, y = pair(80, levels=1)
     order = np.random.default_rng(2).permutation(80)

@@ -9,11 +9,13 @@ from pyarrow import csv, parquet
 from scipy import stats
 
 from nascence.benchmarks import judging
+from nascence.benchmarks.correlation import kendall, oriented
 from nascence.benchmarks.judging import judge_scores
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.tables import load_table
 from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.registry import Registry
+from nascence.scores.aggregation import Part, RankSum
 from nascence.spaces import get_space
 
 CELLS = stream().selection.architectures
@@ -76,6 +78,26 @@ def test_aggregates_whose_parts_are_there(scores, table, monkeypatch):
     found = judge_scores(scores, table, "accuracy", resamples=1)
     assert {"both", "params (ranks)"} <= found.values.keys()
     assert "no" not in found.values
+
+
+def test_every_draw_is_judged_by_itself_too(table, monkeypatch):
+    """Of a ranking one draw is that of all its parts; what has no draws is the same at each."""
+    from dataclasses import replace
+
+    drawn = replace(stream(), draws=3).run()
+    ranking = RankSum("both", (Part("dice"), Part("convolutions")), lambda share: share, "", "")
+    monkeypatch.setattr(judging, "AGGREGATES", Registry("aggregate", {"both": ranking}))
+    rows = {row["score"]: row["single_draws"] for row in judge_scores(drawn, table, "accuracy", resamples=1).rows}
+    assert rows["convolutions"] is None
+    truth = np.linspace(0.5, 0.9, 59)[1:-1]
+    for name, values in (
+        ("dice", drawn.draws("dice")),
+        ("both", [ranking({**drawn.columns, "dice": draw}) for draw in drawn.draws("dice")]),
+    ):
+        taus = [kendall(oriented(draw, True)[3:], truth) for draw in values]
+        assert len(taus) == 3
+        assert np.std(taus) > 0
+        assert rows[name]["kendall"] == pytest.approx((np.mean(taus), np.std(taus, ddof=1)))
 
 
 def test_what_does_not_fit(scores, table, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from nascence.benchmarks.correlation import judge, oriented
 from nascence.benchmarks.judging import Judgement
-from nascence.reporting.correlation_page import HEAD, cells, correlation_page, scatter
+from nascence.reporting.correlation_page import HEAD, SINGLE_DRAWS, cells, correlation_page, scatter, single_draws
 
 
 def judgement(count=400, left_out=0):
@@ -18,6 +18,7 @@ def judgement(count=400, left_out=0):
         "<b>bad</b>": (random.normal(size=count), False),
         "constant": (np.full(count, np.nan), True),
     }
+    draws = {"good": accuracy + random.normal(size=(2, count)), "constant": np.zeros((2, count))}
     return Judgement(
         table="mine.csv",
         column="accuracy",
@@ -25,7 +26,7 @@ def judgement(count=400, left_out=0):
         count=count,
         left_out=left_out,
         settings={"seed": 7, "draws": 2, "data": {"name": "few"}},
-        rows=judge(columns, accuracy, params=accuracy, resamples=5),
+        rows=judge(columns, accuracy, params=accuracy, draws=draws, resamples=5),
         accuracy=accuracy,
         values={name: oriented(values, larger) for name, (values, larger) in columns.items()},
     )
@@ -46,6 +47,20 @@ def test_the_page_stands_alone_and_says_everything():
     assert "<b>" not in page
     assert not re.search(r"(src|href)=|url\(|@import|https?://(?!www\.w3\.org/2000/svg)", page)
     assert "prefers-color-scheme: dark" in page
+    title, drawn = single_draws(one)
+    assert title.endswith("over 2 draws")
+    assert [row[0] for row in drawn] == ["good", "constant"]
+    assert re.fullmatch(r"0\.\d{3} ± 0\.\d{3}", drawn[0][1])
+    assert drawn[1][1] == "–"
+    second = body.findall(".//table")[1]
+    assert [[td.text for td in tr.findall("td")] for tr in second.findall("tbody/tr")] == drawn
+    assert [th.text for th in second.findall(".//th")] == ["score", *SINGLE_DRAWS]
+
+
+def test_without_several_draws_there_is_no_second_table():
+    one = judgement()
+    rows = [{**row, "single_draws": None} for row in one.rows]
+    assert correlation_page(replace(one, rows=rows)).count("<table>") == 1
 
 
 def test_cells():

@@ -119,13 +119,15 @@ def judge(
     accuracy: ArrayLike,
     *,
     params: ArrayLike,
+    draws: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[dict[str, Any]]:
     """A row of numbers for every column, given as (values [N], whether larger is better), best Kendall first.
 
-    ``accuracy``: [N], finite, larger is better, in percent or (where none exceeds 1) as a fraction. Raises
-    :class:`DataError` below three architectures.
+    ``accuracy``: [N], finite, larger is better, in percent or (where none exceeds 1) as a fraction. ``draws``: of some
+    columns the values [D, N] at D > 1 draws; their rows tell under ``single_draws`` how one draw by itself does, mean
+    and standard deviation. Raises :class:`DataError` below three architectures.
     """
     truth = np.asarray(accuracy, dtype=np.float64)
     if len(truth) < 3:
@@ -134,28 +136,42 @@ def judge(
     size = oriented(params, True)
     size_kendall, size_spearman = kendall(size, truth), spearman(size, truth)
     upper = best_tenth(truth)
+
+    def measures(x: Floats) -> dict[str, float | None]:
+        return {
+            "kendall": kendall(x, truth),
+            "spearman": spearman(x, truth),
+            "ndcg": ndcg(x, percent),
+            "kendall_best_tenth": kendall(x[upper], truth[upper]),
+        }
+
     rows = []
     for name, (values, larger) in columns.items():
         x = oriented(values, larger)
-        tau, rho = kendall(x, truth), spearman(x, truth)
+        found = measures(x)
+        tau, rho = found["kendall"], found["spearman"]
         ends = intervals(x, truth, seed=seed, resamples=resamples)
+        single = [measures(oriented(draw, larger)) for draw in np.asarray((draws or {}).get(name, ()))]
         rows.append(
             {
                 "score": name,
                 "larger_is_better": larger,
                 "non_finite": int(np.isneginf(x).sum()),
-                "kendall": tau,
+                **found,
                 "kendall_interval": ends["kendall"],
-                "spearman": rho,
                 "spearman_interval": ends["spearman"],
-                "ndcg": ndcg(x, percent),
-                "kendall_best_tenth": kendall(x[upper], truth[upper]),
                 "kendall_given_params": partial(tau, kendall(x, size), size_kendall),
                 "spearman_given_params": partial(rho, spearman(x, size), size_spearman),
                 "best_ranked": {str(top): best_ranked(x, truth, top) for top in TOPS if top <= len(x)},
+                "single_draws": {key: _mean_and_std([one[key] for one in single]) for key in found} if single else None,
             }
         )
     return sorted(rows, key=lambda row: -(row["kendall"] if row["kendall"] is not None else -2))
+
+
+def _mean_and_std(values: list[float | None]) -> tuple[float, float] | None:
+    known = [value for value in values if value is not None]
+    return (float(np.mean(known)), float(np.std(known, ddof=1))) if len(known) == len(values) > 1 else None
 
 
 class _Ties:

@@ -73,10 +73,11 @@ def judge_scores(
             f"{table.source.name} has a {column} for {there.sum()} of the {len(there):,} scored architectures; at "
             "least three are needed."
         )
-    columns = _columns(scores, architectures)
+    columns, draws = _columns(scores, architectures)
     kept = {name: (values[there], larger) for name, (values, larger) in columns.items()}
     accuracy = np.array([numbers[row_of[one]] for one, found in zip(architectures, there, strict=True) if found])
-    rows = judge(kept, accuracy, params=kept["params"][0], seed=seed, resamples=resamples)
+    drawn = {name: values[:, there] for name, values in draws.items()}
+    rows = judge(kept, accuracy, params=kept["params"][0], draws=drawn, seed=seed, resamples=resamples)
     return Judgement(
         table=table.source.name,
         column=column,
@@ -90,8 +91,11 @@ def judge_scores(
     )
 
 
-def _columns(scores: ScoreTable, architectures: list[Architecture]) -> dict[str, tuple[Floats, bool]]:
-    """Values [N] and direction by name: the file's scores, sizes that it lacks, aggregates that they make possible."""
+def _columns(
+    scores: ScoreTable, architectures: list[Architecture]
+) -> tuple[dict[str, tuple[Floats, bool]], dict[str, Floats]]:
+    """Values [N] and direction by name: the file's scores, sizes that it lacks, aggregates that they make possible; and
+    of those that have several draws, the values [D, N] at each."""
     from nascence.spaces import get_space
 
     columns = {name: (scores.columns[name], scores.larger_is_better(name)) for name in scores.scores}
@@ -99,12 +103,24 @@ def _columns(scores: ScoreTable, architectures: list[Architecture]) -> dict[str,
     data = scores.settings["data"]
     found = baselines(get_space(scores.space), architectures, absent, tuple(data["shape"]), data["classes"])
     columns |= {name: (values, True) for name, values in found.items()}
-    draws = {name: scores.draws(name) if name in scores.scores else values for name, (values, _) in columns.items()}
+    draws = {
+        name: scores.draws(name) if name in scores.scores else values[None] for name, (values, _) in columns.items()
+    }
+    several = {name: values for name, values in draws.items() if len(values) > 1}
     for name in AGGREGATES.names():
         aggregate = AGGREGATES.get(name)
-        if all(part.score in draws for part in aggregate.parts):
-            columns[f"{name} (ranks)" if name in columns else name] = (np.asarray(aggregate(draws)), True)
-    return columns
+        parts = {part.score for part in aggregate.parts}
+        if not parts <= draws.keys():
+            continue
+        title = f"{name} (ranks)" if name in columns else name
+        columns[title] = (np.asarray(aggregate(draws)), True)
+        count = max(len(draws[part]) for part in parts)
+        if count > 1:
+            one = [
+                aggregate({part: draws[part][min(at, len(draws[part]) - 1)] for part in parts}) for at in range(count)
+            ]
+            several[title] = np.asarray(one)
+    return columns, several
 
 
 __all__ = ["Judgement", "judge_scores"]

@@ -34,7 +34,7 @@ def command(
     Parameters, FLOPs and the number of trainable layers always stand beside.
     """
     from nascence.api.correlating import correlate
-    from nascence.reporting.correlation_page import HEAD, cells, explanation
+    from nascence.reporting.correlation_page import HEAD, SINGLE_DRAWS, cells, explanation, single_draws
 
     judgement = correlate(
         scores,
@@ -56,6 +56,10 @@ def command(
     rows = [[cells(row)[at] for at in shown] for row in judgement.rows]
     table(console, [HEAD[at] for at in shown], rows)
     console.print(explanation(), markup=False)
+    title, drawn = single_draws(judgement)
+    if drawn:
+        console.print(f"{title}:", markup=False)
+        table(console, ["score", *SINGLE_DRAWS], drawn)
     if out is not None:
         console.print(f"A page with scatter plots is in {out}", markup=False)
     if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -38,11 +39,13 @@ def correlation_page(judgement: Judgement) -> str:
         f"{judgement.settings['data']['name']}."
     )
     plots = "".join(scatter(row, judgement.values[row["score"]], judgement) for row in judgement.rows)
+    title_of_draws, rows = single_draws(judgement)
+    drawn = f"<h2>{escape(title_of_draws)}</h2>\n{_table(('score', *SINGLE_DRAWS), rows)}\n" if rows else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
-        f"<body><h1>{escape(title)}</h1><p>{escape(about)}</p>\n{_table(judgement)}\n"
-        f'<p class="soft">{escape(explanation())}</p>\n<div class="plots">{plots}</div></body></html>\n'
+        f"<body><h1>{escape(title)}</h1><p>{escape(about)}</p>\n{_table(HEAD, map(cells, judgement.rows))}\n"
+        f'<p class="soft">{escape(explanation())}</p>\n{drawn}<div class="plots">{plots}</div></body></html>\n'
     )
 
 
@@ -75,6 +78,15 @@ HEAD = (
 )
 
 
+SINGLE_DRAWS = {
+    "Kendall": "kendall",
+    "Spearman": "spearman",
+    "best tenth": "kendall_best_tenth",
+    "nDCG": "ndcg",
+}
+"""Of the table about single draws: the heads after the score's name, and the keys below ``single_draws``."""
+
+
 def cells(row: dict[str, Any]) -> list[str]:
     """A row of the judgement as text, under :data:`HEAD`."""
 
@@ -84,8 +96,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     def interval(ends: tuple[float, float] | None) -> str:
         return "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
 
-    name = row["score"] if row["larger_is_better"] else f"{row['score']} (smaller is better)"
-    found = [name, decimal(row["kendall"]), interval(row["kendall_interval"])]
+    found = [_name(row), decimal(row["kendall"]), interval(row["kendall_interval"])]
     found += [decimal(row["spearman"]), interval(row["spearman_interval"]), decimal(row["kendall_best_tenth"])]
     found += [decimal(row[key]) for key in ("ndcg", "kendall_given_params", "spearman_given_params")]
     for top in ("1", "10", "100"):
@@ -94,11 +105,23 @@ def cells(row: dict[str, Any]) -> list[str]:
     return found
 
 
-def _table(judgement: Judgement) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in judgement.rows
-    )
+def single_draws(judgement: Judgement) -> tuple[str, list[list[str]]]:
+    """A title and rows under ``score`` and :data:`SINGLE_DRAWS`; no rows where nothing was drawn more than once."""
+    rows = []
+    for row in judgement.rows:
+        if row["single_draws"]:
+            found = [row["single_draws"][key] for key in SINGLE_DRAWS.values()]
+            rows.append([_name(row), *("–" if one is None else f"{one[0]:.3f} ± {one[1]:.3f}" for one in found)])
+    return f"One draw at a time: mean ± standard deviation over {judgement.settings['draws']} draws", rows
+
+
+def _name(row: dict[str, Any]) -> str:
+    return row["score"] if row["larger_is_better"] else f"{row['score']} (smaller is better)"
+
+
+def _table(names: Iterable[str], rows: Iterable[list[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
