@@ -128,6 +128,31 @@ def test_finalists_are_looked_at_again_and_judged_by_all_draws():
     assert strategy.best() == 1, "11 was no finalist, whatever another draw would have said"
 
 
+def test_a_few_are_measured_here_so_that_processes_inherit_what_was_prepared():
+    """Once, before the first step; it changes nothing."""
+    _, measure = additive(TOY)
+    here = []
+
+    def noted(item):
+        here.append(item)
+        return measure(item)
+
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (2, 1):
+            torch.set_num_threads(threads)
+            strategy = search(TOY, Everything(TOY, bound(TOY)), noted)
+            finish(strategy)
+            found.append(strategy)
+            if threads == 2:
+                assert 0 < len(here) < 8
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0].values, found[1].values)
+    assert found[0].architectures == found[1].architectures
+
+
 def test_a_value_that_is_not_finite_once_stays_so():
     space = _Bits()
     draws = {"00": [10.0, -np.inf], "01": [9.0, 9.0], "10": [8.0, 8.0], "11": [1.0, 1.0]}

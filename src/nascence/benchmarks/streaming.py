@@ -28,7 +28,7 @@ Values = dict[str, list[float]]
 
 
 class Listener(Protocol):
-    """Told how many architectures are done, as :class:`nascence.runs.progress.Progress` wants it."""
+    """Told how many evaluations are done (sizes apart), as :class:`nascence.runs.progress.Progress` wants it."""
 
     def begin(self, total: int, done: int) -> None: ...
 
@@ -168,15 +168,19 @@ class ScoreStream:
         missing = [key for key in items if key not in values]
         values = {key: found for key, found in values.items() if key in items}
         work = _Work(self.space, tuple(self.scores), self.load, self.seed, self.draws)
+        long = any(random for random, _ in items.values())
+        counted = {key for key, (random, _) in items.items() if random == long}  # sizes take no time
+        done = len(counted & values.keys())
         if progress is not None:
-            progress.begin(len(items), len(values))
+            progress.begin(len(counted), done)
         try:
             if missing:
                 for at, found in executor.map(work, [items[key] for key in missing]):
                     keep(missing[at], found)
                     values[missing[at]] = found
+                    done += missing[at] in counted
                     if progress is not None:
-                        progress.update(len(items), len(values), {})
+                        progress.update(len(counted), done, {})
         finally:
             if progress is not None:
                 progress.end()
@@ -186,11 +190,11 @@ class ScoreStream:
         """``(random, answers)``: which scores to compute of which architecture."""
         kinds = {score.random for score in self.scores}
         found: list[tuple[bool, tuple[str, ...]]] = []
+        if False in kinds:
+            found += [(False, architecture.answers) for architecture in self.selection.architectures]
         if True in kinds:
             distinct = dict.fromkeys(self.space.canonical(one) for one in self.selection.architectures)
             found += [(True, architecture.answers) for architecture in distinct]
-        if False in kinds:
-            found += [(False, architecture.answers) for architecture in self.selection.architectures]
         return found
 
     def _table(self, settings: Mapping[str, Any], values: Mapping[str, Values]) -> ScoreTable:
