@@ -88,6 +88,8 @@ def test_the_ranking_is_nascence_unless_another_is_named(digits):
     measured[0] = True
     expected = AGGREGATES.get("nascence")(dict(zip(strategy.parts, rows, strict=True)), measured)
     assert strategy.aggregate(rows, measured).tolist() == expected.tolist()
+    deciding = AGGREGATES.get("nascence").among_the_best()(dict(zip(strategy.parts, rows, strict=True)), measured)
+    assert strategy.decide(rows, measured).tolist() == deciding.tolist() != expected.tolist()
     with pytest.raises(UnknownNameError, match="nascence"):
         Rank(aggregate="nascent").strategy(problem(TOY, digits))
 

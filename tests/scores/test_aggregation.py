@@ -45,6 +45,22 @@ def test_those_who_are_drawn_again_share_out_their_ranks_anew():
     assert one({"a": same}, measured) == pytest.approx(one({"a": same[0]}))
 
 
+def test_among_the_best_only_the_deciding_parts_count():
+    columns = {"a": [3.0, 2.0, 1.0], "b": [5.0, 9.0, 7.0]}
+    parts = Part("a"), Part("b")
+    all_decide = RankSum("all", parts, np.log, "", "")
+    assert all_decide.among_the_best()(columns) == pytest.approx(all_decide(columns))
+    one_decides = RankSum("one", parts, np.log, "", "", deciding=(Part("b", weight=2),))
+    assert one_decides(columns) == pytest.approx(all_decide(columns))
+    assert one_decides.among_the_best()(columns) == pytest.approx(2 * np.log(np.array([1, 3, 2]) / 3))
+
+
+@pytest.mark.parametrize("name", AGGREGATES.names())
+def test_what_decides_are_parts_of_the_whole(name):
+    aggregate = AGGREGATES.get(name)
+    assert {part.score for part in aggregate.deciding} <= {part.score for part in aggregate.parts}
+
+
 @pytest.mark.parametrize("name", AGGREGATES.names())
 def test_aggregates_name_scores_in_their_direction(name):
     aggregate = AGGREGATES.get(name)

@@ -28,8 +28,9 @@ def first(values, measured):
     return np.where(measured, values[0], 0).sum(0) / measured.sum(0)
 
 
-def search(space, proposals, measure, aggregate=first, parts=("value",), batch=7, finalists=1, draws=1):
-    return Ranking(space, proposals, measure, aggregate, parts, batch=batch, finalists=finalists, draws=draws)
+def search(space, proposals, measure, aggregate=first, decide=None, parts=("value",), batch=7, finalists=1, draws=1):
+    decide = decide or aggregate
+    return Ranking(space, proposals, measure, aggregate, decide, parts, batch=batch, finalists=finalists, draws=draws)
 
 
 def finish(strategy):
@@ -38,6 +39,10 @@ def finish(strategy):
         events.append(strategy.advance())
     assert strategy.steps_done == strategy.total_steps == len(events)
     return events
+
+
+def by_text(rows, space):
+    return lambda item: rows[space.format(item[0])]
 
 
 def additive(space, seed=0):
@@ -94,12 +99,16 @@ def test_ranks_are_taken_among_everything_measured():
     def by_ranks(values, measured):
         return np.argsort(np.argsort(values[:, 0]), axis=-1).sum(0)
 
-    strategy = search(space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, ("a", "b"), batch=3)
+    strategy = search(
+        space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, parts=("a", "b"), batch=3
+    )
     finish(strategy)
     assert by_ranks(np.array(list(rows.values())).T[:, None], None).tolist() == [3, 3, 3, 3]
     assert space.format(strategy.derive()) == "00", "equals: the first that was measured"
     rows["01"] = [8.5, 7]
-    strategy = search(space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, ("a", "b"), batch=3)
+    strategy = search(
+        space, _Given(space), lambda item: rows[space.format(item[0])], by_ranks, parts=("a", "b"), batch=3
+    )
     finish(strategy)
     assert space.format(strategy.derive()) == "01"
 
@@ -126,6 +135,24 @@ def test_finalists_are_looked_at_again_and_judged_by_all_draws():
     assert strategy.values[:3, :, 0].tolist() == list(draws.values())[:3]
     assert space.format(strategy.derive()) == "01"
     assert strategy.best() == 1, "11 was no finalist, whatever another draw would have said"
+
+
+def test_another_ranking_may_decide_between_the_finalists():
+    """Who the finalists are is said by the first part; who wins, by the second, at all draws; until then the first."""
+    rows = {"00": [9, 1], "01": [8, 3], "10": [7, 2], "11": [1, 99]}
+    space = _Bits()
+
+    def second(values, measured):
+        return np.where(measured, values[1], 0).sum(0)
+
+    def measure(item):
+        return [value * (1 + item[1]) for value in rows[space.format(item[0])]]
+
+    strategy = search(space, _Given(space), measure, decide=second, parts=("a", "b"), batch=2, finalists=3, draws=2)
+    events = finish(strategy)
+    assert [event["best"] for event in events] == ["00", "01", "01", "01"]
+    assert space.format(strategy.derive()) == "01"
+    assert strategy.order()[0] == 0
 
 
 def test_a_few_are_measured_here_so_that_processes_inherit_what_was_prepared():

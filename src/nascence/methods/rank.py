@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, final
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from nascence.architecture import Architecture
 from nascence.methods.base import Method, Problem, at_least
 from nascence.scores import AGGREGATES, SCORES, Score, evaluate
+from nascence.scores.aggregation import RankSum
 from nascence.strategies import Strategy
 from nascence.strategies.ranking import Everything, Evolution, Ranking
 
@@ -54,14 +56,15 @@ class Rank(Method):
         else:
             proposals = Evolution(space, problem.budget, problem.seed, self.evaluations, self.population, self.parents)
 
-        def ranked(values: NDArray[np.float64], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return aggregate(dict(zip(names, values, strict=True)), measured)
+        def ranked(by: RankSum, values: NDArray[np.float64], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return by(dict(zip(names, values, strict=True)), measured)
 
         return Ranking(
             space,
             proposals,
             _Parts(tuple(SCORES.get(name)() for name in names), problem),
-            ranked,
+            partial(ranked, aggregate),
+            partial(ranked, aggregate.among_the_best()),
             names,
             batch=self.batch,
             finalists=self.finalists,

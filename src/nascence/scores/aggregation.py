@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -49,7 +49,8 @@ class RankSum:
     """sum over ``parts`` of ``weight * of_rank(rank / m)``, m the size of the population; larger is better.
 
     The rank is the mean of those of all draws. ``of_rank`` is the logarithm (a bad rank in one part is not made up for
-    by a good one in another) or the identity.
+    by a good one in another) or the identity. ``deciding``: parts and votes by which the best of a population are told
+    apart (see :meth:`among_the_best`); none for those of the whole.
     """
 
     name: str
@@ -57,6 +58,7 @@ class RankSum:
     of_rank: Callable[[Floats], Floats]
     description: str
     source: str
+    deciding: tuple[Part, ...] = ()
 
     def __call__(
         self, columns: Mapping[str, Sequence[float] | Floats], measured: NDArray[np.bool_] | None = None
@@ -77,6 +79,10 @@ class RankSum:
             raise SettingError(f"The columns that {self.name} adds up differ in length: {lengths}.")
         shares = {part: _mean_ranks(part, column, measured) / column.shape[1] for part, column in values.items()}
         return np.sum([part.weight * self.of_rank(share) for part, share in shares.items()], axis=0)
+
+    def among_the_best(self) -> RankSum:
+        """The sum over the deciding parts alone. Ranks stay those in the whole population, of which it wants all."""
+        return replace(self, parts=self.deciding or self.parts)
 
 
 def _mean_ranks(part: Part, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
@@ -100,6 +106,14 @@ def _identity(share: Floats) -> Floats:
     return share
 
 
+_NASCENCE = (
+    Part("nascence-expressivity"),
+    Part("nascence-activations"),
+    Part("nascence-patterns"),
+    Part("nascence-separability"),
+    Part("nascence-trainability"),
+    Part("flops"),
+)
 _AZ_NAS = (Part("flops"), Part("az-expressivity"), Part("az-progressivity"), Part("az-trainability"))
 
 AGGREGATES = Registry(
@@ -107,18 +121,11 @@ AGGREGATES = Registry(
     {
         "nascence": RankSum(
             "nascence",
-            (
-                Part("nascence-expressivity"),
-                Part("nascence-activations"),
-                Part("nascence-patterns"),
-                Part("nascence-separability"),
-                Part("nascence-trainability"),
-                Part("nascence-layers", weight=2),
-                Part("flops"),
-            ),
+            (*_NASCENCE, Part("nascence-layers", weight=2)),
             np.log,
             "our own: how features, activations and gradients of images spread, how many layers learn, and size",
             "this project; docs/methods/rank.md",
+            deciding=(*_NASCENCE, Part("nascence-layers", weight=len(_NASCENCE))),
         ),
         "az-nas": RankSum(
             "az-nas",

@@ -119,7 +119,8 @@ class Ranking(Strategy):
     """Measures proposals, ``batch`` a step, at draw 0; then the ``finalists`` best of them at draws 1 to ``draws`` - 1.
 
     The ranking is that of :class:`nascence.scores.aggregation.RankSum`: finalists share out anew, at every later draw,
-    the ranks among everything measured that they had at the first. The result is the finalist that ranks best.
+    the ranks among everything measured that they had at the first. The result is the finalist that ``decide`` puts
+    first, a ranking that may be another one than ``aggregate``, which says who the finalists are.
     Measurements run in as many processes as there are threads and do not depend on their number.
     """
 
@@ -129,6 +130,7 @@ class Ranking(Strategy):
         proposals: Proposals,
         measure: Measure,
         aggregate: Aggregate,
+        decide: Aggregate,
         parts: Sequence[str],
         *,
         batch: int,
@@ -136,7 +138,7 @@ class Ranking(Strategy):
         draws: int,
     ) -> None:
         self.space, self.proposals = space, proposals
-        self.measure, self.aggregate, self.parts = measure, aggregate, tuple(parts)
+        self.measure, self.aggregate, self.decide, self.parts = measure, aggregate, decide, tuple(parts)
         self.batch, self.finalists, self.draws = batch, min(finalists, proposals.total), draws
         self._first_steps = math.ceil(proposals.total / batch)
         self.total_steps = self._first_steps + math.ceil(self.finalists * (draws - 1) / batch)
@@ -194,16 +196,21 @@ class Ranking(Strategy):
 
     def order(self) -> list[int]:
         """Positions of the architectures, best first, equals in the order of their measurement."""
+        return self._order(self.aggregate)
+
+    def _order(self, ranking: Aggregate) -> list[int]:
         if not self.architectures:
             return []
         measured = torch.arange(self.draws)[:, None] < self.draws_done
-        ranking = self.aggregate(self.values.permute(2, 1, 0).numpy(), measured.numpy())
-        return np.argsort(-ranking, kind="stable").tolist()
+        values = ranking(self.values.permute(2, 1, 0).numpy(), measured.numpy())
+        return np.argsort(-values, kind="stable").tolist()
 
     def best(self) -> int:
-        """The position of the best, among the finalists where there are any yet."""
-        among = set(self.final) or set(range(len(self.architectures)))
-        return next(at for at in self.order() if at in among)
+        """The position of the best: of the finalists where there are any yet, by the ranking that decides."""
+        if not self.final:
+            return self.order()[0]
+        among = set(self.final)
+        return next(at for at in self._order(self.decide) if at in among)
 
     def derive(self) -> Architecture:
         return self.architectures[self.best()]
