@@ -106,14 +106,19 @@ def _identity(share: Floats) -> Floats:
     return share
 
 
-_NASCENCE = (
-    Part("nascence-expressivity"),
-    Part("nascence-activations"),
-    Part("nascence-patterns"),
-    Part("nascence-separability"),
-    Part("nascence-trainability"),
-    Part("flops"),
-)
+def _nascence(layers: float) -> tuple[Part, ...]:
+    """The parts of ``nascence``, with so many votes for how many layers learn."""
+    return (
+        Part("nascence-expressivity"),
+        Part("nascence-activations"),
+        Part("nascence-patterns"),
+        Part("nascence-separability"),
+        Part("nascence-trainability"),
+        Part("nascence-layers", weight=layers),
+        Part("flops"),
+    )
+
+
 _AZ_NAS = (Part("flops"), Part("az-expressivity"), Part("az-progressivity"), Part("az-trainability"))
 
 AGGREGATES = Registry(
@@ -121,11 +126,11 @@ AGGREGATES = Registry(
     {
         "nascence": RankSum(
             "nascence",
-            (*_NASCENCE, Part("nascence-layers", weight=2)),
+            _nascence(layers=2),
             np.log,
             "our own: how features, activations and gradients of images spread, how many layers learn, and size",
             "this project; docs/methods/rank.md",
-            deciding=(*_NASCENCE, Part("nascence-layers", weight=len(_NASCENCE))),
+            deciding=_nascence(layers=6),  # as many as all others together
         ),
         "az-nas": RankSum(
             "az-nas",
