@@ -55,7 +55,7 @@ def test_the_first_look_is_what_a_file_of_scores_holds(aggregate, digits):
     assert [TOY.format(one) for one in strategy.architectures] == file.architectures
     for at, name in enumerate(names):
         assert strategy.values[:, 0, at].tolist() == file.columns[name].tolist(), name
-    best = int(np.argmax(AGGREGATES.get(aggregate)(file.columns)))
+    best = int(np.argmax(AGGREGATES.get(aggregate).over_all()(file.columns)))
     assert TOY.format(strategy.derive()) == file.architectures[best]
 
 
@@ -86,7 +86,7 @@ def test_the_ranking_is_nascence_unless_another_is_named(digits):
     rows = np.random.default_rng(0).normal(size=(len(strategy.parts), 2, 9))
     measured = np.arange(18).reshape(2, 9) % 3 > 0
     measured[0] = True
-    expected = AGGREGATES.get("nascence")(dict(zip(strategy.parts, rows, strict=True)), measured)
+    expected = AGGREGATES.get("nascence").over_all()(dict(zip(strategy.parts, rows, strict=True)), measured)
     assert strategy.aggregate(rows, measured).tolist() == expected.tolist()
     deciding = AGGREGATES.get("nascence").among_the_best()(dict(zip(strategy.parts, rows, strict=True)), measured)
     assert strategy.decide(rows, measured).tolist() == deciding.tolist() != expected.tolist()

@@ -51,8 +51,32 @@ def test_among_the_best_only_the_deciding_parts_count():
     all_decide = RankSum("all", parts, np.log, "", "")
     assert all_decide.among_the_best()(columns) == pytest.approx(all_decide(columns))
     one_decides = RankSum("one", parts, np.log, "", "", deciding=(Part("b", weight=2),))
-    assert one_decides(columns) == pytest.approx(all_decide(columns))
+    assert one_decides.over_all()(columns) == pytest.approx(all_decide(columns))
     assert one_decides.among_the_best()(columns) == pytest.approx(2 * np.log(np.array([1, 3, 2]) / 3))
+
+
+def test_the_best_twentieth_change_places():
+    """Of sixty, the three best (by a: 59, 58, 57) in the order of b: 57, 59, 58; all others keep their values."""
+    a, b = np.arange(60.0), np.zeros(60)
+    b[[57, 58, 59]] = 3, 1, 2
+    plain = RankSum("plain", (Part("a"),), np.log, "", "")
+    both = RankSum("both", (Part("a"),), np.log, "", "", deciding=(Part("b"),))
+    expected = plain({"a": a})
+    expected[[57, 59, 58]] = expected[[59, 58, 57]]
+    assert both({"a": a, "b": b}) == pytest.approx(expected)
+
+
+def test_equals_stay_equal_among_the_best():
+    """Whom neither sum tells apart share one value, and a tie at the border is not cut."""
+    a, b = np.arange(60.0), np.zeros(60)
+    a[[56, 57]] = 57
+    b[[56, 57]] = 1
+    both = RankSum("both", (Part("a"),), np.log, "", "", deciding=(Part("b"),))
+    found, plain = both({"a": a, "b": b}), both.over_all()({"a": a})
+    assert found[:56] == pytest.approx(plain[:56])
+    assert found[56] == found[57] == pytest.approx(plain[[58, 59]].mean())
+    assert found[58] == found[59] == pytest.approx(plain[[56, 57]].mean())
+    assert both({"a": [1.0], "b": [2.0]}) == pytest.approx([0.0])
 
 
 @pytest.mark.parametrize("name", AGGREGATES.names())

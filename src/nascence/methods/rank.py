@@ -63,7 +63,7 @@ class Rank(Method):
             space,
             proposals,
             _Parts(tuple(SCORES.get(name)() for name in names), problem),
-            partial(ranked, aggregate),
+            partial(ranked, aggregate.over_all()),
             partial(ranked, aggregate.among_the_best()),
             names,
             batch=self.batch,

@@ -21,6 +21,9 @@ from nascence.registry import Registry
 
 Floats = NDArray[np.float64]
 
+BEST = 0.05
+"""The share of a population among which an aggregate's deciding parts decide."""
+
 
 def ranks(values: ArrayLike, larger_is_better: bool = True) -> Floats:
     """Ranks [m] from 1 (worst) to m (best) of values [m]."""
@@ -49,8 +52,9 @@ class RankSum:
     """sum over ``parts`` of ``weight * of_rank(rank / m)``, m the size of the population; larger is better.
 
     The rank is the mean of those of all draws. ``of_rank`` is the logarithm (a bad rank in one part is not made up for
-    by a good one in another) or the identity. ``deciding``: parts and votes by which the best of a population are told
-    apart (see :meth:`among_the_best`); none for those of the whole.
+    by a good one in another) or the identity. Where there are ``deciding`` parts, the best of the population
+    (:data:`BEST` of it) change places: they share out anew the values that they have, in the order of the sum over
+    those parts.
     """
 
     name: str
@@ -70,19 +74,39 @@ class RankSum:
 
         Raises :class:`SettingError` when a part's column is missing or of another shape.
         """
-        missing = [part.score for part in self.parts if part.score not in columns]
+        whole = self._sum(self.parts, columns, measured)
+        if not self.deciding:
+            return whole
+        best = np.flatnonzero(whole >= np.sort(whole)[-math.ceil(BEST * len(whole))])
+        _, place, size = np.unique(
+            self._sum(self.deciding, columns, measured)[best], return_inverse=True, return_counts=True
+        )
+        whole[best] = (np.bincount(np.repeat(np.arange(len(size)), size), weights=np.sort(whole[best])) / size)[place]
+        return whole
+
+    def over_all(self) -> RankSum:
+        """The sum over all parts, the best in their places."""
+        return replace(self, deciding=())
+
+    def among_the_best(self) -> RankSum:
+        """The sum by which the best are told apart. Ranks stay those in the whole population, of which it wants all."""
+        return replace(self, parts=self.deciding or self.parts, deciding=())
+
+    def _sum(
+        self,
+        parts: tuple[Part, ...],
+        columns: Mapping[str, Sequence[float] | Floats],
+        measured: NDArray[np.bool_] | None,
+    ) -> Floats:
+        missing = [part.score for part in parts if part.score not in columns]
         if missing:
             raise SettingError(f"{self.name} needs a column '{missing[0]}'; there are {', '.join(columns) or 'none'}.")
-        values = {part: np.atleast_2d(np.asarray(columns[part.score], dtype=np.float64)) for part in self.parts}
+        values = {part: np.atleast_2d(np.asarray(columns[part.score], dtype=np.float64)) for part in parts}
         lengths = {part.score: column.shape[1] for part, column in values.items()}
         if len(set(lengths.values())) > 1:
             raise SettingError(f"The columns that {self.name} adds up differ in length: {lengths}.")
         shares = {part: _mean_ranks(part, column, measured) / column.shape[1] for part, column in values.items()}
         return np.sum([part.weight * self.of_rank(share) for part, share in shares.items()], axis=0)
-
-    def among_the_best(self) -> RankSum:
-        """The sum over the deciding parts alone. Ranks stay those in the whole population, of which it wants all."""
-        return replace(self, parts=self.deciding or self.parts)
 
 
 def _mean_ranks(part: Part, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
