@@ -10,7 +10,7 @@ in the table of VKDNW (arXiv 2502.04975, table 1; code: NB201/ of ondratybl/VKDN
 all 15,625, as the published figures weight them, until ``--cells`` of them compute different functions; each of those
 is scored once.
 
-Needs one thread, about an hour for 500 cells, and ``NASCENCE_DATA``.
+Needs about an hour and a half of one core for 500 cells (``--workers`` shares it out), and ``NASCENCE_DATA``.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ from nascence.benchmarks.correlation import kendall, oriented
 from nascence.benchmarks.judging import Judgement, judge_scores
 from nascence.benchmarks.scores_file import ScoreTable, read_scores
 from nascence.benchmarks.selections import Selection
-from nascence.benchmarks.streaming import ScoreStream
+from nascence.benchmarks.streaming import Loaded, ScoreStream
 from nascence.benchmarks.tables import Table, load_table
 from nascence.runs import show_progress
 from nascence.runs.journal import Journal
+from nascence.runs.workers import Inline, LocalProcesses
 from nascence.scores import SCORES, Probe, Score
 from nascence.scores.naswot import agreement_kernel, log_determinant
 from nascence.scores.passes import training_pass
@@ -169,7 +170,7 @@ def sample(space: Space, cells: int, seed: int) -> Selection:
     raise SystemExit(f"{space.name} has {len(distinct)} distinct cells.")
 
 
-def compute(out: Path, cells: int, seed: int, groups: list[str]) -> None:
+def compute(out: Path, cells: int, seed: int, groups: list[str], workers: int) -> None:
     """Score group after group; what is there already is kept."""
     torch.set_num_threads(1)
     space = get_space("nas-bench-201")
@@ -182,11 +183,12 @@ def compute(out: Path, cells: int, seed: int, groups: list[str]) -> None:
             space=space,
             selection=selection,
             scores=[*scores, *PORTS.get(group, ())],
-            load=lambda: task,
+            load=Loaded(task),
             seed=seed,
         )
         progress = show_progress(f"Scoring ({group})", "evaluations")
-        stream.run(out=out / f"{group}.parquet", resume=True, progress=progress, task=task)
+        executor = LocalProcesses(workers) if workers > 1 else Inline()
+        stream.run(executor, out=out / f"{group}.parquet", resume=True, progress=progress, task=task)
 
 
 def so_far(directory: Path, group: str, space: Space, selection: Selection) -> ScoreTable | None:
@@ -274,6 +276,7 @@ def main() -> None:
     computing = commands.add_parser("compute")
     computing.add_argument("--out", type=Path, required=True)
     computing.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
+    computing.add_argument("--workers", type=int, default=1)
     printing = commands.add_parser("table")
     printing.add_argument("directory", type=Path)
     for command in (computing, printing):
@@ -282,7 +285,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "compute":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        compute(options.out, options.cells, options.seed, options.groups)
+        compute(options.out, options.cells, options.seed, options.groups, options.workers)
     else:
         print_table(options.directory, options.cells, options.seed)
 
