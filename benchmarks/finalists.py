@@ -95,6 +95,7 @@ class FiveNodes(CellSpace):
 
 SPACE = FiveNodes()
 RANKING = AGGREGATES.get("nascence")
+FIRST_LOOK, DECISION = RANKING.over_all(), RANKING.among_the_best()
 PARTS = [part.score for part in RANKING.parts]
 
 
@@ -136,7 +137,7 @@ def train(out: Path, cells: int, pool: int, epochs: int) -> None:
     first = np.array(parallel_map(partial(measure, full), [(one, 0) for one in candidates]))
     print(f"{len(candidates)} cells ranked in {time.monotonic() - began:.0f} s", flush=True)
     values = dict(zip(PARTS, first.T, strict=True))
-    order = np.argsort(-RANKING(values), kind="stable")[:cells]
+    order = np.argsort(-FIRST_LOOK(values), kind="stable")[:cells]
     out.mkdir(parents=True, exist_ok=True)
     rows = [[SPACE.format(one), row.tolist()] for one, row in zip(candidates, first, strict=True)]
     (out / "pool.json").write_text(json.dumps(rows))
@@ -161,7 +162,8 @@ def table(run: Path, draws: int) -> None:
     accuracies = {one["cell"]: one["accuracy"] for one in map(json.loads, map(Path.read_text, run.glob("*+*.json")))}
     trained = [at for at, text in enumerate(texts) if text in accuracies]
     first = np.array([row for _, row in pool])
-    final = np.argsort(-RANKING(dict(zip(PARTS, first.T, strict=True))), kind="stable")[: max(FINALISTS, len(trained))]
+    order = np.argsort(-FIRST_LOOK(dict(zip(PARTS, first.T, strict=True))), kind="stable")
+    final = order[: max(FINALISTS, len(trained))]
     torch.set_num_threads(os.cpu_count() or 1)
     items = [(SPACE.parse(texts[at]), draw) for draw in range(1, draws) for at in final]
     again = np.array(parallel_map(partial(measure, full), items)).reshape(draws - 1, len(final), len(PARTS))
@@ -173,7 +175,7 @@ def table(run: Path, draws: int) -> None:
     columns = dict(zip(PARTS, values, strict=True))
     truth = np.array([accuracies[texts[at]] for at in trained])
     rankings = {name: RankSum(name, (Part(name),), np.log, "", "") for name in PARTS}
-    rankings |= {"nascence": RANKING, "what decides": RANKING.among_the_best()}
+    rankings |= {"the first look": FIRST_LOOK, "the decision": DECISION}
     print(f"{len(trained)} trained cells, {truth.min():.1f} to {truth.max():.1f} %; Kendall's tau with the accuracy")
     for name, ranking in rankings.items():
         found = ranking(columns, measured)[trained]
