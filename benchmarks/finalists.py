@@ -155,6 +155,12 @@ def train(out: Path, cells: int, pool: int, epochs: int) -> None:
     parallel_map(keep, chosen)
 
 
+def with_votes(votes: float) -> RankSum:
+    """The decision with another number of votes for how many layers learn."""
+    changed = (replace(part, weight=votes) if part.score == "nascence-layers" else part for part in DECISION.parts)
+    return replace(DECISION, parts=tuple(changed))
+
+
 def table(run: Path, draws: int) -> None:
     full, _ = tasks()
     pool = json.loads((run / "pool.json").read_text())
@@ -176,6 +182,7 @@ def table(run: Path, draws: int) -> None:
     truth = np.array([accuracies[texts[at]] for at in trained])
     rankings = {name: RankSum(name, (Part(name),), np.log, "", "") for name in PARTS}
     rankings |= {"the first look": FIRST_LOOK, "the decision": DECISION}
+    rankings |= {f"{votes} votes for layers": with_votes(votes) for votes in (3, 4, 8)}
     print(f"{len(trained)} trained cells, {truth.min():.1f} to {truth.max():.1f} %; Kendall's tau with the accuracy")
     for name, ranking in rankings.items():
         found = ranking(columns, measured)[trained]
