@@ -1,13 +1,16 @@
 """Results do not depend on how many processes there are; errors and killed processes reach the caller."""
 
+import gc
 import os
 import signal
+import sys
+import time
 
 import pytest
 import torch
 
 from nascence.errors import NascenceError, SettingError
-from nascence.parallel import parallel_map
+from nascence.parallel import ParallelFunction, parallel_map
 
 
 @pytest.fixture
@@ -119,3 +122,128 @@ def test_a_killed_process_is_one_sentence(threads):
 
     with pytest.raises(NascenceError, match="worker process was killed"):
         parallel_map(die, range(4))
+
+
+def alive(process):
+    """Whether a process of this number runs; one that ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{process}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(processes, seconds=20.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and any(alive(process) for process in processes):
+        time.sleep(0.01)
+    return not any(alive(process) for process in processes)
+
+
+def own_processes(function, calls=6):
+    """The processes that work for a function of process numbers."""
+    return set(function(range(calls)))
+
+
+def test_processes_stay_for_later_calls_and_end_when_closed(threads):
+    threads(2)
+    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    first = own_processes(function)
+    assert len(first) == 2
+    assert own_processes(function) == first
+    function.close()
+    assert gone(first)
+    later = own_processes(function)
+    assert len(later) == 2
+    assert not later & first
+    function.close()
+    function.close()  # once more is nothing
+
+
+def test_processes_end_with_the_last_reference(threads):
+    threads(2)
+    function = ParallelFunction(lambda _: os.getpid())
+    processes = own_processes(function)
+    del function
+    gc.collect()
+    assert gone(processes)
+
+
+def test_more_processes_where_more_threads_are_allowed_later(threads):
+    threads(2)
+    function = ParallelFunction(lambda _: time.sleep(0.02) or os.getpid())
+    two = own_processes(function)
+    threads(3)
+    three = own_processes(function, 12)
+    assert two < three
+    assert len(three) == 3
+    threads(1)
+    assert own_processes(function) == {os.getpid()}
+    function.close()
+
+
+def test_after_an_error_there_are_new_processes(threads):
+    threads(2)
+
+    def work(item):
+        if item == "fail":
+            raise SettingError("no")
+        return os.getpid()
+
+    function = ParallelFunction(work)
+    before = set(function(["a", "b", "c"]))
+    with pytest.raises(SettingError, match="no"):
+        function(["a", "fail"])
+    assert gone(before)
+    assert os.getpid() not in function(["a", "b"])
+    function.close()
+
+
+def test_a_process_killed_between_two_calls_is_one_sentence(threads):
+    threads(2)
+    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    victim, *_ = own_processes(function)
+    os.kill(victim, signal.SIGKILL)
+    assert gone([victim])
+    with pytest.raises(NascenceError, match="worker process was killed"):
+        own_processes(function)
+    assert len(own_processes(function)) == 2
+    function.close()
+
+
+def test_a_function_keeps_what_it_had_when_the_processes_began(threads):
+    threads(2)
+    state = {"value": 1}
+    function = ParallelFunction(lambda item: (item, state["value"]))
+    assert function([1, 2]) == [(1, 1), (2, 1)]
+    state["value"] = 2
+    assert function([1, 2]) == [(1, 1), (2, 1)]
+    function.close()
+    assert function([1, 2]) == [(1, 2), (2, 2)]
+    function.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_processes_end_when_their_parent_is_killed(threads):
+    """Two functions, whose processes were forked in turn, so that the later ones hold what the earlier ones wait on."""
+    threads(2)
+    reader, writer = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        try:
+            functions = [ParallelFunction(lambda _: time.sleep(0.01) or os.getpid()) for _ in range(2)]
+            torch.set_num_threads(2)
+            own = [function(range(6)) for function in functions]
+            torch.set_num_threads(3)
+            own += [function(range(12)) for function in functions]
+            os.write(writer, ",".join(str(one) for each in own for one in each).encode())
+            time.sleep(60)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    processes = {int(one) for one in os.read(reader, 4096).split(b",")}
+    os.close(reader)
+    assert len(processes) == 6
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    assert gone(processes)

@@ -7,15 +7,15 @@ share the data without copying it. As each is single-threaded, results do not de
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
-import struct
+import weakref
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar, cast, final
 
 import torch
 
@@ -24,93 +24,142 @@ from nascence.errors import NascenceError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_RANGE = struct.Struct("<II")
-_MOST_RANGES = 4096
-"""So many fit into a pipe before anybody reads: 32 of 64 KiB."""
+_Worker = tuple[BaseProcess, Connection]
+
+
+@final
+class ParallelFunction(Generic[Item, Result]):
+    """Applies ``function`` to items in as many processes as PyTorch is allowed threads.
+
+    The processes are forked when they are first needed, inherit ``function`` as it is then, and stay for later calls
+    until :meth:`close`, or until nothing refers to this object: what libraries prepare for an operation once
+    (compiled convolutions above all) is prepared once. Items and results are pickled. A process takes the next item
+    when it is done with one, so that long and short ones may be mixed; with ``size`` the next largest, so that no long
+    one is left to the end, where all wait for it. Where processes cannot be forked, or only one is needed, everything
+    runs here, on one thread.
+    """
+
+    def __init__(self, function: Callable[[Item], Result], size: Callable[[Item], float] | None = None) -> None:
+        self.function, self.size = function, size
+        self._workers: list[_Worker] = []
+        weakref.finalize(self, _end, self._workers, os.getpid())
+
+    def __call__(self, items: Sequence[Item]) -> list[Result]:
+        """``[function(item) for item in items]``. Raises what ``function`` raises, and :class:`NascenceError` when a
+        process is killed; either ends all processes, and the next call has new ones."""
+        threads = torch.get_num_threads()
+        count = min(threads, len(items))
+        if count <= 1 or "fork" not in multiprocessing.get_all_start_methods() or torch.cuda.is_initialized():
+            torch.set_num_threads(1)
+            try:
+                return [self.function(item) for item in items]
+            finally:
+                torch.set_num_threads(threads)
+        order = list(range(len(items)))
+        if self.size is not None:
+            sizes = [self.size(item) for item in items]
+            order.sort(key=lambda at: -sizes[at])
+        while len(self._workers) < count:
+            self._workers.append(_start(self.function))
+        try:
+            found = _share_out(items, order, [connection for _, connection in self._workers[:count]])
+        except BaseException:
+            self.close()
+            raise
+        return [cast(Result, found[at]) for at in range(len(items))]
+
+    def close(self) -> None:
+        """End the processes."""
+        _end(self._workers, os.getpid())
 
 
 def parallel_map(
     function: Callable[[Item], Result], items: Sequence[Item], size: Callable[[Item], float] | None = None
 ) -> list[Result]:
-    """``[function(item) for item in items]``, in as many processes as PyTorch is allowed threads.
-
-    A process takes the next item when it is done with one, so that long and short ones may be mixed; with ``size`` the
-    next largest, so that no long one is left to the end, where all wait for it. Results are pickled; ``function`` and
-    the items are inherited. Where processes cannot be forked, or only one is needed, everything runs here, on one
-    thread. Raises what ``function`` raises, and :class:`NascenceError` when a process is killed.
-    """
-    threads = torch.get_num_threads()
-    workers = min(threads, len(items))
-    if workers <= 1 or "fork" not in multiprocessing.get_all_start_methods() or torch.cuda.is_initialized():
-        torch.set_num_threads(1)
-        try:
-            return [function(item) for item in items]
-        finally:
-            torch.set_num_threads(threads)
-    order = list(range(len(items)))
-    if size is not None:
-        sizes = [size(item) for item in items]
-        order.sort(key=lambda at: -sizes[at])
-        items = [items[at] for at in order]
-    context = multiprocessing.get_context("fork")
-    queue = _queue(len(items))
-    started = []
-    for _ in range(workers):
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(function, items, queue, sender), daemon=True)
-        process.start()
-        sender.close()
-        started.append((process, receiver))
-    os.close(queue)
-    shares: list[dict[int, Result]] = []
+    """One call of a :class:`ParallelFunction`, whose processes inherit the items too; they need not be picklable."""
+    measure = None if size is None else (lambda at: size(items[at]))
+    once = ParallelFunction(lambda at: function(items[at]), measure)
     try:
-        shares = [_receive(receiver) for _, receiver in started]
+        return once(range(len(items)))
     finally:
-        for process, receiver in started:
-            if len(shares) < workers:
-                process.kill()
-            process.join()
-            receiver.close()
-    results = {order[at]: result for share in shares for at, result in share.items()}
-    return [results[at] for at in range(len(items))]
+        once.close()
 
 
-def _queue(count: int) -> int:
-    """A pipe to read from that holds ranges of the positions below ``count``, and ends. Unlike a lock, it cannot be
-    left behind in the hands of a process that is killed."""
-    size = -(-count // _MOST_RANGES)
-    queue, end = os.pipe()
-    for first in range(0, count, size):
-        os.write(end, _RANGE.pack(first, min(first + size, count)))
-    os.close(end)
-    return queue
+def _start(function: Callable[..., Any]) -> _Worker:
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_work, args=(function, there, here), daemon=True)
+    process.start()
+    there.close()
+    return process, here
 
 
-def _work(function: Callable[[Item], Result], items: Sequence[Item], queue: int, sender: Connection) -> None:
-    """What a process does: items as long as there are any, then it sends the results or the error, and ends."""
+def _share_out(items: Sequence[Any], order: Sequence[int], free: Sequence[Connection]) -> dict[int, Any]:
+    """The result of every item, by its position; handed out in ``order``."""
+    left = iter(order)
+    doing: dict[Any, int] = {}
+    found: dict[int, Any] = {}
+    while True:
+        for connection, at in zip(free, left, strict=False):
+            _send(connection, items[at])
+            doing[connection] = at
+        if not doing:
+            return found
+        free = cast(list[Connection], wait(list(doing)))
+        for connection in free:
+            found[doing.pop(connection)] = _receive(connection)
+
+
+def _work(function: Callable[..., Any], connection: Connection, other_end: Connection) -> None:
+    """What a process does: items as they come, until there is nobody any more who sends some."""
+    other_end.close()  # the copy in this process would keep the connection open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
-    try:
-        share = {}
-        while taken := os.read(queue, _RANGE.size):
-            for at in range(*_RANGE.unpack(taken)):
-                share[at] = function(items[at])
-        answer: tuple[bool, object] = (True, share)
-    except Exception as error:  # noqa: BLE001 - it is raised again by the parent
-        answer = (False, error)
-    with contextlib.suppress(OSError):  # when nobody waits for it any more
-        sender.send_bytes(pickle.dumps(answer))
-    os._exit(0)
+    while True:
+        try:
+            item = pickle.loads(connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)
+        try:
+            answer = pickle.dumps((True, function(item)))
+        except Exception as error:  # noqa: BLE001 - it is raised again by the parent
+            answer = pickle.dumps((False, error))
+        try:
+            connection.send_bytes(answer)
+        except OSError:
+            os._exit(0)
 
 
-def _receive(receiver: Connection) -> dict[int, Result]:
+def _send(connection: Connection, item: object) -> None:
     try:
-        done, value = pickle.loads(receiver.recv_bytes())
-    except EOFError:
-        raise NascenceError(
-            "A worker process was killed, probably for want of memory; try again with fewer --threads."
-        ) from None
+        connection.send_bytes(pickle.dumps(item))
+    except OSError:
+        raise _killed() from None
+
+
+def _receive(connection: Connection) -> Any:
+    try:
+        done, value = pickle.loads(connection.recv_bytes())
+    except (EOFError, OSError):
+        raise _killed() from None
     if not done:
         raise value
     return value
+
+
+def _killed() -> NascenceError:
+    return NascenceError("A worker process was killed, probably for want of memory; try again with fewer --threads.")
+
+
+def _end(workers: list[_Worker], owner: int) -> None:
+    """End the processes of ``owner``; in a process that only inherited them, forget them."""
+    ended, workers[:] = list(workers), []
+    for process, connection in ended:
+        if os.getpid() == owner:
+            process.kill()
+            process.join()
+        connection.close()
+
+
+__all__ = ["ParallelFunction", "parallel_map"]

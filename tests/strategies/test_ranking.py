@@ -1,5 +1,6 @@
 """Search by a ranking: everything against brute force, evolution against known optima, second looks by hand."""
 
+import os
 from dataclasses import dataclass
 from typing import final
 
@@ -9,6 +10,7 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.costs import Budget
+from nascence.parallel import ParallelFunction
 from nascence.seeding import generator
 from nascence.spaces import Choice, NetworkConfig, Space, get_space
 from nascence.strategies.ranking import Everything, Evolution, Proposals, Ranking
@@ -155,28 +157,27 @@ def test_another_ranking_may_decide_between_the_finalists():
     assert strategy.order()[0] == 0
 
 
-def test_a_few_are_measured_here_so_that_processes_inherit_what_was_prepared():
-    """Once, before the first step; it changes nothing."""
+def test_processes_stay_from_step_to_step_and_change_nothing():
     _, measure = additive(TOY)
-    here = []
+    before = torch.get_num_threads()
+    found, processes = [], []
 
     def noted(item):
-        here.append(item)
-        return measure(item)
+        return [*measure(item), float(os.getpid())]
 
-    before = torch.get_num_threads()
-    found = []
     try:
         for threads in (2, 1):
             torch.set_num_threads(threads)
-            strategy = search(TOY, Everything(TOY, bound(TOY)), noted)
+            strategy = search(TOY, Everything(TOY, bound(TOY)), noted, parts=("value", "process"), batch=2)
             finish(strategy)
             found.append(strategy)
-            if threads == 2:
-                assert 0 < len(here) < 8
+            processes.append(set(strategy.values[..., -1].flatten().tolist()) - {0.0})
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(found[0].values, found[1].values)
+    assert len(processes[0]) <= 2
+    assert os.getpid() not in processes[0]
+    assert processes[1] == {os.getpid()}
+    assert torch.equal(found[0].values[..., :-1], found[1].values[..., :-1])
     assert found[0].architectures == found[1].architectures
 
 
@@ -251,7 +252,7 @@ def test_a_state_is_a_copy():
         strategy.advance()
     state = strategy.state_dict()
     before = state["values"].clone()
-    strategy.measure = lambda item: [100.0]
+    strategy.measure = ParallelFunction(lambda item: [100.0])
     finish_rest = [strategy.advance() for _ in range(strategy.total_steps - strategy.steps_done)]
     assert finish_rest
     assert torch.equal(state["values"], before)

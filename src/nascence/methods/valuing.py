@@ -14,7 +14,7 @@ from nascence.architecture import Architecture
 from nascence.costs import COSTS, CostModel
 from nascence.costs.networks import Networks
 from nascence.errors import DataError, NascenceError, SettingError
-from nascence.parallel import parallel_map
+from nascence.parallel import ParallelFunction, parallel_map
 from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import derive_seed
 from nascence.spaces import NetworkConfig, Space
@@ -73,7 +73,7 @@ def by_score(name: str, space: Space, task: ImageClassification, *, seed: int, d
     text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
     value = partial(_score, score, space, task, seed, draws)
     objective = Objective(name, "", text, score.larger_is_better)
-    return Valuation(objective, lambda found: parallel_map(value, found), dear=True)
+    return Valuation(objective, ParallelFunction(value), dear=True)
 
 
 def _score(
@@ -116,7 +116,7 @@ def by_training(
     value = partial(_trained_error, space, own, network, config, seed)
     networks = Networks(space, network, (task.in_channels, *task.image_size), task.num_classes)
     size = partial(networks.count, "flops")
-    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found, size), dear=True)
+    return Valuation(Objective(ERROR, "%", text), ParallelFunction(value, size), dear=True)
 
 
 def held_out_part(

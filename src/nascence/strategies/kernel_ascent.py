@@ -11,7 +11,7 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError, SettingError
-from nascence.parallel import parallel_map
+from nascence.parallel import ParallelFunction
 from nascence.strategies.base import Strategy
 from nascence.supernets.decisions import Decisions
 
@@ -45,7 +45,9 @@ class KernelAscent(Strategy):
         if steps < 1:
             raise SettingError(f"Kernel ascent needs at least 1 step, got {steps}.")
         self.decisions = decisions
-        self.gradient = gradient
+        self.gradients = ParallelFunction[int, tuple[Tensor, dict[str, Tensor]]](
+            lambda step: gradient(decisions.zeros(), step)
+        )
         self.total_steps = steps
         self.mu, self.nu, self.nu_start = mu, nu, nu_start
         self.budget = budget
@@ -84,8 +86,9 @@ class KernelAscent(Strategy):
         """The present step's gradient. All are taken at the same point: as many at once as there are threads."""
         if self.steps_done not in self._ahead:
             steps = range(self.steps_done, min(self.steps_done + torch.get_num_threads(), self.total_steps))
-            gradients = parallel_map(lambda step: self.gradient(self.decisions.zeros(), step), steps)
-            self._ahead = dict(zip(steps, gradients, strict=True))
+            self._ahead = dict(zip(steps, self.gradients(steps), strict=True))
+            if steps.stop == self.total_steps:
+                self.gradients.close()
         return self._ahead.pop(self.steps_done)
 
     def logits(self) -> dict[str, Tensor]:

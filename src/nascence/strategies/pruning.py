@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
-from nascence.parallel import parallel_map
+from nascence.parallel import ParallelFunction
 from nascence.spaces import CellSpace
 from nascence.strategies.base import Strategy
 from nascence.supernets import MixingWeights
@@ -92,6 +93,7 @@ class SupernetPruning(Strategy):
             raise SettingError(f"Pruning needs at least 1 draw and 1 removal a round, got {draws} and {prune}.")
         self.space = space
         self.indicators = list(indicators)
+        self.measure = ParallelFunction(partial(_measure, self.indicators))
         self.draws = draws
         self.prune = prune
         self.change = change
@@ -146,18 +148,16 @@ class SupernetPruning(Strategy):
             event["remaining"] = self._names()
             self.round, self.draw, self.sums = self.round + 1, 0, {}
             self._ahead = {}
+        if self.done:
+            self.measure.close()
         return event
 
     def _measured(self, weights: MixingWeights) -> dict[str, Tensor]:
         """Each indicator's values at the present draw. As many draws as there are threads are taken at once."""
         if self.draw not in self._ahead:
             draws = range(self.draw, min(self.draw + torch.get_num_threads(), self.draws))
-            at_round = self.round
-
-            def measure(draw: int) -> dict[str, Tensor]:
-                return {i.name: i.measure(weights, at_round, draw).double() for i in self.indicators}
-
-            self._ahead = dict(zip(draws, parallel_map(measure, draws), strict=True))
+            found = self.measure([(weights, self.round, draw) for draw in draws])
+            self._ahead = dict(zip(draws, found, strict=True))
         return self._ahead.pop(self.draw)
 
     def weights(self, candidates: Sequence[Candidate]) -> dict[str, Tensor]:
@@ -240,6 +240,11 @@ class SupernetPruning(Strategy):
         self.remaining = {kind: mask.clone() for kind, mask in state["remaining"].items()}
         self.sums = {name: value.clone() for name, value in state["sums"].items()}
         self._ahead = {}
+
+
+def _measure(indicators: Sequence[Indicator], item: tuple[MixingWeights, int, int]) -> dict[str, Tensor]:
+    """By name, the values of every indicator at (mixing weights, round, draw)."""
+    return {indicator.name: indicator.measure(*item).double() for indicator in indicators}
 
 
 def dense_rank(values: Tensor) -> Tensor:

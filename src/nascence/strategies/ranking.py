@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
-from nascence.parallel import parallel_map
+from nascence.parallel import ParallelFunction
 from nascence.seeding import generator
 from nascence.spaces import Space
 from nascence.strategies.base import Strategy
@@ -29,9 +29,6 @@ _TRIES = 200
 """Attempts at an offspring that is new and within the budget, before a random architecture takes its place."""
 _RANDOM_TRIES = 20
 """Attempts at a random one, each within the budget, before nothing new is left to be found."""
-
-_REHEARSALS = 4
-"""Random architectures that are measured to no purpose before the first step."""
 
 Measure = Callable[[tuple[Architecture, int]], list[float]]
 """(architecture, number of the draw) to one value per part, in a process of its own."""
@@ -138,7 +135,8 @@ class Ranking(Strategy):
         draws: int,
     ) -> None:
         self.space, self.proposals = space, proposals
-        self.measure, self.aggregate, self.decide, self.parts = measure, aggregate, decide, tuple(parts)
+        self.measure, self.parts = ParallelFunction(measure), tuple(parts)
+        self.aggregate, self.decide = aggregate, decide
         self.batch, self.finalists, self.draws = batch, min(finalists, proposals.total), draws
         self._first_steps = math.ceil(proposals.total / batch)
         self.total_steps = self._first_steps + math.ceil(self.finalists * (draws - 1) / batch)
@@ -148,13 +146,14 @@ class Ranking(Strategy):
         self.draws_done: Tensor = torch.empty(0, dtype=torch.int64)
         self.final: list[int] = []
         """Positions of the finalists."""
-        self._rehearsed = False
 
     def advance(self) -> dict[str, Any]:
         measured = self._look() if self.steps_done < self._first_steps else self._look_again()
         self.steps_done += 1
         if self.steps_done == self._first_steps:
             self.final = self.order()[: self.finalists]
+        if self.done:
+            self.measure.close()
         best = self.best()
         return {
             "step": self.steps_done,
@@ -166,7 +165,7 @@ class Ranking(Strategy):
 
     def _look(self) -> int:
         new = self.proposals.propose(self.batch, self.architectures, self.order())
-        rows = self._measure([(architecture, 0) for architecture in new])
+        rows = self.measure([(architecture, 0) for architecture in new])
         self.architectures += new
         if rows:
             values = torch.zeros(len(rows), *self.values.shape[1:], dtype=torch.float64)
@@ -178,21 +177,11 @@ class Ranking(Strategy):
     def _look_again(self) -> int:
         begin = (self.steps_done - self._first_steps) * self.batch
         places = [(at, draw) for draw in range(1, self.draws) for at in self.final][begin : begin + self.batch]
-        rows = self._measure([(self.architectures[at], draw) for at, draw in places])
+        rows = self.measure([(self.architectures[at], draw) for at, draw in places])
         for (at, draw), row in zip(places, rows, strict=True):
             self.values[at, draw] = torch.tensor(row, dtype=torch.float64)
             self.draws_done[at] = draw + 1
         return len(places)
-
-    def _measure(self, items: list[tuple[Architecture, int]]) -> list[list[float]]:
-        """The rows of all items. Before the first ones a few measurements are made in this process: what libraries
-        prepare and keep for an operation (compiled convolutions above all) is inherited by the processes of all steps,
-        each of which would spend about as long on it as on its share of a step."""
-        if not self._rehearsed and torch.get_num_threads() > 1:
-            self._rehearsed = True
-            for at in range(_REHEARSALS):
-                parallel_map(self.measure, [(self.space.sample(generator(0, "rehearsal", at)), 0)])
-        return parallel_map(self.measure, items)
 
     def order(self) -> list[int]:
         """Positions of the architectures, best first, equals in the order of their measurement."""
