@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,57 @@ def test_a_table_and_what_it_is_for(nascence_command: Any) -> None:
     asked = nascence_command("measure", *SMALL, "--out", "latency.json", "--overwrite", "--checks", 1, "--json")
     assert asked.json["checked"] == 1
     assert asked.json["out"] == "latency.json"
+
+
+def test_random_networks_in_a_file_that_grows(nascence_command: Any) -> None:
+    options = ("measure", *SMALL, "--repeats", 2, "--warm-up", 1, "--out", "lat.csv")
+    done = nascence_command(*options, "--networks", 3)
+    assert done.code == 0
+    assert "Latencies of 3 networks are in lat.csv" in done.out
+    three = Path("lat.csv").read_text()
+    more = nascence_command(*options, "--networks", 5, "--json")
+    assert more.json == {"out": "lat.csv", "networks": 5}
+    assert Path("lat.csv").read_text().startswith(three)
+    anew = nascence_command(*options, "--networks", 1, "--overwrite")
+    assert anew.code == 0
+    assert len(Path("lat.csv").read_text().splitlines()) == 2
+
+
+def test_mistakes_with_random_networks(nascence_command: Any) -> None:
+    for options, message in [
+        (("--networks", 3), "Say what to measure"),
+        (("--networks", 3, "--out", "lat.json"), "does not end in .csv"),
+        (("--networks", 0, "--out", "lat.csv"), "must be at least 1, not 0"),
+        ((CELL, "--networks", 3), "--out FILE.csv"),
+        (("--networks", 20_000, "--out", "lat.csv", "--space", "nas-bench-macro"), "has no 20,000 different"),
+    ]:
+        done = nascence_command("measure", *options)
+        assert done.code == 2
+        assert message in done.err
+        assert len(done.err.strip().splitlines()) == 1
+        assert not Path("lat.csv").exists()
+
+
+def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any) -> None:
+    done = nascence_command(
+        "measure", *SMALL, "--repeats", 1, "--warm-up", 1, "--out", "lat.csv", "--networks", 30, "--threads", 1
+    )
+    assert done.code == 0
+    tiny = ("epochs=2", "warmup_epochs=1", "train_images=16", "valid_images=16", "batch_size=8", "check_images=8")
+    more = ("channels=2", "depth=1", "epoch_images=none", "image_size=none")
+    settings = [part for one in (*tiny, *more) for part in ("--set", one)]
+    search = ("search", "--method", "la-darts", *SMALL, *settings, "--set", "latencies=lat.csv")
+    found = nascence_command(*search, "--out", "a")
+    assert found.code == 0
+    assert "from measured networks" in found.out
+    assert "3 that were held out" in found.out
+    record = json.loads(Path("a/architecture.json").read_text())
+    assert record["predicted_latency"]["ms"] > 0
+    assert record["predicted_latency"]["linear_error"]["relative_percent"] > 0
+    assert "are a reconstruction" in record["caveat"]
+    events = [json.loads(line) for line in Path("a/events.jsonl").read_text().splitlines()]
+    assert events[-1]["predicted_latency_ms"] == record["predicted_latency"]["ms"]
+    wrong = nascence_command(*search, "--set", "latency_column=accuracy", "--out", "b")
+    assert wrong.code == 2
+    assert "Unknown latency in lat.csv 'accuracy'" in wrong.err
+    assert not Path("b").exists()

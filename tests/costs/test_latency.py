@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nascence.costs import COSTS, latency_ms
-from nascence.costs.latency import device_name, threads_set_to, time_ms
+from nascence.costs.latency import device_name, latencies_in_turn, threads_set_to, time_ms
 from nascence.errors import SettingError
 
 
@@ -74,3 +74,25 @@ def test_costs_by_name():
     assert values["latency-ms"] > 0
     assert [COSTS.get(name).key for name in values] == ["params", "flops", "latency_ms"]
     assert all(COSTS.get(name).unit and COSTS.get(name).description for name in values)
+
+
+def test_modules_in_turn_are_each_measured_so_often_and_left_as_they_were():
+    calls = []
+
+    class Noted(nn.Module):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+        def forward(self, x):
+            calls.append((self.name, self.training, tuple(x.shape)))
+            return x
+
+    modules = [Noted("a").train(), Noted("b").eval()]
+    found = latencies_in_turn(modules, (3, 4, 4), threads=1, repeats=7, warm_up=2)
+    assert [(one.repeats, one.warm_up, one.batch, one.threads) for one in found] == [(7, 2, 1, 1)] * 2
+    assert [name for name, _, _ in calls] == [*"a" * 7, *"b" * 7, *"a" * 3, *"b" * 3]
+    assert {(training, shape) for _, training, shape in calls} == {(False, (1, 3, 4, 4))}
+    assert [module.training for module in modules] == [True, False]
+    with pytest.raises(SettingError, match="repeats must be at least 1, not 0"):
+        latencies_in_turn(modules, (3, 4, 4), repeats=0)

@@ -3,6 +3,7 @@
 import pytest
 
 from nascence.methods import METHODS
+from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import load_task
 from nascence.testing import MethodConformance
@@ -24,6 +25,7 @@ TINY = {
     "gdas": GRADIENT,
     "pc-darts": {**GRADIENT, "warmup_epochs": 0, "channels": 8, "partial_channels": 4},
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
+    "la-darts": GRADIENT,
     "beta-darts": GRADIENT,
     "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
     "dots": {**GRADIENT, "epochs": 4},
@@ -41,12 +43,24 @@ def digits():
     return load_task("digits")
 
 
+def latencies_of(space, folder):
+    """Twenty architectures that take the longer the more answers differ."""
+    found = [space.sample(generator(0, at)) for at in range(20)]
+    path = folder / "latencies.csv"
+    path.write_text(
+        "architecture,latency_ms\n" + "".join(f'"{space.format(x)}",{len(set(x.answers))}\n' for x in found)
+    )
+    return path
+
+
 @pytest.mark.parametrize("space_name", NETWORKS)
 @pytest.mark.parametrize("name", TINY)
 class TestMethods(MethodConformance):
     @pytest.fixture(autouse=True)
-    def chosen(self, name, space_name, digits):
+    def chosen(self, name, space_name, digits, tmp_path):
         more = MANY_CANDIDATES if (name, space_name) == ("te-nas", "darts") else {}
+        if name == "la-darts":
+            more = {"latencies": str(latencies_of(get_space(space_name), tmp_path))}
         self.method = METHODS.get(name)(**{**TINY[name], **more})
         self.dear_steps = 1 if more else 0
         self.space, self.network, self.task = get_space(space_name), NETWORKS[space_name], digits

@@ -1,4 +1,4 @@
-"""Measure: every cost of one network, or a table of latencies of a space's parts."""
+"""Measure: every cost of one network, latencies of a space's parts, or latencies of random networks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from nascence.api.scoring import read_architecture
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs import COSTS, CostModel, LatencyTable
-from nascence.errors import RunError
+from nascence.costs.latency_samples import LatencySamples, random_architectures
+from nascence.costs.networks import Networks
+from nascence.errors import RunError, SettingError
 from nascence.runs import files
+from nascence.runs.progress import named_progress
 from nascence.spaces import get_space
 
 
@@ -104,4 +107,53 @@ def measure_table(
     return table
 
 
-__all__ = ["measure", "measure_table"]
+def measure_networks(
+    count: int,
+    out: str | Path,
+    *,
+    space: str = "nas-bench-201",
+    data: str = "digits",
+    data_dir: str | Path | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    depth: int | None = None,
+    threads: int | None = None,
+    repeats: int = 30,
+    warm_up: int = 5,
+    seed: int = 0,
+    overwrite: bool = False,
+    download: bool = False,
+    progress: bool | str = False,
+) -> int:
+    """Measure the latencies of ``count`` random networks of a space for ``data`` into the CSV file ``out``, from which
+    ``--set latencies=FILE`` learns to predict; returns how many it holds. A file that is there is continued. Raises
+    :class:`nascence.errors.NascenceError`, before anything is measured.
+    """
+    if count < 1:
+        raise SettingError(f"The number of networks to measure must be at least 1, not {count}.")
+    path = Path(out)
+    if path.suffix.lower() != ".csv":
+        raise SettingError(f"Measured networks go to a CSV file; {path} does not end in .csv.")
+    found = get_space(space)
+    task = load_source(data_source(data, data_dir, image_size), download)
+    network = network_size(found, task, channels, depth)
+    architectures = random_architectures(found, count, seed)
+    shown = named_progress(progress, f"Latencies of {space}", "networks", ("latency_ms",))
+    with compute_threads(threads) as threads, files.explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if overwrite:
+            path.unlink(missing_ok=True)
+        samples = LatencySamples(path, Networks(found, network, input_shape(task), task.num_classes, threads))
+        if shown is not None:
+            shown.begin(count, min(count, len(samples.texts)))
+        try:
+            for _, milliseconds in samples.measure(architectures, repeats=repeats, warm_up=warm_up):
+                if shown is not None:
+                    shown.update(count, min(count, len(samples.texts)), {"latency_ms": milliseconds})
+        finally:
+            if shown is not None:
+                shown.end()
+    return len(samples.texts)
+
+
+__all__ = ["measure", "measure_networks", "measure_table"]

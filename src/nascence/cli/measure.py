@@ -1,4 +1,4 @@
-"""``nascence measure``: every cost of a network, or a table of latencies to look up."""
+"""``nascence measure``: every cost of a network, or latencies to look up or to learn from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ def command(
     data_dir: options.DataDir = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Without TARGET: the file for the latencies of the space's parts.", metavar="FILE"),
+        typer.Option(help="Without TARGET: the file for the latencies.", metavar="FILE"),
+    ] = None,
+    networks: Annotated[
+        int | None,
+        typer.Option(help="With --out FILE.csv: measure so many random networks instead of the parts.", metavar="N"),
     ] = None,
     checks: Annotated[int, typer.Option(help="Random networks that the file is checked on.", metavar="N")] = 50,
     repeats: Annotated[int, typer.Option(help="Timed passes of a network.", metavar="N")] = 30,
@@ -34,13 +38,38 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no TARGET,
-    the latencies of the parts of a space's networks, which searches and plans then look up."""
-    from nascence.api.measuring import measure, measure_table
+    the latencies of the parts of a space's networks, which searches and plans then look up; or, with --networks, those
+    of random networks, from which la-darts learns. Stopped, the same command goes on."""
+    from nascence.api.measuring import measure, measure_networks, measure_table
 
     assert data is not None
     if (target is None) == (out is None):
         raise SettingError("Say what to measure: an architecture, or, with --out FILE.json, the parts of a space.")
+    if networks is not None and out is None:
+        raise SettingError("Say where the latencies of random networks go: --out FILE.csv.")
     console = human(json)
+    if out is not None and networks is not None:
+        total = measure_networks(
+            networks,
+            out,
+            space=space,
+            data=data,
+            data_dir=data_dir,
+            image_size=image_size,
+            channels=channels,
+            depth=depth,
+            threads=threads,
+            repeats=repeats,
+            warm_up=warm_up,
+            seed=seed,
+            overwrite=overwrite,
+            download=download,
+            progress=True,
+        )
+        console.print(f"Latencies of {total:,} networks are in {out}", markup=False, highlight=False)
+        if json:
+            emit({"out": str(out), "networks": total})
+        return
     if out is not None:
         made = measure_table(
             out,

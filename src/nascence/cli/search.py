@@ -82,6 +82,7 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
             ("parameters", count(record["params"])),
             ("FLOPs", count(record["flops"])),
             ("latency", f"{record['latency_ms']:.3g} ms, measured on this machine" if "latency_ms" in record else None),
+            ("predicted latency", _prediction(record.get("predicted_latency"))),
             ("search", duration(record["search_seconds"])),
             ("warning", record.get("collapse")),
             *_evaluation(table),
@@ -98,6 +99,14 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         *picks,
         (f"nascence report {place}", "see how the search went"),
     )
+
+
+def _prediction(found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return None
+    percent = found.get("error", {}).get("relative_percent")
+    off = "" if percent is None else f" ({percent:.1f} % off, on average of {found['held_out']} that were held out)"
+    return f"{found['ms']:.3g} ms, from {found['from']}{off}"
 
 
 def show_front(console: Any, path: Path) -> None:

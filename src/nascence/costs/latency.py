@@ -6,15 +6,17 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from nascence.errors import SettingError
+
+_TURN = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,33 @@ def latency_ms(
     with threads_set_to(threads) as used, _evaluating(module), torch.inference_mode():
         times = time_ms(lambda: module(x), repeats, warm_up)
     return LatencyMeasurement.of(times, batch=batch, threads=used, device=device_name(), warm_up=warm_up)
+
+
+def latencies_in_turn(
+    modules: Sequence[nn.Module],
+    input_shape: tuple[int, ...],
+    *,
+    threads: int | None = None,
+    repeats: int = 30,
+    warm_up: int = 5,
+) -> list[LatencyMeasurement]:
+    """:func:`latency_ms` of several modules at the same time, at batch 1: a few passes of each in turn, so that a
+    machine that becomes slower does so for all of them. Each turn begins with a pass that is not timed."""
+    for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
+        if value < least:
+            raise SettingError(f"{name} must be at least {least}, not {value}.")
+    x = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    times: list[list[float]] = [[] for _ in modules]
+    with ExitStack() as stack:
+        used = stack.enter_context(threads_set_to(threads))
+        for module in modules:
+            stack.enter_context(_evaluating(module))
+        stack.enter_context(torch.inference_mode())
+        while len(times[-1]) < repeats:
+            before = 1 if times[-1] else warm_up
+            for module, own in zip(modules, times, strict=True):
+                own += time_ms(partial(module, x), min(_TURN, repeats - len(own)), before)
+    return [LatencyMeasurement.of(own, batch=1, threads=used, device=device_name(), warm_up=warm_up) for own in times]
 
 
 def time_ms(call: Callable[[], object], repeats: int, warm_up: int) -> list[float]:
@@ -124,4 +153,12 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-__all__ = ["LatencyMeasurement", "device_name", "latency_ms", "processor_name", "threads_set_to", "time_ms"]
+__all__ = [
+    "LatencyMeasurement",
+    "device_name",
+    "latencies_in_turn",
+    "latency_ms",
+    "processor_name",
+    "threads_set_to",
+    "time_ms",
+]

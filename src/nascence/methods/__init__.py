@@ -14,6 +14,7 @@ METHODS = Registry(
         "gdas": "nascence.methods.gdas:GDAS",
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
+        "la-darts": "nascence.methods.la_darts:LADARTS",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
         "eg-nas": "nascence.methods.eg_nas:EGNAS",
         "evolution": "nascence.methods.evolution:Evolution",

@@ -6,13 +6,15 @@ import os
 import shutil
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
 
 from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
-from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Objective
+from nascence.methods.predicting import MEASURED, latency_predictor
+from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Objective, PredictedLatency
 from nascence.schedules import Constant, Linear
 from nascence.seeding import derive_seed
 from nascence.spaces import CellSpace
@@ -67,6 +69,14 @@ class GradientMethod(Descent, Method):
     1 sends all channels through the operations. ``edge_normalisation``: a weight per edge, softmax over those into a
     node. ``beta_decay``: weight of the mean log-sum-exp of the logits, from 0 up to this over the epochs in which the
     architecture takes steps. ``kl_anchor``: weight of the Dirichlet distributions' distance to the uniform one.
+    ``latency_weight``: of the predicted latency beside the architecture's loss, in units of that of random
+    architectures. ``latency_target``: in ms; then latency has a price only while what would be found is slower, in
+    units of the target.
+    ``latencies``: measured networks to learn the prediction from, a file that ``nascence measure --networks`` wrote, a
+    table of one's own, or the name of a benchmark's; without any, latencies of parts are added up.
+    ``latency_column``: of that table, in ms. ``latency_codes``: what the prediction is of: sampled architectures, the
+    mixing weights (soft), or those with a prediction that has learned mixtures (calibrated). ``latency_draws``: how
+    many architectures are sampled in a step.
     ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
     ``module_sharing``: what the operations of an edge have in common runs once (TopoNAS): partial for operations that
     differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take no
@@ -87,6 +97,12 @@ class GradientMethod(Descent, Method):
     edge_normalisation: bool = False
     beta_decay: float = 0.0
     kl_anchor: float = 0.0
+    latency_weight: float = 0.0
+    latency_target: float | None = None
+    latencies: str = ""
+    latency_column: str = MEASURED
+    latency_codes: Literal["sampled", "soft", "calibrated"] = "sampled"
+    latency_draws: int = 4
     all_operations: bool = True
     exclude: str = ""
     size: Literal["search", "search-small"] = "search"
@@ -102,7 +118,14 @@ class GradientMethod(Descent, Method):
         at_least(0, momentum=self.momentum, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
         at_least(0, architecture_learning_rate=self.architecture_learning_rate, warmup_epochs=self.warmup_epochs)
         at_least(0, architecture_weight_decay=self.architecture_weight_decay, beta_decay=self.beta_decay)
-        at_least(0, kl_anchor=self.kl_anchor, check_images=self.check_images)
+        at_least(0, kl_anchor=self.kl_anchor, check_images=self.check_images, latency_weight=self.latency_weight)
+        at_least(1, latency_draws=self.latency_draws)
+        at_least(1e-6, latency_target=self.latency_target)
+        if Path(self.latencies).is_file():  # so that it means the same from any folder
+            object.__setattr__(self, "latencies", str(Path(self.latencies).resolve()))
+        if not self.latency_weight and (self.latencies or self.latency_target):
+            name = "latencies" if self.latencies else "latency_target"
+            raise SettingError(f"{name} is of no use without a latency_weight; set it, to 0.02 say.")
         self.make_stages()
 
     @abstractmethod
@@ -178,11 +201,28 @@ class GradientMethod(Descent, Method):
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),
             descent=Descent(**{name: getattr(self, name) for name in Descent.__dataclass_fields__}),
-            objectives=self.objectives(),
+            objectives=(*self.objectives(), *self._latency(problem, space)),
             weight_objectives=self.weight_objectives(),
             budget=problem.budget,
             seed=problem.seed,
         )
+
+    def _latency(self, problem: Problem, space: CellSpace) -> tuple[Objective, ...]:
+        if not self.latency_weight:
+            return ()
+        mixtures = self.latency_codes == "calibrated"
+        predictor = latency_predictor(problem, space, self.latencies, self.latency_column, mixtures=mixtures)
+        adds_up = not self.latencies  # then mixing weights give the mean exactly
+        term = PredictedLatency(
+            predictor,
+            Constant(self.latency_weight),
+            problem.budget,
+            codes="sampled" if self.latency_codes == "sampled" and not adds_up else "soft",
+            draws=self.latency_draws,
+            target_ms=self.latency_target,
+            seed=problem.seed,
+        )
+        return (term,)
 
     def _operations(self, space: CellSpace) -> tuple[str, ...]:
         excluded = [name.strip() for name in self.exclude.split(",") if name.strip()]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 
+from nascence.architecture import Architecture
 from nascence.schedules import Moment, Schedule
 from nascence.supernets.relaxations import Relaxation
 from nascence.supernets.supernet import MixingWeights, Supernet
@@ -19,7 +20,7 @@ class Evaluated:
     """A batch that went through the supernet: what an objective looks at.
 
     ``weights``: the mixing weights that were used; in the architecture step they need a gradient. ``logits_BK`` and
-    ``labels_B``: what the supernet said of the images ``x_BCHW``, and what is true.
+    ``labels_B``: what the supernet said of the images ``x_BCHW``, and what is true. ``step``: of the epoch.
     """
 
     supernet: Supernet
@@ -29,6 +30,7 @@ class Evaluated:
     logits_BK: Tensor
     labels_B: Tensor
     moment: Moment
+    step: int = 0
 
 
 class Objective(ABC):
@@ -40,6 +42,14 @@ class Objective(ABC):
     @abstractmethod
     def term(self, batch: Evaluated) -> Tensor:
         """A scalar, differentiable in the mixing weights, the relaxation's parameters or the network's weights."""
+
+    def observed(self, architecture: Architecture) -> dict[str, float]:
+        """Numbers about the architecture that an epoch ended with, for its event."""
+        return {}
+
+    def findings(self, architecture: Architecture) -> dict[str, Any]:
+        """What there is to say about the architecture that was found, for the record of the search."""
+        return {}
 
 
 def total(objectives: tuple[Objective, ...], batch: Evaluated) -> Tensor:

@@ -228,11 +228,13 @@ class BilevelDescent(Strategy):
     def _draw(self, moment: Moment, step: int, who: str) -> torch.Generator:
         return generator(self.seed, "mixing", who, moment.epoch, step)
 
-    def _evaluate(self, x_BCHW: Tensor, labels_B: Tensor, weights: MixingWeights, moment: Moment) -> Evaluated:
+    def _evaluate(
+        self, x_BCHW: Tensor, labels_B: Tensor, weights: MixingWeights, moment: Moment, step: int = 0
+    ) -> Evaluated:
         weights = {kind: value.to(self._device) for kind, value in weights.items()}
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.descent.bf16):
             logits_BK = self._call(x_BCHW, weights, sparse=True)
-        return Evaluated(self.supernet, self.relaxation, weights, x_BCHW, logits_BK, labels_B, moment)
+        return Evaluated(self.supernet, self.relaxation, weights, x_BCHW, logits_BK, labels_B, moment, step)
 
     def _step_weights(self, x_BCHW: Tensor, labels_B: Tensor, moment: Moment, step: int) -> None:
         self._require(weights=True)
@@ -240,7 +242,7 @@ class BilevelDescent(Strategy):
             samples = self.relaxation.samples(self._draw(moment, step, "weights"))
         self._sgd.zero_grad(set_to_none=False)
         for weights in samples:
-            evaluated = self._evaluate(x_BCHW, labels_B, weights, moment)
+            evaluated = self._evaluate(x_BCHW, labels_B, weights, moment, step)
             loss = total(self.weight_objectives, evaluated) / len(samples)
             self._record("train", loss, evaluated, moment, step, len(samples))
             loss.backward()
@@ -287,7 +289,7 @@ class BilevelDescent(Strategy):
         found = [torch.zeros_like(leaf) for leaf in leaves]
         for weights in samples:
             cut = {kind: value.detach().to(self._device).requires_grad_() for kind, value in weights.items()}
-            evaluated = self._evaluate(x_BCHW, labels_B, cut, moment)
+            evaluated = self._evaluate(x_BCHW, labels_B, cut, moment, step)
             loss = total(self.objectives, evaluated) / len(samples)
             self._record("validation", loss, evaluated, moment, step, len(samples))
             gradients = _grad(loss, [*cut.values(), *leaves])
@@ -313,7 +315,7 @@ class BilevelDescent(Strategy):
             samples = self.relaxation.samples(self._draw(moment, step, "architecture"))
             losses = []
             for weights in samples:
-                evaluated = self._evaluate(*batch, weights, moment)
+                evaluated = self._evaluate(*batch, weights, moment, step)
                 losses.append(total(objectives, evaluated) / len(samples))
                 if record:
                     self._record("validation", losses[-1], evaluated, moment, step, len(samples))
@@ -339,7 +341,7 @@ class BilevelDescent(Strategy):
         found = [torch.zeros_like(leaf) for leaf in leaves]
         self._sgd.zero_grad(set_to_none=False)
         for weights in samples:
-            evaluated = self._evaluate(x_BCHW, labels_B, weights, moment)
+            evaluated = self._evaluate(x_BCHW, labels_B, weights, moment, step)
             loss = total(self.objectives, evaluated) / len(samples)
             self._record("train", loss, evaluated, moment, step, len(samples))
             gradients = _grad(loss, [*leaves, *self._weights], retain_graph=True)
@@ -384,6 +386,7 @@ class BilevelDescent(Strategy):
             "learning_rate": self.learning_rate(epoch),
             **{f"{each.name}_weight": each.schedule(epoch.moment) for each in self.objectives},
             **self.relaxation.observed(),
+            **{name: value for each in self.objectives for name, value in each.observed(architecture).items()},
             **self.health.event(),
             "weights": rounded,
             "architecture": self.space.format(architecture),
@@ -411,7 +414,8 @@ class BilevelDescent(Strategy):
 
     def findings(self) -> dict[str, Any]:
         collapse = None if self.health is None else self.health.collapse
-        return {"collapsed": collapse is not None, **({"collapse": collapse} if collapse else {})}
+        told = {name: value for each in self.objectives for name, value in each.findings(self.derive()).items()}
+        return {"collapsed": collapse is not None, **({"collapse": collapse} if collapse else {}), **told}
 
     def expected_seconds(self) -> float:
         """How long the steps from here to the end take on this machine, from two pairs of steps that are taken back."""

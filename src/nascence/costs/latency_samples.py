@@ -1,0 +1,129 @@
+"""Latencies of random networks in a CSV file that grows row by row, to learn a prediction from."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+import torch
+
+from nascence.architecture import Architecture
+from nascence.costs.latency import device_name, latencies_in_turn
+from nascence.costs.networks import Networks
+from nascence.errors import RunError, SettingError
+from nascence.seeding import generator
+from nascence.spaces import Space
+
+_SLANTED_EVERY = 5
+_MEASURED = ("architecture", "latency_ms", "iqr_ms", "reference_ms")
+
+
+def random_architectures(space: Space, count: int, seed: int = 0) -> list[Architecture]:
+    """``count`` different architectures. Four of five are uniformly random; every fifth is drawn with shares of the
+    options that are themselves random (a flat Dirichlet distribution, the same for options of the same name), since
+    searched architectures repeat some operation more often than chance would.
+
+    Raises :class:`SettingError` when the space has not so many.
+    """
+    if count > space.size:
+        raise SettingError(f"{space.name} has no {count:,} different architectures to measure, but {space.size:,}.")
+    found: dict[Architecture, None] = {}
+    at = 0
+    while len(found) < count:
+        random = generator(seed, "latency sample", at)
+        found[_slanted(space, random) if at % _SLANTED_EVERY == _SLANTED_EVERY - 1 else space.sample(random)] = None
+        at += 1
+    return list(found)
+
+
+def _slanted(space: Space, random: torch.Generator) -> Architecture:
+    shares: dict[str, float] = {}
+    answers = []
+    for choice in space.choices:
+        for option in choice.options:
+            if option not in shares:
+                shares[option] = -float(torch.rand((), generator=random, dtype=torch.float64).clamp_min(1e-12).log())
+        weights = torch.tensor([shares[option] for option in choice.options], dtype=torch.float64)
+        answers.append(choice.options[int(torch.multinomial(weights, 1, generator=random))])
+    return space.architecture(answers)
+
+
+@final
+class LatencySamples:
+    """The file: one row a network, with its latency, inter-quartile range, the latency of one same reference network
+    at the same time, and what they were measured on. A row that was cut off when a measurement ended is dropped.
+
+    Raises :class:`RunError` when the file is something else, or was measured on something else.
+    """
+
+    def __init__(self, path: Path, networks: Networks) -> None:
+        self.path, self.networks = path, networks
+        network, threads = networks.network, networks.threads or torch.get_num_threads()
+        self.about = {
+            "space": networks.space.name,
+            "channels": str(network.channels),
+            "depth": str(network.depth),
+            "input_shape": "x".join(map(str, networks.input_shape)),
+            "num_classes": str(networks.num_classes),
+            "batch": "1",
+            "threads": str(threads),
+            "device": device_name(),
+        }
+        self.texts = self._read() if path.exists() else []
+
+    def _read(self) -> list[str]:
+        try:
+            whole = self.path.read_bytes()
+        except OSError as error:
+            raise RunError(f"Cannot read {self.path}: {error.strerror or error}.") from None
+        header = (",".join((*_MEASURED, *self.about)) + "\n").encode()
+        if not whole.startswith(header) and not header.startswith(whole):
+            raise RunError(f"{self.path} is no file of measured networks; choose another --out, or add --overwrite.")
+        complete = whole[: whole.rfind(b"\n") + 1]
+        rows = list(csv.DictReader(complete.decode(errors="replace").splitlines()))
+        for row in rows:
+            self._compare(row)
+        if len(complete) < len(whole):
+            os.truncate(self.path, len(complete))
+        return [row["architecture"] for row in rows]
+
+    def _compare(self, row: Mapping[str, str]) -> None:
+        for name, own in self.about.items():
+            if row[name] != own:
+                raise RunError(
+                    f"{self.path} was measured with the {name.replace('_', ' ')} '{row[name]}', not '{own}'; choose "
+                    "another --out, or add --overwrite."
+                )
+
+    def measure(
+        self, architectures: Sequence[Architecture], *, repeats: int = 30, warm_up: int = 5
+    ) -> Iterator[tuple[Architecture, float]]:
+        """Measure those that the file does not have; yields each with its milliseconds after its row was written. The
+        reference, the same random network for every file of the space, is measured again beside each, a few passes of
+        either in turn."""
+        space, known = self.networks.space, set(self.texts)
+        reference = self.networks.build(space.sample(generator(0, "latency reference")))
+        shape, threads = self.networks.input_shape, self.networks.threads
+        for architecture in architectures:
+            text = space.format(architecture)
+            if text in known:
+                continue
+            both = [reference, self.networks.build(architecture)]
+            beside, found = latencies_in_turn(both, shape, threads=threads, repeats=repeats, warm_up=warm_up)
+            self._append([text, f"{found.median_ms:.6g}", f"{found.iqr_ms:.4g}", f"{beside.median_ms:.6g}"])
+            self.texts.append(text)
+            yield architecture, found.median_ms
+
+    def _append(self, measured: list[str]) -> None:
+        new = not self.path.exists() or self.path.stat().st_size == 0
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if new:
+                writer.writerow((*_MEASURED, *self.about))
+            writer.writerow((*measured, *self.about.values()))
+
+
+__all__ = ["LatencySamples", "random_architectures"]

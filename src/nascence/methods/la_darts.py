@@ -1,0 +1,31 @@
+"""Latency-aware DARTS: DARTS with one more objective, a latency learned from measured networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.spaces import CellSpace
+from nascence.supernets.relaxations import Relaxation, Softmax
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LADARTS(GradientMethod):
+    """Latency-aware DARTS (Xu, Xie, Zhang, Chen, Shi, Tian & Xiong, arXiv 2001.06392)."""
+
+    name: ClassVar[str] = "la-darts"
+    title: ClassVar[str] = "LA-DARTS: DARTS with a latency, learned from measured networks, in its loss"
+    paper: ClassVar[str] = "arXiv 2001.06392"
+    caveat: ClassVar[str] = (
+        "The predictor's layers, how mixing weights enter it and its weight in the loss are a reconstruction; without "
+        "--set latencies=FILE, latencies of parts are added up instead of learned."
+    )
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
+
+    latency_weight: float = 0.02
+
+    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+        return Softmax(space, operations, seed=seed)

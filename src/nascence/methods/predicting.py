@@ -1,0 +1,42 @@
+"""Latencies to search by: learned from measured networks, or added up from parts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nascence.costs.latency_regressor import LatencyPredictor, LatencyRegressor, SummedLatency
+from nascence.errors import DataError, UnknownNameError
+from nascence.methods.base import Problem
+from nascence.spaces import CellSpace
+
+MEASURED = "latency_ms"
+"""The column of a file that ``nascence measure --networks`` wrote."""
+
+
+def latency_predictor(
+    problem: Problem, space: CellSpace, latencies: str, column: str, *, mixtures: bool = False
+) -> LatencyPredictor:
+    """From the ``column`` of the table ``latencies`` (a file, or the name of a benchmark's table), or, where that is
+    empty, the sum over parts that the budget's model measures or looks up.
+
+    Raises :class:`DataError` when the table is of another space, and :class:`UnknownNameError` when it has no such
+    column, or one that is no latency.
+    """
+    from nascence.benchmarks.tables import load_table
+
+    if not latencies:
+        return SummedLatency(problem.budget.model, space, problem.seed)
+    table = load_table(latencies, problem.data_dir, space=space.name)
+    if table.space.name != space.name:
+        raise DataError(f"{table.source.name} is about {table.space.name}, and the search is on {space.name}.")
+    known = [name for name in table.columns if name.startswith("latency")]  # an accuracy would be the answer itself
+    if column not in known:
+        raise UnknownNameError(f"latency in {table.source.name}", column, known)
+    values = table.column(column)
+    if column == MEASURED and "reference_ms" in table.columns:  # how fast the machine was at that moment
+        reference = table.column("reference_ms")
+        values = values * np.median(reference) / reference
+    return LatencyRegressor.fit(space, table.architectures(), values, mixtures=mixtures, seed=problem.seed)
+
+
+__all__ = ["MEASURED", "latency_predictor"]
