@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from nascence.errors import NascenceError, SettingError
+from nascence.errors import NascenceError, SettingError, UnknownNameError
 from nascence.parallel import ParallelFunction, parallel_map
 
 
@@ -221,6 +221,37 @@ def test_a_function_keeps_what_it_had_when_the_processes_began(threads):
     function.close()
     assert function([1, 2]) == [(1, 2), (2, 2)]
     function.close()
+
+
+def test_a_process_that_inherits_a_function_leaves_its_processes_alone(threads):
+    threads(2)
+    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    processes = own_processes(function)
+    child = os.fork()
+    if child == 0:
+        try:
+            function.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert own_processes(function) == processes
+    function.close()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_errors_that_cannot_be_pickled_keep_their_message(threads, number):
+    threads(number)
+
+    class Own(Exception):
+        pass
+
+    def fail(kind):
+        raise UnknownNameError("thing", "x", ["y"]) if kind == "known" else Own("odd")
+
+    with pytest.raises(NascenceError, match="Unknown thing 'x'"):
+        parallel_map(fail, ["known", "known"])
+    with pytest.raises((Own, RuntimeError), match="odd"):
+        parallel_map(fail, ["own", "own"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")

@@ -42,7 +42,8 @@ class ParallelFunction(Generic[Item, Result]):
     def __init__(self, function: Callable[[Item], Result], size: Callable[[Item], float] | None = None) -> None:
         self.function, self.size = function, size
         self._workers: list[_Worker] = []
-        weakref.finalize(self, _end, self._workers, os.getpid())
+        self._owner = os.getpid()
+        weakref.finalize(self, _end, self._workers, self._owner)
 
     def __call__(self, items: Sequence[Item]) -> list[Result]:
         """``[function(item) for item in items]``. Raises what ``function`` raises, and :class:`NascenceError` when a
@@ -69,8 +70,8 @@ class ParallelFunction(Generic[Item, Result]):
         return [cast(Result, found[at]) for at in range(len(items))]
 
     def close(self) -> None:
-        """End the processes."""
-        _end(self._workers, os.getpid())
+        """End the processes; nothing in a process that only inherited this object."""
+        _end(self._workers, self._owner)
 
 
 def parallel_map(
@@ -124,11 +125,20 @@ def _work(function: Callable[..., Any], connection: Connection, other_end: Conne
         try:
             answer = pickle.dumps((True, function(item)))
         except Exception as error:  # noqa: BLE001 - it is raised again by the parent
-            answer = pickle.dumps((False, error))
+            answer = pickle.dumps((False, _portable(error)))
         try:
             connection.send_bytes(answer)
         except OSError:
             os._exit(0)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one with its message where it cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever its class does
+        return NascenceError(str(error)) if isinstance(error, NascenceError) else RuntimeError(repr(error))
+    return error
 
 
 def _send(connection: Connection, item: object) -> None:

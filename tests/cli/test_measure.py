@@ -50,10 +50,12 @@ def test_random_networks_in_a_file_that_grows(nascence_command: Any) -> None:
 
 def test_mistakes_with_random_networks(nascence_command: Any) -> None:
     for options, message in [
-        (("--networks", 3), "Say what to measure"),
+        (("--networks", 3), "--networks N --out FILE.csv"),
+        ((), "Say what to measure"),
         (("--networks", 3, "--out", "lat.json"), "does not end in .csv"),
         (("--networks", 0, "--out", "lat.csv"), "must be at least 1, not 0"),
-        ((CELL, "--networks", 3), "--out FILE.csv"),
+        ((CELL, "--networks", 3), "without TARGET"),
+        (("--networks", 3, "--out", "lat.csv", "--repeats", 0), "repeats must be at least 1, not 0"),
         (("--networks", 20_000, "--out", "lat.csv", "--space", "nas-bench-macro"), "has no 20,000 different"),
     ]:
         done = nascence_command("measure", *options)

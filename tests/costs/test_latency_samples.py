@@ -52,7 +52,7 @@ def test_rows_are_a_table_with_all_that_a_number_means(tmp_path):
     assert table.architectures() == [one for one, _ in found] == random_architectures(NB201, 25)
     assert table.column("latency_ms") == pytest.approx([ms for _, ms in found], rel=1e-4)
     first = rows(path)[0]
-    about = {"space": "nas-bench-201", "channels": "2", "depth": "1", "input_shape": "1x8x8", "threads": "1"}
+    about = {"space": "nas-bench-201", "channels": "2", "depth": "1", "in_channels": "1", "height": "8", "threads": "1"}
     assert {name: first[name] for name in about} == about
     assert "PyTorch" in first["device"]
     assert all(float(row["reference_ms"]) > 0 for row in rows(path))

@@ -171,9 +171,9 @@ def test_bad_settings_are_one_sentence(digits, latencies, tmp_path):
     def make(**more):
         return LADARTS(**SMALL, **more).strategy(problem(NB201, digits))
 
-    with pytest.raises(SettingError, match="latencies is of no use without a latency_weight"):
+    with pytest.raises(SettingError, match="latencies is of no use without latency_weight"):
         DARTS(**SMALL, latencies=str(latencies))
-    with pytest.raises(SettingError, match="latency_target is of no use without a latency_weight"):
+    with pytest.raises(SettingError, match="latency_target is of no use without latency_weight"):
         DARTS(**SMALL, latency_target=5.0)
     with pytest.raises(SettingError, match="latency_target must be at least 1e-06, not 0"):
         LADARTS(latency_target=0)
@@ -187,6 +187,19 @@ def test_bad_settings_are_one_sentence(digits, latencies, tmp_path):
         make(latencies=str(tmp_path / "nothing.csv"))
     with pytest.raises(DataError, match="no table of the space darts"):
         LADARTS(**SMALL, latencies=str(latencies)).strategy(problem(get_space("darts"), digits))
+    for more, message in [
+        ({"latency_draws": 2}, "latency_draws is of no use without latencies"),
+        ({"latency_codes": "soft"}, "latency_codes is of no use without latencies"),
+        ({"latency_column": "latency_x"}, "latency_column is of no use without latencies"),
+        ({"latencies": "a.csv", "latency_codes": "soft", "latency_draws": 2}, "without latency_codes=sampled"),
+    ]:
+        with pytest.raises(SettingError, match=message):
+            LADARTS(**more)
+    sized = tmp_path / "sized.csv"
+    rows = latencies.read_text().splitlines()
+    sized.write_text("\n".join([f"{rows[0]},channels,depth", *(f"{row},4,2" for row in rows[1:]), ""]))
+    with pytest.raises(DataError, match=r"sized\.csv was measured with depth=2, and the network of this search has 1"):
+        make(latencies=str(sized))
     few = tmp_path / "few.csv"
     few.write_text("".join(latencies.read_text().splitlines(keepends=True)[:10]))
     with pytest.raises(DataError, match="20 measured architectures or more, and there are 9"):

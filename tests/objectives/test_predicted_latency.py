@@ -191,6 +191,23 @@ def test_a_target_leaves_alone_what_is_quick_enough():
         assert price(summed(NB201), relaxation, codes="soft", target_ms=quick) == 0
 
 
+@pytest.mark.parametrize("codes", ["sampled", "soft"])
+def test_where_nothing_possible_was_sampled_the_gradient_stays_small(codes):
+    """On darts a Gumbel-softmax may draw ``none``, which is in the supernet alone, on an edge that is kept."""
+    relaxation = GumbelSoftmax(DARTS, DARTS.operations, Constant(1.0), scale=1.0)
+    relaxation.begin(Moment(0, 1))
+    leaves, none = list(relaxation.parameters.values()), DARTS.operations.index("none")
+    with torch.no_grad():
+        for leaf in leaves:
+            leaf[:, none] += 2.0
+    for at in range(5):
+        weights = relaxation.sample(generator(at))
+        assert all((value[:, none] > 0.5).any() for value in weights.values())
+        for gradient in torch.autograd.grad(term_of(summed(DARTS), relaxation, weights, codes=codes), leaves):
+            assert gradient.isfinite().all()
+            assert gradient.abs().max() < 10
+
+
 def test_what_it_says_of_an_architecture():
     architecture = NB201.sample(generator(0))
     objective = PredictedLatency(summed(NB201), Constant(0.3), SimpleNamespace(), draws=2)

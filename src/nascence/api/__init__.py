@@ -3,7 +3,7 @@
 from nascence.api.comparing import compare
 from nascence.api.correlating import correlate
 from nascence.api.exporting import export
-from nascence.api.measuring import measure, measure_table
+from nascence.api.measuring import measure, measure_networks, measure_table
 from nascence.api.planning import plan
 from nascence.api.resuming import resume
 from nascence.api.scoring import score, score_many
@@ -18,6 +18,7 @@ __all__ = [
     "export",
     "load_model",
     "measure",
+    "measure_networks",
     "measure_table",
     "plan",
     "resume",

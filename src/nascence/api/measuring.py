@@ -129,8 +129,9 @@ def measure_networks(
     ``--set latencies=FILE`` learns to predict; returns how many it holds. A file that is there is continued. Raises
     :class:`nascence.errors.NascenceError`, before anything is measured.
     """
-    if count < 1:
-        raise SettingError(f"The number of networks to measure must be at least 1, not {count}.")
+    for name, value, least in (("networks", count, 1), ("repeats", repeats, 1), ("warm_up", warm_up, 0)):
+        if value < least:
+            raise SettingError(f"{name} must be at least {least}, not {value}.")
     path = Path(out)
     if path.suffix.lower() != ".csv":
         raise SettingError(f"Measured networks go to a CSV file; {path} does not end in .csv.")
@@ -144,12 +145,14 @@ def measure_networks(
         if overwrite:
             path.unlink(missing_ok=True)
         samples = LatencySamples(path, Networks(found, network, input_shape(task), task.num_classes, threads))
+        done = len(set(map(found.format, architectures)) & set(samples.texts))
         if shown is not None:
-            shown.begin(count, min(count, len(samples.texts)))
+            shown.begin(count, done)
         try:
             for _, milliseconds in samples.measure(architectures, repeats=repeats, warm_up=warm_up):
                 if shown is not None:
-                    shown.update(count, min(count, len(samples.texts)), {"latency_ms": milliseconds})
+                    done += 1
+                    shown.update(count, done, {"latency_ms": milliseconds})
         finally:
             if shown is not None:
                 shown.end()

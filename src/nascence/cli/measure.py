@@ -39,14 +39,14 @@ def command(
 ) -> None:
     """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no TARGET,
     the latencies of the parts of a space's networks, which searches and plans then look up; or, with --networks, those
-    of random networks, from which la-darts learns. Stopped, the same command goes on."""
+    of random networks, from which la-darts learns; stopped, the same command (without --overwrite) goes on."""
     from nascence.api.measuring import measure, measure_networks, measure_table
 
     assert data is not None
+    if networks is not None and (target is not None or out is None):
+        raise SettingError("Random networks are measured into a file, without TARGET: --networks N --out FILE.csv.")
     if (target is None) == (out is None):
         raise SettingError("Say what to measure: an architecture, or, with --out FILE.json, the parts of a space.")
-    if networks is not None and out is None:
-        raise SettingError("Say where the latencies of random networks go: --out FILE.csv.")
     console = human(json)
     if out is not None and networks is not None:
         total = measure_networks(

@@ -66,7 +66,7 @@ class LatencySamples:
             "space": networks.space.name,
             "channels": str(network.channels),
             "depth": str(network.depth),
-            "input_shape": "x".join(map(str, networks.input_shape)),
+            **dict(zip(("in_channels", "height", "width"), map(str, networks.input_shape), strict=True)),
             "num_classes": str(networks.num_classes),
             "batch": "1",
             "threads": str(threads),

@@ -123,10 +123,23 @@ class GradientMethod(Descent, Method):
         at_least(1e-6, latency_target=self.latency_target)
         if Path(self.latencies).is_file():  # so that it means the same from any folder
             object.__setattr__(self, "latencies", str(Path(self.latencies).resolve()))
-        if not self.latency_weight and (self.latencies or self.latency_target):
-            name = "latencies" if self.latencies else "latency_target"
-            raise SettingError(f"{name} is of no use without a latency_weight; set it, to 0.02 say.")
+        self._refuse_idle_latency_settings()
         self.make_stages()
+
+    def _refuse_idle_latency_settings(self) -> None:
+        sampled = self.latency_codes == "sampled"
+        weighed = ("latency_weight", self.latency_weight > 0)
+        learned = ("latencies", bool(self.latencies))
+        drawn = ("latency_codes=sampled", sampled) if self.latencies else learned
+        for name, given, (needed, there) in (
+            ("latencies", self.latencies, weighed),
+            ("latency_target", self.latency_target, weighed),
+            ("latency_column", self.latency_column != MEASURED, learned),
+            ("latency_codes", not sampled, learned),
+            ("latency_draws", self.latency_draws != 4, drawn),
+        ):
+            if given and not there:
+                raise SettingError(f"{name} is of no use without {needed}.")
 
     @abstractmethod
     def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:

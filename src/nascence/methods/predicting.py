@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from nascence.costs.latency_regressor import LatencyPredictor, LatencyRegressor, SummedLatency
 from nascence.errors import DataError, UnknownNameError
 from nascence.methods.base import Problem
 from nascence.spaces import CellSpace
+
+if TYPE_CHECKING:
+    from nascence.benchmarks.tables import Table
 
 MEASURED = "latency_ms"
 """The column of a file that ``nascence measure --networks`` wrote."""
@@ -19,24 +24,43 @@ def latency_predictor(
     """From the ``column`` of the table ``latencies`` (a file, or the name of a benchmark's table), or, where that is
     empty, the sum over parts that the budget's model measures or looks up.
 
-    Raises :class:`DataError` when the table is of another space, and :class:`UnknownNameError` when it has no such
-    column, or one that is no latency.
+    Raises :class:`DataError` when the table's architectures are not of the space, or it says that they were measured as
+    networks of another size, and :class:`UnknownNameError` when it has no such column, or one that is no latency.
     """
     from nascence.benchmarks.tables import load_table
 
     if not latencies:
         return SummedLatency(problem.budget.model, space, problem.seed)
     table = load_table(latencies, problem.data_dir, space=space.name)
-    if table.space.name != space.name:
-        raise DataError(f"{table.source.name} is about {table.space.name}, and the search is on {space.name}.")
     known = [name for name in table.columns if name.startswith("latency")]  # an accuracy would be the answer itself
     if column not in known:
         raise UnknownNameError(f"latency in {table.source.name}", column, known)
     values = table.column(column)
-    if column == MEASURED and "reference_ms" in table.columns:  # how fast the machine was at that moment
-        reference = table.column("reference_ms")
-        values = values * np.median(reference) / reference
+    if column == MEASURED:
+        _compare(table, problem)
+        if "reference_ms" in table.columns:  # how fast the machine was at that moment
+            reference = table.column("reference_ms")
+            values = values * np.median(reference) / reference
     return LatencyRegressor.fit(space, table.architectures(), values, mixtures=mixtures, seed=problem.seed)
+
+
+def _compare(table: Table, problem: Problem) -> None:
+    height, width = problem.task.image_size
+    own = {
+        "channels": problem.network.channels,
+        "depth": problem.network.depth,
+        "in_channels": problem.task.in_channels,
+        "height": height,
+        "width": width,
+        "num_classes": problem.task.num_classes,
+    }
+    for name in [name for name in own if name in table.columns]:
+        other = table.column(name)[table.column(name) != own[name]]
+        if len(other):
+            raise DataError(
+                f"{table.source.name} was measured with {name}={other[0]:g}, and the network of this search has "
+                f"{own[name]}; measure again with: nascence measure --networks N --out FILE.csv"
+            )
 
 
 __all__ = ["MEASURED", "latency_predictor"]

@@ -20,6 +20,7 @@ from nascence.supernets.relaxations.base import participants
 from nascence.supernets.supernet import MixingWeights
 
 Codes = Literal["sampled", "soft"]
+_NOTHING = 1e-6
 
 
 @final
@@ -82,7 +83,8 @@ class PredictedLatency(Objective):
 
     def _shares(self, weights_EO: Tensor) -> Tensor:
         possible = weights_EO * self._possible.to(weights_EO)
-        return possible / possible.sum(-1, keepdim=True).clamp_min(1e-12)
+        total = possible.sum(-1, keepdim=True)  # zero where a sampling relaxation drew what no architecture can have
+        return torch.where(total > _NOTHING, possible / total.clamp_min(_NOTHING), possible)
 
     def _kept(self, architecture: Architecture) -> dict[str, Tensor]:
         """Per kind of cell [E, 1], 1 for edges that an architecture keeps."""
