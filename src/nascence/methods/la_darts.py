@@ -23,7 +23,11 @@ class LADARTS(GradientMethod):
         "The predictor's layers, how mixing weights enter it and its weight in the loss are a reconstruction; without "
         "--set latencies=FILE, latencies of parts are added up instead of learned."
     )
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "laptop": {**LAPTOP, "exclude": "none"},
+        "laptop-darts": LAPTOP_DARTS,
+    }
 
     latency_weight: float = 0.02
 
