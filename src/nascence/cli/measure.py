@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,43 +48,33 @@ def command(
     if (target is None) == (out is None):
         raise SettingError("Say what to measure: an architecture, or, with --out FILE.json, the parts of a space.")
     console = human(json)
+    where: dict[str, Any] = {
+        "space": space,
+        "data": data,
+        "data_dir": data_dir,
+        "image_size": image_size,
+        "channels": channels,
+        "depth": depth,
+        "threads": threads,
+        "download": download,
+    }
     if out is not None and networks is not None:
         total = measure_networks(
             networks,
             out,
-            space=space,
-            data=data,
-            data_dir=data_dir,
-            image_size=image_size,
-            channels=channels,
-            depth=depth,
-            threads=threads,
             repeats=repeats,
             warm_up=warm_up,
             seed=seed,
             overwrite=overwrite,
-            download=download,
             progress=True,
+            **where,
         )
         console.print(f"Latencies of {total:,} networks are in {out}", markup=False, highlight=False)
         if json:
             emit({"out": str(out), "networks": total})
         return
     if out is not None:
-        made = measure_table(
-            out,
-            space=space,
-            data=data,
-            data_dir=data_dir,
-            image_size=image_size,
-            channels=channels,
-            depth=depth,
-            threads=threads,
-            checks=checks,
-            seed=seed,
-            overwrite=overwrite,
-            download=download,
-        )
+        made = measure_table(out, checks=checks, seed=seed, overwrite=overwrite, **where)
         rank = "none" if made.rank_correlation is None else f"{made.rank_correlation:.3f}"
         rows = [
             ("measured on", f"{made.device}, {made.threads} thread{'s' * (made.threads != 1)}, batch 1"),
@@ -101,19 +91,7 @@ def command(
             emit({"out": str(out), **made.to_json()})
         return
     assert target is not None
-    found = measure(
-        target,
-        space=space,
-        data=data,
-        data_dir=data_dir,
-        image_size=image_size,
-        channels=channels,
-        depth=depth,
-        threads=threads,
-        repeats=repeats,
-        warm_up=warm_up,
-        download=download,
-    )
+    found = measure(target, repeats=repeats, warm_up=warm_up, **where)
     rows_ = []
     for cost in found["costs"]:
         value = f"{cost['value']:,.0f}" if cost["value"] >= 1000 else f"{cost['value']:.4g}"
