@@ -125,6 +125,9 @@ class BilevelDescent(Strategy):
             self._weights, d.learning_rate, momentum=d.momentum, weight_decay=d.weight_decay, nesterov=d.nesterov
         )
 
+    def _momentum(self) -> list[Tensor | None]:
+        return [self._sgd.state[weight].get("momentum_buffer") for weight in self._weights]
+
     def _descend_architecture(self) -> None:
         d = self.descent
         groups = [
@@ -153,8 +156,7 @@ class BilevelDescent(Strategy):
             self._build(number)
         elif stage.partial != self.stages[self.stage].partial:
             wider = self.factory(stage.partial, derive_seed(self.seed, "supernet", "wider", number)).to(self._device)
-            momentum = [self._sgd.state[weight].get("momentum_buffer") for weight in self._weights]
-            momentum = widen(self.supernet, wider, momentum, derive_seed(self.seed, "widening", number))
+            momentum = widen(self.supernet, wider, self._momentum(), derive_seed(self.seed, "widening", number))
             self.supernet = wider
             self._arrange()
             self._descend_weights()
@@ -330,7 +332,7 @@ class BilevelDescent(Strategy):
             learning_rate=group["lr"],
             momentum=self.descent.momentum,
             weight_decay=self.descent.weight_decay,
-            buffers=[self._sgd.state[weight].get("momentum_buffer") for weight in self._weights],
+            buffers=self._momentum(),
         )
 
     def _step_both(self, x_BCHW: Tensor, labels_B: Tensor, moment: Moment, step: int) -> None:
@@ -435,7 +437,7 @@ class BilevelDescent(Strategy):
             "stage": self.stage,
             "settings": self._settings(),
             "supernet": {name: value.detach().clone() for name, value in self.supernet.state_dict().items()},
-            "momentum": [_copy(self._sgd.state[weight].get("momentum_buffer")) for weight in self._weights],
+            "momentum": [None if buffer is None else buffer.clone() for buffer in self._momentum()],
             "relaxation": self.relaxation.state_dict(),
             "adam": [
                 {name: value.clone() for name, value in self._adam.state[leaf].items()}
@@ -475,11 +477,10 @@ class BilevelDescent(Strategy):
         stages = " ".join(str(stage) for stage in self.stages)
         terms = " ".join(str(each) for each in (*self.objectives, *self.weight_objectives))
         descent = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.descent).items()}
-        kind = f"{type(self.relaxation).__name__}"
         return {
             "stages": stages,
             "objectives": terms,
-            "relaxation": kind,
+            "relaxation": type(self.relaxation).__name__,
             "parameters": self._parameters,
             "seed": self.seed,
             "chunk": self.chunk,
@@ -488,10 +489,6 @@ class BilevelDescent(Strategy):
 
 def _first(images: ImageSet, count: int | None) -> ImageSet:
     return images if count is None else ImageSet(images.images[:count], images.labels[:count])
-
-
-def _copy(value: Tensor | None) -> Tensor | None:
-    return None if value is None else value.clone()
 
 
 def _grad(loss: Tensor, of: list[Tensor], retain_graph: bool = False) -> list[Tensor]:
