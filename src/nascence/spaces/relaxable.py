@@ -1,0 +1,68 @@
+"""Spaces that gradient methods can search: their choices in groups, and a supernet of all options."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from nascence.architecture import Architecture
+from nascence.spaces.base import Space
+from nascence.supernets.base import Supernet
+from nascence.supernets.groups import ChoiceGroup, MixingWeights
+from nascence.tasks.base import Signature
+
+
+class RelaxableSpace(Space):
+    """A space whose answers are options of rows of choice groups."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> tuple[ChoiceGroup, ...]:
+        """In a fixed order."""
+
+    @abstractmethod
+    def one_hot(self, architecture: Architecture) -> dict[str, Tensor]:
+        """The mixing weights [R, O] per group at which a supernet computes ``architecture``."""
+
+    @abstractmethod
+    def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> Supernet:
+        """All options in one module, of the size ``network``; the same seed gives the same weights."""
+
+    @abstractmethod
+    def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Scores [R, O] per group as :meth:`nascence.costs.budget.BudgetChecker.best` wants them: per choice
+        [options]; entries of other names stay."""
+
+
+class RowwiseSpace(RelaxableSpace):
+    """A relaxable space in which every row is one choice, of the same name; what is left out of a row's ``possible``
+    options is no option of that choice."""
+
+    def one_hot(self, architecture: Architecture) -> dict[str, Tensor]:
+        answers = dict(zip((choice.name for choice in self.choices), architecture.answers, strict=True))
+        weights = {}
+        for group in self.groups:
+            weights[group.name] = torch.zeros(group.shape)
+            for at, row in enumerate(group.rows):
+                weights[group.name][at, group.options.index(answers[row])] = 1.0
+        return weights
+
+    def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        options = {choice.name: choice.options for choice in self.choices}
+        known = {group.name: group for group in self.groups}
+        found = {name: value for name, value in scores.items() if name not in known}
+        for name, group in known.items():
+            for at, row in enumerate(group.rows if name in scores else ()):
+                columns = [group.options.index(option) for option in options[row]]
+                found[row] = scores[name][at, columns]
+        return found
+
+    def expectation_weights(self, weights: MixingWeights) -> dict[str, Tensor]:
+        """Mixing weights [R, O] per group as probabilities [options] per choice."""
+        return self.choice_scores(weights)
+
+
+__all__ = ["RelaxableSpace", "RowwiseSpace"]

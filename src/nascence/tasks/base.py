@@ -1,0 +1,183 @@
+"""What every task offers: data in parts, batches by number, a loss, a metric; and what a space may know of it.
+
+A task is the only place that knows what a target is (a class, a picture) and what a good output is. Everything else
+handles :class:`Batch` and :class:`Signature`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+
+Split = Literal["train", "validation", "test"]
+Domain = Literal["images", "graph"]
+
+
+@final
+@dataclass(frozen=True)
+class Signature:
+    """All that a space may know of a task; networks are built for a signature.
+
+    ``domain``: what the inputs are. ``features``: channels of an image, features of a node. ``outputs``: classes, or
+    channels of a picture. ``size``: (height, width) of images, (nodes, directed edges) of a graph. ``dense``: an output
+    for every pixel, of ``scale`` times the input's height and width.
+    """
+
+    domain: Domain
+    features: int
+    outputs: int
+    size: tuple[int, int]
+    dense: bool = False
+    scale: int = 1
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        assert self.domain == "images"
+        return (self.features, *self.size)
+
+    def example(self, count: int = 1) -> tuple[Tensor, ...]:
+        """Inputs of the right shapes, all zero: ``count`` images, or one graph (a node's edges come from the nodes
+        before it), so that FLOPs, memory and latency can be found without any data."""
+        return _EXAMPLES[self.domain](self, count)
+
+
+def _images(signature: Signature, count: int) -> tuple[Tensor, ...]:
+    return (torch.zeros(count, signature.features, *signature.size),)
+
+
+def _graph(signature: Signature, count: int) -> tuple[Tensor, ...]:
+    nodes, edges = signature.size
+    at = torch.arange(edges)
+    sources, targets = (at + at // nodes + 1) % nodes, at % nodes
+    return torch.zeros(nodes, signature.features), torch.stack([sources, targets])
+
+
+_EXAMPLES: dict[str, Callable[[Signature, int], tuple[Tensor, ...]]] = {"images": _images, "graph": _graph}
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """``name``: its key in events and metrics, such as ``accuracy``; ``unit``: such as ``%`` or ``dB``."""
+
+    name: str
+    unit: str = ""
+    larger_is_better: bool = True
+
+    def better(self, value: float, than: float) -> bool:
+        return value > than if self.larger_is_better else value < than
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """``inputs``: what the network is called with. ``target``: what it should say. ``mask``: booleans over the outputs,
+    those that count; None for all."""
+
+    inputs: tuple[Tensor, ...]
+    target: Tensor
+    mask: Tensor | None = None
+
+    def to(self, device: torch.device, *, channels_last: bool = False) -> Batch:
+        """On ``device``; with ``channels_last``, inputs of four dimensions in that layout."""
+        moved = [x.to(device, non_blocking=True) for x in self.inputs]
+        if channels_last:
+            moved = [x.to(memory_format=torch.channels_last) if x.dim() == 4 else x for x in moved]
+        mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
+        return Batch(tuple(moved), self.target.to(device, non_blocking=True), mask)
+
+
+class Batches(ABC):
+    """An endless sequence of training batches, pass after pass; any can be asked for by its number.
+
+    Batch ``n`` depends on seed, name and n alone, so that a resumed search sees what an undisturbed one sees.
+    """
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Batches in a pass."""
+
+    @abstractmethod
+    def __call__(self, number: int) -> Batch:
+        """Batch ``number``, from 0, on the CPU."""
+
+
+class Part(ABC):
+    """Some of a task's examples: the training ones, a half of them, the test ones."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Examples: images, nodes, pictures."""
+
+    @abstractmethod
+    def first(self, count: int | None) -> Part:
+        """Its first ``count`` examples; all if None."""
+
+    @abstractmethod
+    def batches(self, size: int, seed: int, name: str, *, image_size: int | None = None) -> Batches:
+        """Augmented training batches. ``image_size``: larger images are averaged down to it. Raises
+        :class:`nascence.errors.DataError` when there are fewer examples than a batch."""
+
+    @abstractmethod
+    def passing(self, size: int = 256, *, image_size: int | None = None) -> Iterator[Batch]:
+        """All examples once, in order, as they are evaluated."""
+
+
+class Task(ABC):
+    """Data, loss and metric. ``name``: of the data. ``loss_name``: of the loss, such as ``cross_entropy``."""
+
+    name: str
+    loss_name: str
+    metric: Metric
+
+    @property
+    @abstractmethod
+    def signature(self) -> Signature: ...
+
+    @abstractmethod
+    def part(self, split: Split) -> Part:
+        """Raises :class:`nascence.errors.DataError` where there is none (``validation``)."""
+
+    @abstractmethod
+    def divided(self, share: float, seed: int) -> tuple[Part, Part]:
+        """The training part in two; the first has ``share`` of it (of every class, where there are classes)."""
+
+    @abstractmethod
+    def union(self, parts: Sequence[Part]) -> Part:
+        """The examples of several parts, one after the other."""
+
+    @abstractmethod
+    def loss(self, output: Tensor, batch: Batch) -> Tensor:
+        """A scalar to be minimised: the mean over the outputs that count."""
+
+    @abstractmethod
+    def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """What :meth:`measures` needs, so that sums over batches can be added up on the device; one of them is
+        ``count``, how many outputs counted."""
+
+    @abstractmethod
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """From added-up sums: the metric by its name, and whatever else tells how good the outputs are."""
+
+    @abstractmethod
+    def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
+        """How far outputs are from those of a teacher: a scalar, 0 where both agree; no gradient reaches the
+        teacher."""
+
+    @abstractmethod
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        """One output from those of several networks, on the same scale as theirs."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What a run remembers of its data, ready for JSON: ``kind`` (none for image classes), ``input_shape`` and
+        whatever must be the same when the run goes on."""
+
+
+__all__ = ["Batch", "Batches", "Domain", "Metric", "Part", "Signature", "Split", "Task"]
