@@ -17,12 +17,12 @@ import time
 import torch
 from torch import Tensor, nn
 
+from nascence.relaxations import Dirichlet, Relaxation, Softmax, participants
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, get_space
-from nascence.supernets import Supernet
-from nascence.supernets.fused import use_quick_gradients
-from nascence.supernets.relaxations import Dirichlet, Relaxation, Softmax, participants
-from nascence.supernets.sharing import Sharing
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.fused import use_quick_gradients
+from nascence.supernets.cells.sharing import Sharing
 
 KINDS: tuple[Sharing, ...] = ("none", "partial", "floating")
 
@@ -46,7 +46,7 @@ def main() -> None:
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     images = images.to(memory_format=layout)
     labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
-    networks = {kind: Supernet(space, config, sharing=kind) for kind in KINDS}
+    networks = {kind: CellSupernet(space, config, sharing=kind) for kind in KINDS}
     for network in networks.values():
         use_quick_gradients(network).to(memory_format=layout)  # type: ignore[call-overload]
     clock = time.process_time if options.threads == 1 else time.perf_counter
@@ -77,7 +77,7 @@ def main() -> None:
             )
 
 
-def step(network: Supernet, relaxation: Relaxation, images: Tensor, labels: Tensor, architecture: bool) -> None:
+def step(network: CellSupernet, relaxation: Relaxation, images: Tensor, labels: Tensor, architecture: bool) -> None:
     """The gradients of a search step, of the weights or of the architecture; nothing is moved."""
     for parameter in network.parameters():
         parameter.requires_grad_(not architecture)
@@ -88,7 +88,7 @@ def step(network: Supernet, relaxation: Relaxation, images: Tensor, labels: Tens
     torch.autograd.grad(loss, wanted, allow_unused=True)
 
 
-def saved_bytes(network: Supernet, relaxation: Relaxation, images: Tensor, labels: Tensor) -> list[int]:
+def saved_bytes(network: CellSupernet, relaxation: Relaxation, images: Tensor, labels: Tensor) -> list[int]:
     """Of the weight step and of the architecture step."""
     known = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     found = []

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, get_space
-from nascence.supernets import Supernet
-from nascence.supernets.fused import use_quick_gradients
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.testing.reference import ObviousSupernet, per_edge
 
 Result = tuple[Tensor, tuple[Tensor, ...]]
@@ -45,7 +45,7 @@ def main() -> None:
     space = get_space(options.space)
     assert isinstance(space, CellSpace)
     config = NetworkConfig(channels=options.channels, depth=options.depth, affine=False)
-    fused = Supernet(space, config, initialisation="kaiming-fan-in")
+    fused = CellSupernet(space, config, initialisation="kaiming-fan-in")
     obvious = ObviousSupernet.like(fused, space, config)
     shape = (len(space.shape.edges), len(space.operations))
     logits = {kind: 1e-3 * torch.randn(shape, generator=generator(0, kind)) for kind in space.kinds}
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def differences(
-    fused: Supernet, obvious: ObviousSupernet, logits: dict[str, Tensor], images: Tensor, labels: Tensor
+    fused: CellSupernet, obvious: ObviousSupernet, logits: dict[str, Tensor], images: Tensor, labels: Tensor
 ) -> dict[str, float]:
     """Between both networks in float64, where rounding does not hide anything."""
     logits = {kind: value.double() for kind, value in logits.items()}

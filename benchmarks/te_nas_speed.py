@@ -24,7 +24,8 @@ from nascence.methods.te_nas import TENAS
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace, get_space
 from nascence.strategies.pruning import SupernetPruning
-from nascence.supernets import MixingWeights, Supernet
+from nascence.supernets import MixingWeights
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks import ImageClassification, load_task
 from nascence.tasks.augmentation import shrink
 from nascence.testing import reference
@@ -106,7 +107,7 @@ def obvious_way(
     def network(size: str, channels: int, *place: str | int) -> ObviousSupernet:
         config, shape = space.networks[size], {"in_channels": channels, "num_classes": task.num_classes}
         seed = derive_seed(SEED, "te-nas", *place)
-        fused = Supernet(space, config, initialisation=method.initialisation, seed=seed, **shape)
+        fused = CellSupernet(space, config, initialisation=method.initialisation, seed=seed, **shape)
         return ObviousSupernet.like(fused, space, config, **shape)
 
     images, _ = task.batch(method.images, generator(SEED, "te-nas", "images", at_round, 0), augment=True)

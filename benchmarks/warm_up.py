@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 
 from nascence.spaces import CellSpace, get_space
-from nascence.supernets import Supernet
-from nascence.supernets.fused import use_quick_gradients
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.tasks import load_task
 from nascence.tasks.cycling import CyclingBatches
 
@@ -29,7 +29,7 @@ BATCH, RATE, LAST_RATE = 64, 0.025, 0.001
 
 
 def asked_for(
-    supernet: Supernet, batches: CyclingBatches, equal_EO: torch.Tensor, count: int
+    supernet: CellSupernet, batches: CyclingBatches, equal_EO: torch.Tensor, count: int
 ) -> tuple[float, torch.Tensor, torch.Tensor]:
     """(accuracy in percent, gradients [O] of the operations as described above, their standard errors [O])."""
     for weight in supernet.parameters():
@@ -70,7 +70,7 @@ def main() -> None:
     )
     held = CyclingBatches(task, valid, BATCH, options.seed, "architecture", options.image_size)
     size = replace(space.networks["search-small"], channels=options.channels, depth=options.depth)
-    supernet = Supernet(space, size, seed=options.seed)
+    supernet = CellSupernet(space, size, seed=options.seed)
     use_quick_gradients(supernet)
     equal_EO = torch.full((len(space.shape.edges), len(space.operations)), 1 / len(space.operations))
     sgd = torch.optim.SGD(supernet.parameters(), RATE, momentum=0.9, weight_decay=3e-4)

@@ -17,11 +17,11 @@ from nascence.methods.darts import DARTS
 from nascence.methods.drnas import DrNAS
 from nascence.methods.la_darts import LADARTS
 from nascence.objectives import Evaluated, PredictedLatency
+from nascence.relaxations import Softmax
 from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.architecture_gradient import enhanced_gradient
-from nascence.supernets.relaxations import Softmax
 from nascence.tasks import load_task
 from nascence.testing import toy_space
 

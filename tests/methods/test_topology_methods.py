@@ -9,8 +9,8 @@ from nascence.methods import METHODS, Problem
 from nascence.operations.drop_block import DropBlock
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.supernets import MixedCell
-from nascence.supernets.sharing import SharedOperations
+from nascence.supernets.cells import MixedCell
+from nascence.supernets.cells.sharing import SharedOperations
 from nascence.tasks import load_task
 
 TINY = {

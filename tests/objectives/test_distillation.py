@@ -3,11 +3,11 @@ import torch
 
 from nascence.objectives import Evaluated
 from nascence.objectives.distillation import SupernetDistillation, distillation
+from nascence.relaxations import GumbelTopK
 from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import GumbelTopK
+from nascence.supernets.cells import CellSupernet
 
 
 def pair(seed=0):
@@ -56,7 +56,7 @@ def evaluated(supernet, relaxation, sparse, x):
 def test_the_teacher_is_the_whole_supernet_under_mean_weights_with_nothing_dropped():
     space = get_space("nas-bench-201")
     size = NetworkConfig(channels=4, stages=2, affine=False, track_running_stats=False)
-    supernet = Supernet(space, size, num_classes=3)
+    supernet = CellSupernet(space, size, num_classes=3)
     supernet.drop_identities(space, Constant(0.3))
     relaxation = GumbelTopK(space, space.operations, 2, seed=1, scale=1.0)
     x = torch.randn(4, 3, 8, 8, generator=generator(0))

@@ -8,11 +8,11 @@ import torch
 from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Evaluated, total
 from nascence.objectives.beta_decay import beta_decay
 from nascence.objectives.dirichlet_anchor import kl_to_uniform
+from nascence.relaxations import Dirichlet, Softmax
+from nascence.relaxations.dirichlet import concentration
 from nascence.schedules import Constant, Linear, Moment
 from nascence.seeding import generator
 from nascence.spaces import get_space
-from nascence.supernets.relaxations import Dirichlet, Softmax
-from nascence.supernets.relaxations.dirichlet import concentration
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 

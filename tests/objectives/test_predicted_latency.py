@@ -10,10 +10,10 @@ from nascence.costs import Budget
 from nascence.costs.latency_regressor import LatencyRegressor, code
 from nascence.objectives import Evaluated, PredictedLatency
 from nascence.objectives.predicted_latency import straight_through
+from nascence.relaxations import GumbelSoftmax, Softmax
 from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.supernets.relaxations import GumbelSoftmax, Softmax
 from nascence.testing import toy_space
 
 NB201, DARTS, TOY = get_space("nas-bench-201"), get_space("darts"), toy_space()

@@ -4,7 +4,7 @@ from torch import nn
 
 from nascence.errors import UnknownNameError
 from nascence.scores.batch_norm import MODES, ScoringBatchNorm, calibrate, replace_batch_norm, set_groups
-from nascence.supernets.fused import FusedBatchNorm2d
+from nascence.supernets.cells.fused import FusedBatchNorm2d
 from nascence.testing.reference import with_batch_norm
 
 

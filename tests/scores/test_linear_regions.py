@@ -13,7 +13,7 @@ from nascence.scores.batch_norm import replace_batch_norm
 from nascence.scores.linear_regions import LinearRegions, activation_patterns, count_distinct, count_regions
 from nascence.seeding import generator
 from nascence.spaces import get_space
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 from nascence.testing import reference
 from nascence.testing.reference import ObviousSupernet
 from nascence.testing.toy import toy_space
@@ -103,7 +103,7 @@ def test_duplicate_columns_do_not_matter(images):
 def test_equals_comparing_all_pairs(space, images):
     space = get_space(space)
     config = space.networks["regions"]
-    fused = Supernet(space, config, in_channels=1, initialisation="kaiming-fan-in", seed=2).double()
+    fused = CellSupernet(space, config, in_channels=1, initialisation="kaiming-fan-in", seed=2).double()
     obvious = ObviousSupernet.like(fused, space, config, in_channels=1)
     replace_batch_norm(fused, "frozen")
     x = images(60, 1, 3, 3)
@@ -124,7 +124,7 @@ def test_networks_side_by_side_count_their_own_activations(space, batches, image
     """A network must not get the regions of an operation that only its neighbour in the batch has."""
     space = get_space(space)
     config = space.networks["regions"]
-    fused = Supernet(space, config, in_channels=1, initialisation="kaiming-fan-in").double()
+    fused = CellSupernet(space, config, in_channels=1, initialisation="kaiming-fan-in").double()
     obvious = ObviousSupernet.like(fused, space, config, in_channels=1)
     replace_batch_norm(fused, "frozen")
     start, direction = images(2, 1, 1, 3, 3)

@@ -10,7 +10,7 @@ from nascence.scores.batch_norm import MODES, calibrate, replace_batch_norm
 from nascence.scores.ntk import _jacobian_by_cotangents, _kernel_by_layers, class_summed_kernel, condition_number
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 from nascence.testing import reference
 from nascence.testing.reference import ObviousSupernet
 
@@ -87,7 +87,7 @@ class TestOnNetworks:
     def test_equals_the_obvious_supernet(self, space, mode, images):
         space = get_space(space)
         config = space.networks["score"]
-        fused = Supernet(space, config, initialisation="kaiming-fan-out", seed=1).double()
+        fused = CellSupernet(space, config, initialisation="kaiming-fan-out", seed=1).double()
         obvious = ObviousSupernet.like(fused, space, config)
         random, x = generator(2), images(4, 3, 8, 8)
         replace_batch_norm(fused, mode)
@@ -106,7 +106,7 @@ class TestOnNetworks:
     @pytest.mark.parametrize("mode", ["frozen", "eval"])
     def test_networks_side_by_side_equal_separate_ones(self, space, mode, images):
         space = get_space(space)
-        supernet = Supernet(space, space.networks["score"], initialisation="kaiming-fan-in").double()
+        supernet = CellSupernet(space, space.networks["score"], initialisation="kaiming-fan-in").double()
         replace_batch_norm(supernet, mode)
         shape = (3, len(space.shape.edges), len(space.operations))
         random = generator(5)
@@ -233,7 +233,7 @@ class TestConditionNumber:
             float(condition_number(kernel(replace_batch_norm(network, mode), images(6, 3, 8, 8).float()))) == math.inf
         )
         for name in SPACES:
-            supernet = Supernet(get_space(name), get_space(name).networks["score"])
+            supernet = CellSupernet(get_space(name), get_space(name).networks["score"])
             shape = (len(get_space(name).shape.edges), len(get_space(name).operations))
             zero = {kind: torch.zeros(shape) for kind in get_space(name).kinds}
             replace_batch_norm(supernet, mode)

@@ -6,7 +6,7 @@ from nascence.scores import Probe
 from nascence.scores.ntk_trace import NTKTrace, squared_gradient_norm
 from nascence.seeding import generator
 from nascence.spaces import get_space
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 from nascence.testing import reference
 
 
@@ -43,7 +43,7 @@ class TestSquaredGradientNorm:
     def test_gradient_in_the_mixing_weights_equals_central_differences(self, space, images):
         space = get_space(space)
         config = space.networks["score"]
-        supernet = Supernet(space, config, num_classes=4, initialisation="kaiming-fan-in").double()
+        supernet = CellSupernet(space, config, num_classes=4, initialisation="kaiming-fan-in").double()
         x, labels = images(3, 3, 8, 8), torch.tensor([0, 1, 2])
         shape = (len(space.shape.edges), len(space.operations))
         logits = {kind: torch.randn(shape, generator=generator(0, kind)).double() for kind in space.kinds}

@@ -11,7 +11,7 @@ from nascence.errors import SettingError
 from nascence.scores import SCORES, Probe, evaluate, passes
 from nascence.scores.passes import TrainingPass, blocks_of, training_pass
 from nascence.spaces import SPACES, get_space
-from nascence.supernets.fused import BoxAverage
+from nascence.supernets.cells.fused import BoxAverage
 
 NEW = [
     name for name in SCORES.names() if name not in ("ntk-condition", "linear-regions", "ntk-trace", "params", "flops")

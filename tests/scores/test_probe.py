@@ -7,7 +7,7 @@ import torch
 
 from nascence.scores import SCORES, Probe
 from nascence.scores.snip import SNIP
-from nascence.supernets.fused import BoxAverage, use_box_averages
+from nascence.supernets.cells.fused import BoxAverage, use_box_averages
 
 
 def test_build_gives_the_networks_weights_in_a_new_module(probe):

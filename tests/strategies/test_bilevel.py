@@ -7,14 +7,14 @@ from torch import nn
 from nascence.costs import Budget
 from nascence.errors import BudgetError, DataError, NascenceError, RunError, SettingError
 from nascence.objectives import BetaDecay, CrossEntropy
+from nascence.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, LogitRelaxation, Softmax
 from nascence.schedules import Constant, Linear
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig
 from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, LogitRelaxation, Softmax
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.testing import toy_space
 from nascence.testing.reference import ObviousSupernet
@@ -31,7 +31,7 @@ def task(count=64, classes=4):
 
 
 def factory(partial, seed):
-    return Supernet(SPACE, SIZE, num_classes=4, seed=seed, partial=partial)
+    return CellSupernet(SPACE, SIZE, num_classes=4, seed=seed, partial=partial)
 
 
 def search(

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from nascence.costs import Budget
+from nascence.relaxations import Softmax
 from nascence.schedules import Moment
 from nascence.spaces import NetworkConfig
 from nascence.strategies.architecture_gradient import CalibratedStep, GradientTransform
 from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import Softmax
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks import load_task
 from nascence.testing import toy_space
 
@@ -46,7 +46,7 @@ def search(task, transform):
         SPACE,
         task,
         Softmax(SPACE, SPACE.operations, seed=1),
-        lambda partial, seed: Supernet(SPACE, SIZE, in_channels=1, seed=seed),
+        lambda partial, seed: CellSupernet(SPACE, SIZE, in_channels=1, seed=seed),
         stages=(Stage(epochs=3, warmup=1),),
         descent=Descent(batch_size=8, train_images=16, valid_images=16, check_images=0),
         transform=transform,

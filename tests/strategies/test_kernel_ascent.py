@@ -5,10 +5,10 @@ import torch
 
 from nascence.costs import Budget
 from nascence.errors import BudgetError, SettingError
+from nascence.relaxations.decisions import Decisions
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.kernel_ascent import KernelAscent
-from nascence.supernets.decisions import Decisions
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 SMALL = NetworkConfig(channels=4, depth=2)

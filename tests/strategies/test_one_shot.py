@@ -7,7 +7,7 @@ from nascence.errors import DataError, NascenceError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig
 from nascence.strategies.one_shot import OneShot
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.testing import toy_space
 
@@ -24,7 +24,7 @@ def task(count=64):
 
 def one_shot(epochs=2, batch_size=8, budget=None, supernet=None, **changes):
     checker = (budget or Budget()).bind(SPACE, NetworkConfig(channels=4), input_shape=(3, 8, 8), threads=1)
-    supernet = supernet or Supernet(SPACE, SIZE, num_classes=4, seed=1)
+    supernet = supernet or CellSupernet(SPACE, SIZE, num_classes=4, seed=1)
     return OneShot(SPACE, task(), supernet, checker, epochs=epochs, batch_size=batch_size, **changes)
 
 
@@ -72,7 +72,7 @@ def test_no_image_is_normalised_by_itself():
 
 
 def test_asking_leaves_running_statistics_alone():
-    supernet = Supernet(SPACE, NetworkConfig(channels=4), num_classes=4, seed=1)
+    supernet = CellSupernet(SPACE, NetworkConfig(channels=4), num_classes=4, seed=1)
     search = one_shot(supernet=supernet)
     search.train(2)
     before = {name: value.clone() for name, value in supernet.named_buffers()}
@@ -107,7 +107,7 @@ def test_only_what_is_within_the_budget_is_trained(monkeypatch):
 def test_what_cannot_be_trained_says_so():
     with pytest.raises(DataError, match="batch"):
         one_shot(batch_size=100)
-    broken = Supernet(SPACE, SIZE, num_classes=4, seed=1)
+    broken = CellSupernet(SPACE, SIZE, num_classes=4, seed=1)
     nn.init.constant_(next(broken.parameters()), float("nan"))
     with pytest.raises(NascenceError, match="step 1"):
         one_shot(supernet=broken).train(1)

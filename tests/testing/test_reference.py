@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nascence.spaces import get_space
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 from nascence.testing import reference
 from nascence.testing.reference import ObviousSupernet, per_edge
 
@@ -81,14 +81,14 @@ def test_the_obvious_supernet_sums_operations():
 
 
 def test_per_edge_hands_out_every_value_once():
-    supernet = Supernet(SPACE, CONFIG)
+    supernet = CellSupernet(SPACE, CONFIG)
     numbers = per_edge(supernet, dict(supernet.named_parameters()))
     assert sum(value.numel() for value in numbers.values()) == sum(p.numel() for p in supernet.parameters())
     assert numbers.keys() == dict(ObviousSupernet(SPACE, CONFIG).named_parameters()).keys()
 
 
 def test_like_takes_over_precision_and_mode():
-    obvious = ObviousSupernet.like(Supernet(SPACE, CONFIG).double().eval(), SPACE, CONFIG)
+    obvious = ObviousSupernet.like(CellSupernet(SPACE, CONFIG).double().eval(), SPACE, CONFIG)
     assert not obvious.training
     assert next(obvious.parameters()).dtype == torch.float64
     logits = obvious(torch.zeros(2, 3, 4, 4, dtype=torch.float64), {"cell": torch.full((6, 5), math.pi)})

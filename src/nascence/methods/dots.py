@@ -9,10 +9,10 @@ from typing import Any, ClassVar, final
 from nascence.errors import SettingError
 from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
+from nascence.relaxations import DecoupledTopology, Relaxation
 from nascence.schedules import Exponential
 from nascence.spaces import CellSpace
 from nascence.strategies.stages import Stage
-from nascence.supernets.relaxations import DecoupledTopology, Relaxation
 
 
 @final

@@ -19,6 +19,7 @@ from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.valuing import Valuation, by_cost, by_training, together
 from nascence.objectives import Complexity, CrossEntropy, Objective
 from nascence.operations.depthwise import quick_depthwise
+from nascence.relaxations import Softmax
 from nascence.schedules import Constant
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
@@ -32,8 +33,7 @@ from nascence.strategies.descent import Descent
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.reevaluation import Reevaluated
 from nascence.strategies.stages import Stage
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import Softmax
+from nascence.supernets.cells import CellSupernet
 
 _DARTS_V2 = (
     "normal:|sep_conv_3x3~0|sep_conv_3x3~1|+|sep_conv_3x3~0|sep_conv_3x3~1|+|skip_connect~0|sep_conv_3x3~1|"
@@ -210,8 +210,8 @@ class EGNAS(Method):
         if weight:
             objectives.append(Complexity(checker.model.table("params"), Constant(weight)))
 
-        def supernet(partial: int, seed: int) -> Supernet:
-            return Supernet(stack, size, in_channels=task.in_channels, num_classes=task.num_classes, seed=seed)
+        def supernet(partial: int, seed: int) -> CellSupernet:
+            return CellSupernet(stack, size, in_channels=task.in_channels, num_classes=task.num_classes, seed=seed)
 
         return BilevelDescent(
             stack,

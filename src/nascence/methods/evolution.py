@@ -29,7 +29,7 @@ from nascence.spaces import CellSpace, NetworkConfig
 from nascence.strategies import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.one_shot import OneShot, OneShotThenEvolution
-from nascence.supernets import Supernet
+from nascence.supernets.cells import CellSupernet
 
 
 @final
@@ -137,7 +137,7 @@ class Evolution(Method):
                 "score such as --objectives naswot,params."
             )
         own, held_out = held_out_part(task, images=self.images, holdout=self.holdout, seed=seed)
-        supernet = Supernet(
+        supernet = CellSupernet(
             space,
             self._small(space.networks["search-small"]),
             in_channels=task.in_channels,

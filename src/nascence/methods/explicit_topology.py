@@ -11,9 +11,9 @@ from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.passive_aggressive import EdgeCount, PassiveAggressive
+from nascence.relaxations import Dirichlet, ExplicitTopology, GumbelSoftmax, Relaxation, Softmax
 from nascence.schedules import Constant, Exponential, Linear
 from nascence.spaces import CellSpace
-from nascence.supernets.relaxations import Dirichlet, ExplicitTopology, GumbelSoftmax, Relaxation, Softmax
 
 
 @final

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, final
 
 from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.relaxations import GumbelSoftmax, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces import CellSpace
-from nascence.supernets.relaxations import GumbelSoftmax, Relaxation
 
 
 @final

@@ -15,6 +15,8 @@ from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.predicting import MEASURED, latency_predictor
 from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Objective, PredictedLatency
+from nascence.relaxations import Dirichlet, EdgeNormalised, Relaxation
+from nascence.relaxations.base import participants
 from nascence.schedules import Constant, Linear
 from nascence.seeding import derive_seed
 from nascence.spaces import CellSpace
@@ -22,10 +24,8 @@ from nascence.strategies import Strategy
 from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Stage, parse_stages
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import Dirichlet, EdgeNormalised, Relaxation
-from nascence.supernets.relaxations.base import participants
-from nascence.supernets.sharing import Sharing
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.sharing import Sharing
 
 LAPTOP: dict[str, Any] = {
     "size": "search-small",
@@ -172,12 +172,12 @@ class GradientMethod(Descent, Method):
             return stages
         return (Stage(epochs=self.epochs, warmup=self.warmup_epochs, partial=self.partial_channels),)
 
-    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> Supernet:
+    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> CellSupernet:
         """The network to be trained, with 1/``partial`` of its channels through the operations."""
         size = space.networks[self.size]
         size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
         task = problem.task
-        return Supernet(
+        return CellSupernet(
             space,
             size,
             in_channels=task.in_channels,

@@ -11,10 +11,10 @@ from nascence.methods.base import Problem, at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.distillation import SupernetDistillation
+from nascence.relaxations import GumbelTopK, Relaxation
 from nascence.schedules import Linear, Ramp
 from nascence.spaces import CellSpace
-from nascence.supernets import Supernet
-from nascence.supernets.relaxations import GumbelTopK, Relaxation
+from nascence.supernets.cells import CellSupernet
 
 
 @final
@@ -85,7 +85,7 @@ class MSGDAS(GradientMethod):
         schedule = Ramp(self.distillation, self.distillation_epochs)
         return (*super().weight_objectives(), SupernetDistillation(schedule, self.distillation_temperature))
 
-    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> Supernet:
+    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> CellSupernet:
         network = super().supernet(problem, space, partial, seed)
         if self.drop_identity:
             network.drop_identities(space, Linear(self.drop_identity, 0.0, reach=True), self.drop_block)

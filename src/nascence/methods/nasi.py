@@ -10,13 +10,13 @@ from torch import Tensor
 
 from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.base import Method, Problem, at_least
+from nascence.relaxations.decisions import Decisions
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
 from nascence.strategies.kernel_ascent import KernelAscent
-from nascence.supernets import Supernet
-from nascence.supernets.decisions import Decisions
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks.augmentation import shrink
 
 
@@ -93,7 +93,7 @@ class _Trace:
         network = replace(
             network, channels=settings.channels or network.channels, depth=settings.depth or network.depth
         )
-        self.supernet = Supernet(
+        self.supernet = CellSupernet(
             space,
             network,
             in_channels=problem.task.in_channels,

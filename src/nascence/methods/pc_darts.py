@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.relaxations import Relaxation, Softmax
 from nascence.spaces import CellSpace
-from nascence.supernets.relaxations import Relaxation, Softmax
 
 
 @final

@@ -18,7 +18,8 @@ from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
 from nascence.strategies import Strategy
 from nascence.strategies.pruning import Indicator, SupernetPruning, log_change, relative_change
-from nascence.supernets import MixingWeights, Supernet
+from nascence.supernets import MixingWeights
+from nascence.supernets.cells import CellSupernet
 from nascence.tasks.augmentation import shrink
 
 _SIDE_BY_SIDE = 7
@@ -97,7 +98,7 @@ class _ConditionNumber:
 
     def __call__(self, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
-        supernet = Supernet(
+        supernet = CellSupernet(
             self.space,
             self.space.networks["pruning"],
             in_channels=task.in_channels,
@@ -136,7 +137,7 @@ class _LinearRegions:
         """[M] numbers of regions; ``place``: round, draw and number of the thin network."""
         settings, task, seed = self.settings, self.problem.task, self.problem.seed
         batches = settings.region_batches
-        supernet = Supernet(
+        supernet = CellSupernet(
             self.space,
             self.space.networks["regions"],
             in_channels=1,

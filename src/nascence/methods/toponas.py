@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.relaxations import Relaxation, Softmax
 from nascence.spaces import CellSpace
-from nascence.supernets.relaxations import Relaxation, Softmax
-from nascence.supernets.sharing import Sharing
+from nascence.supernets.cells.sharing import Sharing
 
 
 @final

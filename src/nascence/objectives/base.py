@@ -9,9 +9,10 @@ from typing import Any, ClassVar, final
 from torch import Tensor
 
 from nascence.architecture import Architecture
+from nascence.relaxations import Relaxation
 from nascence.schedules import Moment, Schedule
-from nascence.supernets.relaxations import Relaxation
-from nascence.supernets.supernet import MixingWeights, Supernet
+from nascence.supernets.base import Supernet
+from nascence.supernets.groups import MixingWeights
 
 
 @final

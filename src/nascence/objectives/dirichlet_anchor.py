@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nascence.objectives.base import Evaluated, Objective
+from nascence.relaxations.dirichlet import concentration
 from nascence.schedules import Schedule
-from nascence.supernets.relaxations.dirichlet import concentration
 
 
 @final

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from nascence.errors import SettingError
 from nascence.objectives.base import Evaluated, Objective
+from nascence.relaxations import ExplicitTopology
+from nascence.relaxations.validity import invalidity
 from nascence.schedules import Schedule
-from nascence.supernets.relaxations import ExplicitTopology
-from nascence.supernets.validity import invalidity
 
 
 @final
 @dataclass(frozen=True)
 class PassiveAggressive(Objective):
-    """R of :func:`nascence.supernets.validity.invalidity`: nothing while the topology is valid with some margin."""
+    """R of :func:`nascence.relaxations.validity.invalidity`: nothing while the topology is valid with some margin."""
 
     name: ClassVar[str] = "passive_aggressive"
     schedule: Schedule

@@ -13,11 +13,11 @@ from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.costs.latency_regressor import LatencyPredictor
 from nascence.objectives.base import Evaluated, Objective
+from nascence.relaxations.base import participants
 from nascence.schedules import Schedule
 from nascence.seeding import generator
 from nascence.spaces import CellSpace
-from nascence.supernets.relaxations.base import participants
-from nascence.supernets.supernet import MixingWeights
+from nascence.supernets.groups import MixingWeights
 
 Codes = Literal["sampled", "soft"]
 _NOTHING = 1e-6

@@ -15,7 +15,7 @@ from nascence.architecture import Architecture
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig, Space
-from nascence.supernets.fused import use_box_averages
+from nascence.supernets.cells.fused import use_box_averages
 from nascence.tasks import ImageClassification
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import UnknownNameError
-from nascence.supernets.fused import Active, select_copies
+from nascence.supernets.cells.fused import Active, select_copies
 
 BatchNormMode = Literal["train", "frozen", "eval"]
 MODES: tuple[str, ...] = get_args(BatchNormMode)

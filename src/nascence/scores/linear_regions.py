@@ -16,7 +16,7 @@ from nascence.errors import SettingError
 from nascence.scores.base import Probe, Score, is_constant
 from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
-from nascence.supernets.fused import FusedReLU
+from nascence.supernets.cells.fused import FusedReLU
 
 
 def activation_patterns(network: nn.Module, forward: Forward, x_BCHW: Tensor) -> np.ndarray:

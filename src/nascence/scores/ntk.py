@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.scores.batch_norm import ScoringBatchNorm, calibrate
-from nascence.supernets.fused import FusedConv2d
+from nascence.supernets.cells.fused import FusedConv2d
 
 Forward = Callable[[Tensor], Tensor]
 

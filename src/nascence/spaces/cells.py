@@ -8,54 +8,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.operations import NormConfig, build_operation
-from nascence.spaces.base import NetworkConfig, Space
-
-
-@dataclass(frozen=True)
-class CellShape:
-    """A directed graph: ``inputs`` nodes come from outside, each of the ``nodes`` after them sums its incoming edges.
-
-    ``output``: the last node, or the concatenation of all inner nodes. ``edges_per_node``: how many incoming edges of
-    each node an architecture keeps; None for all.
-    """
-
-    inputs: int
-    nodes: int
-    output: Literal["last", "concat"]
-    edges_per_node: int | None = None
-
-    @cached_property
-    def edges(self) -> tuple[tuple[int, int], ...]:
-        """(source, target) of every edge of the complete graph, by target, then by source."""
-        targets = range(self.inputs, self.inputs + self.nodes)
-        return tuple((source, target) for target in targets for source in range(target))
-
-    def edges_into(self, target: int) -> list[int]:
-        """Positions in :attr:`edges` of the edges into node ``target``."""
-        return [at for at, edge in enumerate(self.edges) if edge[1] == target]
-
-
-@dataclass(frozen=True)
-class Edge:
-    """What an operation on one edge of one cell is built from."""
-
-    kind: str
-    at: int
-    channels: int
-    stride: int
-    norm: NormConfig
-
-
-Fill = Callable[[Edge], nn.Module | None]
+from nascence.spaces.base import NetworkConfig
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.cells.shape import CellShape, Edge, Fill
+from nascence.supernets.cells.sharing import Sharing
+from nascence.supernets.cells.supernet import CellSupernet
+from nascence.supernets.groups import ChoiceGroup
+from nascence.tasks.base import Signature
 
 
 class Cell(nn.Module):
@@ -107,7 +74,7 @@ class Cell(nn.Module):
         return out
 
 
-class CellSpace(Space):
+class CellSpace(RelaxableSpace):
     """A space of cells of one or several kinds, all of one shape.
 
     ``operations``: the candidates of a supernet, in the order of its mixing weights; an architecture may allow fewer.
@@ -158,3 +125,45 @@ class CellSpace(Space):
             for at, name in edges.items():
                 weights[kind][at, self.operations.index(name)] = 1.0
         return weights
+
+    @final
+    @cached_property
+    def groups(self) -> tuple[ChoiceGroup, ...]:
+        """One per kind of cell; its rows are the edges, named ``target<-source``."""
+        rows = tuple(f"{target}<-{source}" for source, target in self.shape.edges)
+        nodes = tuple(target for _, target in self.shape.edges)
+        options = {option for choice in self.choices for option in choice.options}
+        possible = tuple(name for name in self.operations if name in options)
+        return tuple(
+            ChoiceGroup(kind, rows, self.operations, possible=(possible,) * len(rows), nodes=nodes)
+            for kind in self.kinds
+        )
+
+    @final
+    def supernet(
+        self,
+        network: object,
+        signature: Signature,
+        *,
+        seed: int = 0,
+        partial: int = 1,
+        sharing: Sharing = "none",
+        initialisation: str = "default",
+    ) -> CellSupernet:
+        """``partial`` and ``sharing`` are :class:`nascence.supernets.cells.MixedCell`'s."""
+        assert isinstance(network, NetworkConfig)
+        return CellSupernet(
+            self,
+            network,
+            in_channels=signature.features,
+            num_classes=signature.outputs,
+            initialisation=initialisation,
+            seed=seed,
+            partial=partial,
+            sharing=sharing,
+        )
+
+    @final
+    def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """As they are: costs know the kinds of cells themselves."""
+        return dict(scores)

@@ -18,6 +18,7 @@ from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError, RunError
 from nascence.objectives import CrossEntropy, Evaluated, Objective, total
+from nascence.relaxations import Relaxation
 from nascence.schedules import Moment
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
@@ -27,15 +28,15 @@ from nascence.strategies.collapse import Health, examine
 from nascence.strategies.descent import Descent
 from nascence.strategies.stages import Epoch, Stage, chunked, timetable
 from nascence.strategies.unrolled import unrolled_gradient
-from nascence.supernets import MixingWeights, Supernet
-from nascence.supernets.fused import use_quick_gradients
-from nascence.supernets.relaxations import Relaxation
-from nascence.supernets.widening import widen
+from nascence.supernets import MixingWeights
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.fused import use_quick_gradients
+from nascence.supernets.cells.widening import widen
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.tasks.augmentation import shrink
 from nascence.tasks.cycling import CyclingBatches
 
-SupernetFactory = Callable[[int, int], Supernet]
+SupernetFactory = Callable[[int, int], CellSupernet]
 """(K of partial channels, seed) -> a supernet."""
 
 

@@ -12,8 +12,8 @@ from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError, SettingError
 from nascence.parallel import ParallelFunction
+from nascence.relaxations.decisions import Decisions
 from nascence.strategies.base import Strategy
-from nascence.supernets.decisions import Decisions
 
 TraceGradient = Callable[[dict[str, Tensor], int], tuple[Tensor, dict[str, Tensor]]]
 """(logits, step) -> s of the sampled architecture, and ds / dlogits."""

@@ -18,8 +18,8 @@ from nascence.strategies.base import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import Front
 from nascence.strategies.sampling import draw_within
-from nascence.supernets import Supernet
-from nascence.supernets.fused import use_quick_gradients
+from nascence.supernets.cells import CellSupernet
+from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_classification import batch_sizes
@@ -42,7 +42,7 @@ class OneShot:
         self,
         space: CellSpace,
         task: ImageClassification,
-        supernet: Supernet,
+        supernet: CellSupernet,
         budget: BudgetChecker,
         *,
         epochs: int,

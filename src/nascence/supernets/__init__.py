@@ -1,6 +1,28 @@
-"""Supernets: one module that holds all options of a space, evaluated under mixing weights; and relaxations, which make
-mixing weights from architecture parameters."""
+"""Supernets: one module that holds all options of a space, evaluated under mixing weights.
 
-from nascence.supernets.supernet import MixedCell, MixingWeights, Supernet
+:mod:`nascence.supernets.base` is the protocol, :mod:`nascence.supernets.mixed` the parts to put one together from,
+:mod:`nascence.supernets.cells` the fused form of cells.
+"""
 
-__all__ = ["MixedCell", "MixingWeights", "Supernet"]
+from nascence.supernets.base import Supernet
+from nascence.supernets.groups import ChoiceGroup, MixingWeights
+from nascence.supernets.mixed import (
+    MaskedWidth,
+    MixedOperation,
+    MixedPart,
+    MixedResolution,
+    MixedSum,
+    MixedSupernet,
+)
+
+__all__ = [
+    "ChoiceGroup",
+    "MaskedWidth",
+    "MixedOperation",
+    "MixedPart",
+    "MixedResolution",
+    "MixedSum",
+    "MixedSupernet",
+    "MixingWeights",
+    "Supernet",
+]

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from nascence.operations import Zero, build_operation
 from nascence.spaces import CellSpace, NetworkConfig
 from nascence.spaces.cells import Edge
-from nascence.supernets import MixedCell, MixingWeights, Supernet
+from nascence.supernets import MixingWeights
+from nascence.supernets.cells import CellSupernet, MixedCell
 
 
 class _ObviousEdge(nn.Module):
@@ -55,7 +56,7 @@ class ObviousSupernet(nn.Module):
     @classmethod
     def like(
         cls,
-        supernet: Supernet,
+        supernet: CellSupernet,
         space: CellSpace,
         network: NetworkConfig,
         *,
@@ -75,7 +76,7 @@ class ObviousSupernet(nn.Module):
         return self.network(x_BCHW)
 
 
-def per_edge(supernet: Supernet, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def per_edge(supernet: CellSupernet, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Values by the names of a fused supernet's tensors (state, gradients), by those of :class:`ObviousSupernet`."""
     found: dict[str, Tensor] = {}
     for name, value in values.items():

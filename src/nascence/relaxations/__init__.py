@@ -1,0 +1,24 @@
+"""Relaxations, one file each: from architecture parameters to mixing weights, and to an architecture."""
+
+from nascence.relaxations.base import LogitRelaxation, Relaxation, participants
+from nascence.relaxations.dirichlet import Dirichlet
+from nascence.relaxations.dots import DecoupledTopology
+from nascence.relaxations.edges import EdgeNormalised
+from nascence.relaxations.explicit_topology import ExplicitTopology
+from nascence.relaxations.gumbel import GumbelSoftmax, gumbel_softmax
+from nascence.relaxations.gumbel_top_k import GumbelTopK
+from nascence.relaxations.softmax import Softmax
+
+__all__ = [
+    "DecoupledTopology",
+    "Dirichlet",
+    "EdgeNormalised",
+    "ExplicitTopology",
+    "GumbelSoftmax",
+    "GumbelTopK",
+    "LogitRelaxation",
+    "Relaxation",
+    "Softmax",
+    "gumbel_softmax",
+    "participants",
+]

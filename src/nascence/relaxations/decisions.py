@@ -1,0 +1,75 @@
+"""A product distribution over the architectures of a cell space, and Gumbel-softmax samples of it.
+
+Two kinds of decision: one categorical over the operations of every edge and, where a node keeps only some of its edges,
+one over the sets of edges it can keep. A straight-through sample is one-hot in the forward pass and has the gradient of
+softmax((logits + gumbel noise) / temperature) (Jang et al., ICLR 2017; Maddison et al., ICLR 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from nascence.relaxations.gumbel import gumbel_softmax
+from nascence.relaxations.topology import Topology
+from nascence.spaces import CellSpace
+
+
+@final
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions of ``space`` over ``allowed`` operations (names); logits are a dictionary of tensors:
+
+    ``<kind>`` [E, A], A allowed operations; ``<kind>/<node>/inputs`` [S], the sets of edges that node can keep.
+    """
+
+    space: CellSpace
+    allowed: tuple[str, ...]
+
+    def zeros(self) -> dict[str, Tensor]:
+        """Logits of the uniform distribution."""
+        logits = {kind: torch.zeros(len(self.space.shape.edges), len(self.allowed)) for kind in self.space.kinds}
+        for name, sets in self.edge_sets().items():
+            logits[name] = torch.zeros(len(sets))
+        return logits
+
+    def edge_sets(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        """For every node that keeps some of its edges, the sets of edges it can keep, in lexicographic order."""
+        topology = Topology(self.space)
+        return topology.sets if topology.fixed else {}
+
+    def straight_through(
+        self, logits: dict[str, Tensor], generator: torch.Generator, temperature: float = 1.0, hard: bool = True
+    ) -> dict[str, Tensor]:
+        """A sample's mixing weights [E, O] per kind of cell, differentiable in ``logits``; soft if not ``hard``."""
+        samples = {name: gumbel_softmax(value, generator, temperature, hard) for name, value in logits.items()}
+        return self.mixing(samples)
+
+    def mixing(self, samples: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Mixing weights [E, O] from one distribution (or one-hot sample) per decision; an edge's operations are
+        weighted by the probability that its node keeps it."""
+        columns = [self.space.operations.index(name) for name in self.allowed]
+        gates_of = Topology(self.space).edge_weights(samples) if self.edge_sets() else {}
+        weights = {}
+        for kind in self.space.kinds:
+            operations = samples[kind]
+            gates = gates_of[kind] if gates_of else operations.new_ones(len(self.space.shape.edges))
+            full = operations.new_zeros(len(gates), len(self.space.operations))
+            weights[kind] = full.index_copy(1, torch.tensor(columns), operations * gates[:, None])
+        return weights
+
+    def scores(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Scores for :meth:`nascence.costs.budget.BudgetChecker.best`: their largest sum is the most probable
+        architecture. Operations that are not allowed get minus infinity."""
+        scores: dict[str, Any] = {}
+        for name, value in logits.items():
+            if name in self.space.kinds:
+                full = value.new_full((len(value), len(self.space.operations)), -torch.inf)
+                full[:, [self.space.operations.index(allowed) for allowed in self.allowed]] = value.log_softmax(-1)
+                scores[name] = full
+            else:
+                scores[name] = value.log_softmax(-1)
+        return scores

@@ -1,0 +1,69 @@
+"""Gumbel-softmax samples, straight through: one operation an edge runs (Dong & Yang, GDAS, CVPR 2019, eqs. 3-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from nascence.relaxations.base import LogitRelaxation
+from nascence.schedules import Constant, Moment, Schedule
+from nascence.spaces import CellSpace
+
+
+def gumbel_softmax(logits: Tensor, generator: torch.Generator, temperature: float = 1.0, hard: bool = True) -> Tensor:
+    """A sample over the last dimension: softmax((logits + Gumbel noise) / temperature), and if ``hard`` its argmax as
+    one-hot values (to the bit) with the gradient of the soft sample (Jang et al. and Maddison et al., ICLR 2017)."""
+    soft = ((logits + gumbel_noise(logits, generator)) / temperature).softmax(-1)
+    return one_hot_straight_through(soft) if hard else soft
+
+
+def gumbel_noise(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Independent standard Gumbel numbers of a tensor's shape and type (drawn in double precision)."""
+    uniform = torch.rand(like.shape, generator=generator, dtype=torch.float64).clamp_min(1e-300)
+    return (-(-uniform.log()).log()).to(like)
+
+
+def one_hot_straight_through(soft: Tensor) -> Tensor:
+    """One-hot at the largest entry of the last dimension, to the bit; the gradient is that of ``soft``."""
+    one_hot = torch.zeros_like(soft).scatter(-1, soft.argmax(-1, keepdim=True), 1.0)
+    return one_hot + (soft - soft.detach())  # in this order the value is one-hot to the bit
+
+
+@final
+class GumbelSoftmax(LogitRelaxation):
+    """h_e = onehot(argmax p_e) - stop(p_e) + p_e with p_e = softmax((log softmax(alpha_e) + g_e) / tau).
+
+    One sample for all cells of a kind. The operations that were not drawn do not run; logits get their gradient through
+    the softmax of the one that was, as in the paper. ``temperature``: tau over the search.
+    """
+
+    def __init__(
+        self,
+        space: CellSpace,
+        operations: Sequence[str],
+        temperature: Schedule = Constant(1.0),
+        *,
+        seed: int = 0,
+        scale: float = 1e-3,
+    ) -> None:
+        super().__init__(space, operations, seed=seed, scale=scale)
+        self._schedule = temperature
+        self.temperature = temperature(Moment(0, 1))
+
+    def begin(self, moment: Moment) -> None:
+        self.temperature = self._schedule(moment)
+
+    def observed(self) -> dict[str, float]:
+        return {"temperature": self.temperature}
+
+    def row_sample(self, logits_EA: Tensor, kept_EA: Tensor, generator: torch.Generator) -> Tensor:
+        return gumbel_softmax(logits_EA.masked_fill(~kept_EA, -torch.inf), generator, self.temperature)
+
+    def row_mean(self, logits_EA: Tensor, kept_EA: Tensor) -> Tensor:
+        return logits_EA.masked_fill(~kept_EA, -torch.inf).softmax(-1)
+
+
+__all__ = ["GumbelSoftmax", "gumbel_noise", "gumbel_softmax", "one_hot_straight_through"]
