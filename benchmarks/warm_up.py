@@ -36,7 +36,8 @@ def asked_for(
         weight.requires_grad_(False)
     gradients, right, images = [], 0, 0
     for number in range(count):
-        x_BCHW, y_B = batches(number)
+        batch = batches(number)
+        (x_BCHW,), y_B = batch.inputs, batch.target
         mixing = equal_EO.clone().requires_grad_()
         logits_BK = supernet(x_BCHW, {"cell": mixing})
         (gradient_EO,) = torch.autograd.grad(F.cross_entropy(logits_BK, y_B), mixing)

@@ -89,7 +89,8 @@ def test_one_pair_of_steps_by_the_obvious_form():
             ("architecture", adam, [alpha]),
             ("weights", sgd, list(obvious.parameters())),
         ):
-            x, y = strategy._batches[name](number)
+            batch = strategy._batches[name](number)
+            x, y = batch.inputs[0], batch.target
             loss = nn.functional.cross_entropy(obvious(x, {"cell": alpha.softmax(1)}), y)
             gradients = torch.autograd.grad(loss, parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -296,7 +297,8 @@ def test_single_level_takes_both_gradients_from_one_batch():
     supernet = factory(1, 0)
     supernet.load_state_dict(strategy.supernet.state_dict())
     alpha = strategy.relaxation.parameters["cell"].detach().clone().requires_grad_()
-    x, y = strategy._batches["both"](0)
+    batch = strategy._batches["both"](0)
+    x, y = batch.inputs[0], batch.target
     loss = nn.functional.cross_entropy(supernet(x, {"cell": alpha.softmax(1)}), y)
     loss.backward()
     before = alpha.detach().clone()
@@ -326,7 +328,8 @@ def test_losses_of_several_sub_networks_are_averaged(order):
     network = factory(1, 0)
     network.load_state_dict(strategy.supernet.state_dict())
     alpha = strategy.relaxation.parameters["cell"].detach().clone().requires_grad_()
-    x, y = strategy._batches["architecture"](0)
+    batch = strategy._batches["architecture"](0)
+    x, y = batch.inputs[0], batch.target
     uniform = torch.full((3, 4), 0.25)
     losses = [nn.functional.cross_entropy(network(x, {"cell": w}), y) for w in (alpha.softmax(1), uniform)]
     (expected,) = torch.autograd.grad(sum(losses) / 2, alpha)

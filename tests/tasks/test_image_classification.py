@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks import ImageClassification, ImageSet, load_task
-from nascence.tasks.image_classification import batch_sizes, stratified_split
+from nascence.tasks.image_set import batch_sizes, stratified_split
 
 
 def task_of(count: int = 30, size: int = 8, channels: int = 3, flip: bool = True) -> ImageClassification:

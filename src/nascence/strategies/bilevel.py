@@ -222,11 +222,8 @@ class BilevelDescent(Strategy):
             self._step_weights(*train, moment, step)
 
     def _batch(self, name: str, number: int) -> tuple[Tensor, Tensor]:
-        x_BCHW, labels_B = self._batches[name](number)
-        x_BCHW, labels_B = x_BCHW.to(self._device), labels_B.to(self._device)
-        if self.descent.channels_last:
-            x_BCHW = x_BCHW.to(memory_format=torch.channels_last)
-        return x_BCHW, labels_B
+        batch = self._batches[name](number).to(self._device, channels_last=self.descent.channels_last)
+        return batch.inputs[0], batch.target
 
     def _draw(self, moment: Moment, step: int, who: str) -> torch.Generator:
         return generator(self.seed, "mixing", who, moment.epoch, step)

@@ -22,7 +22,7 @@ from nascence.supernets.cells import CellSupernet
 from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.tasks.cycling import CyclingBatches
-from nascence.tasks.image_classification import batch_sizes
+from nascence.tasks.image_set import batch_sizes
 
 _CHUNK = 20
 _EVALUATED_AT_ONCE = 250
@@ -73,7 +73,8 @@ class OneShot:
 
     def _step(self, number: int) -> tuple[float, int, int]:
         architecture, _, _ = draw_within(self.space, self.budget, generator(self.seed, "one-shot", "path", number))
-        x_BCHW, labels_B = self._batches(number)
+        batch = self._batches(number)
+        (x_BCHW,), labels_B = batch.inputs, batch.target
         for group in self._sgd.param_groups:
             group["lr"] = self.learning_rate * (1 + math.cos(math.pi * number / self.total)) / 2
         logits_BK = self.supernet(x_BCHW, self.space.one_hot(architecture))

@@ -130,11 +130,18 @@ class Part(ABC):
 
 
 class Task(ABC):
-    """Data, loss and metric. ``name``: of the data. ``loss_name``: of the loss, such as ``cross_entropy``."""
+    """Data, loss and metric. ``name``: of the data."""
 
     name: str
-    loss_name: str
-    metric: Metric
+
+    @property
+    @abstractmethod
+    def loss_name(self) -> str:
+        """Such as ``cross_entropy``."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> Metric: ...
 
     @property
     @abstractmethod

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import torch
-from torch import Tensor
 
 from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks.augmentation import shrink
-from nascence.tasks.image_classification import ImageClassification, ImageSet, batch_sizes
+from nascence.tasks.base import Batch, Batches
+from nascence.tasks.image_set import ImageSet, batch_sizes
+
+if TYPE_CHECKING:
+    from nascence.tasks.image_classification import ImageClassification
 
 
 @final
-class CyclingBatches:
+class CyclingBatches(Batches):
     """Augmented batches of ``images``, pass after pass, each pass in an order of its own.
 
     Batch ``n`` depends on ``seed``, ``name`` and n alone, so that a search that goes on in the middle of a pass sees
@@ -38,13 +41,13 @@ class CyclingBatches:
             )
         self.task, self.images, self.seed, self.name, self.image_size = task, images, seed, name, image_size
         self._sizes = batch_sizes(len(images), batch_size)
-        self._pass, self._order = -1, ()  # type: tuple[int, tuple[Tensor, ...]]
+        self._pass, self._order = -1, ()  # type: tuple[int, tuple[torch.Tensor, ...]]
 
     def __len__(self) -> int:
         """Batches in a pass."""
         return len(self._sizes)
 
-    def __call__(self, number: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, number: int) -> Batch:
         """Batch ``number``, from 0: images float32 [B, C, H, W], labels [B]."""
         at_pass, at = divmod(number, len(self))
         if at_pass != self._pass:
@@ -52,7 +55,7 @@ class CyclingBatches:
             self._pass, self._order = at_pass, order_N.split(self._sizes)
         chosen = self.images[self._order[at]]
         x_BCHW = self.task.augmented(chosen.images, generator(self.seed, "augmentation", self.name, number))
-        return shrink(x_BCHW, self.image_size), chosen.labels
+        return Batch((shrink(x_BCHW, self.image_size),), chosen.labels)
 
 
 __all__ = ["CyclingBatches"]

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, final
+from typing import Any, final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nascence.errors import DataError
 from nascence.seeding import generator as seeded_generator
 from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
-
-Split = Literal["train", "test"]
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class ImageSet:
-    """``images``: uint8 [N, C, H, W]; ``labels``: int64 [N], each in 0..K-1."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, at_N: Tensor) -> ImageSet:
-        """The images at the positions ``at_N``, a copy."""
-        return ImageSet(self.images[at_N], self.labels[at_N])
+from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
+from nascence.tasks.cycling import CyclingBatches
+from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class ImageClassification:
+class ImageClassification(Task):
     """Training and test images of K classes, and how they become batches.
 
     ``mean``, ``std``: per channel, of the training pixels in [0, 1]. ``flip``: whether a mirrored image still belongs
@@ -49,6 +35,69 @@ class ImageClassification:
     std: tuple[float, ...]
     flip: bool = True
     label_mapping: Mapping[int | str, int] = field(default_factory=dict)
+
+    @property
+    def loss_name(self) -> str:
+        return "cross_entropy"
+
+    @property
+    def metric(self) -> Metric:
+        return Metric("accuracy", "%")
+
+    @property
+    def signature(self) -> Signature:
+        return Signature("images", self.in_channels, self.num_classes, self.image_size)
+
+    def part(self, split: Split) -> ImagePart:
+        if split == "validation":
+            raise DataError(f"'{self.name}' has no validation images of its own.")
+        return ImagePart(self, self.train if split == "train" else self.test)
+
+    def divided(self, share: float, seed: int) -> tuple[ImagePart, ImagePart]:
+        first, second = self.split_train(share, seed)
+        return ImagePart(self, first), ImagePart(self, second)
+
+    def union(self, parts: Sequence[Part]) -> ImagePart:
+        sets = [part.examples for part in parts if isinstance(part, ImagePart)]
+        return ImagePart(
+            self, ImageSet(torch.cat([part.images for part in sets]), torch.cat([part.labels for part in sets]))
+        )
+
+    def loss(self, output: Tensor, batch: Batch) -> Tensor:
+        """The mean of -log softmax(logits)[label], in nats."""
+        return F.cross_entropy(output.float(), batch.target)
+
+    def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        right = (output.detach().argmax(1) == batch.target).sum()
+        return {"count": right.new_tensor(len(batch.target)), "right": right}
+
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """``accuracy`` in percent."""
+        return {"accuracy": 100 * float(sums["right"]) / float(sums["count"])}
+
+    def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
+        """T^2 KL(softmax(teacher / T) || softmax(logits / T)), the mean over the batch; T^2 keeps the gradient's size
+        whatever T is (Hinton, Vinyals & Dean, arXiv 1503.02531)."""
+        target = (teacher.detach().float() / temperature).log_softmax(-1)
+        student = (output.float() / temperature).log_softmax(-1)
+        return temperature**2 * F.kl_div(student, target, log_target=True, reduction="batchmean")
+
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        """The logarithm of the mean of the networks' probabilities."""
+        return torch.stack([output.float().log_softmax(-1) for output in outputs]).exp().mean(0).log()
+
+    def describe(self) -> dict[str, Any]:
+        """Class names, the labels they had, shape (channels, height, width), counts, and mean and deviation per channel
+        of the training images in [0, 1]."""
+        return {
+            "class_names": list(self.class_names),
+            "labels": list(self.label_mapping),
+            "input_shape": list(self.signature.input_shape),
+            "train_images": len(self.train),
+            "test_images": len(self.test),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
 
     @property
     def in_channels(self) -> int:
@@ -176,31 +225,26 @@ class ImageClassification:
         return images
 
 
-def batch_sizes(count: int, batch_size: int) -> list[int]:
-    """How many images each batch of an epoch holds."""
-    full, left = divmod(count, batch_size)
-    sizes = [batch_size] * full
-    if left == 1 and full:
-        sizes[-1] += 1
-    elif left:
-        sizes.append(left)
-    return sizes
+@final
+@dataclass(frozen=True, eq=False)
+class ImagePart(Part):
+    """Some images of a task."""
 
+    task: ImageClassification
+    examples: ImageSet
 
-def stratified_split(labels_N: Tensor, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Positions in random order, split so that the first part has ``fraction`` of every class (rounded).
+    def __len__(self) -> int:
+        return len(self.examples)
 
-    A class of two images or more keeps at least one in either part.
-    """
-    first, second = [], []
-    for label in labels_N.unique().tolist():
-        at = (labels_N == label).nonzero()[:, 0]
-        at = at[torch.randperm(len(at), generator=generator)]
-        cut = round(fraction * len(at))
-        if len(at) > 1 and 0 < fraction < 1:
-            cut = min(max(cut, 1), len(at) - 1)
-        first.append(at[:cut])
-        second.append(at[cut:])
-    parts = torch.cat(first), torch.cat(second)
-    shuffled = [part[torch.randperm(len(part), generator=generator)] for part in parts]
-    return shuffled[0], shuffled[1]
+    def first(self, count: int | None) -> ImagePart:
+        if count is None:
+            return self
+        return ImagePart(self.task, ImageSet(self.examples.images[:count], self.examples.labels[:count]))
+
+    def batches(self, size: int, seed: int, name: str, *, image_size: int | None = None) -> Batches:
+        return CyclingBatches(self.task, self.examples, size, seed, name, image_size)
+
+    def passing(self, size: int = 256, *, image_size: int | None = None) -> Iterator[Batch]:
+        images, labels = self.examples.images.split(size), self.examples.labels.split(size)
+        for x_BCHW, y_B in zip(images, labels, strict=True):
+            yield Batch((shrink(self.task.normalise(x_BCHW), image_size),), y_B)

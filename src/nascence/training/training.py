@@ -15,7 +15,7 @@ from nascence.errors import DataError, NascenceError, RunError, SettingError
 from nascence.operations.depthwise import quick_depthwise
 from nascence.seeding import derive_seed, generator
 from nascence.tasks import ImageClassification, ImageSet
-from nascence.tasks.image_classification import batch_sizes
+from nascence.tasks.image_set import batch_sizes
 from nascence.training.config import TrainingConfig
 from nascence.training.evaluation import Evaluation, evaluate, model_device
 

@@ -23,7 +23,7 @@ from nascence.supernets.cells.sharing import SharedOperations, Sharing, share_mo
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
 
-class CellStack(Protocol):
+class StackedCells(Protocol):
     """What the supernet needs of a space of cells."""
 
     operations: tuple[str, ...]
@@ -269,7 +269,7 @@ class CellSupernet(Supernet):
 
     def __init__(
         self,
-        space: CellStack,
+        space: StackedCells,
         network: Any,
         *,
         in_channels: int = 3,
@@ -297,7 +297,7 @@ class CellSupernet(Supernet):
         self.drop_rate: Schedule = Constant(0.0)
         initialise(self.network, initialisation, generator(seed, "weights"))
 
-    def drop_identities(self, space: CellStack, rate: Schedule, block: int = 3) -> None:
+    def drop_identities(self, space: StackedCells, rate: Schedule, block: int = 3) -> None:
         """A :class:`DropBlock` after every ``skip_connect`` of ``space``, at a rate that :meth:`prepare` sets.
 
         Edges with one source share the dropped blocks, as they share the operation.
