@@ -39,9 +39,9 @@ class Program:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self) -> int:
         """The exit code; minus the signal's number when one killed it."""
-        self._process.join(seconds)
+        self._process.join()
         code = self._process.exitcode
         assert code is not None, "the process did not end"
         return code

@@ -4,7 +4,9 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -133,21 +135,36 @@ def alive(process):
         return False
 
 
-def gone(processes, seconds=20.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and any(alive(process) for process in processes):
+def gone(processes):
+    """Waits until all have ended; the time limit of every test is what ends it otherwise."""
+    while any(alive(process) for process in processes):
         time.sleep(0.01)
-    return not any(alive(process) for process in processes)
+    return True
 
 
-def own_processes(function, calls=6):
-    """The processes that work for a function of process numbers."""
-    return set(function(range(calls)))
+def meet(item):
+    """The number of the process, once ``count`` processes of the same call are here: however slow one of them is to
+    begin, the others do not do its part. ``item``: (a folder of the call's own, count)."""
+    folder, count = item
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < count:
+        time.sleep(0.001)
+    return os.getpid()
 
 
-def test_processes_stay_for_later_calls_and_end_when_closed(threads):
+@pytest.fixture
+def own_processes(tmp_path):
+    """The processes that work for a function that meets, which are ``count``."""
+
+    def processes(function, count=2):
+        return set(function([(Path(tempfile.mkdtemp(dir=tmp_path)), count)] * 2 * count))
+
+    return processes
+
+
+def test_processes_stay_for_later_calls_and_end_when_closed(threads, own_processes):
     threads(2)
-    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    function = ParallelFunction(meet)
     first = own_processes(function)
     assert len(first) == 2
     assert own_processes(function) == first
@@ -160,25 +177,25 @@ def test_processes_stay_for_later_calls_and_end_when_closed(threads):
     function.close()  # once more is nothing
 
 
-def test_processes_end_with_the_last_reference(threads):
+def test_processes_end_with_the_last_reference(threads, own_processes):
     threads(2)
-    function = ParallelFunction(lambda _: os.getpid())
+    function = ParallelFunction(meet)
     processes = own_processes(function)
     del function
     gc.collect()
     assert gone(processes)
 
 
-def test_more_processes_where_more_threads_are_allowed_later(threads):
+def test_more_processes_where_more_threads_are_allowed_later(threads, own_processes):
     threads(2)
-    function = ParallelFunction(lambda _: time.sleep(0.02) or os.getpid())
+    function = ParallelFunction(meet)
     two = own_processes(function)
     threads(3)
-    three = own_processes(function, 12)
+    three = own_processes(function, 3)
     assert two < three
     assert len(three) == 3
     threads(1)
-    assert own_processes(function) == {os.getpid()}
+    assert own_processes(function, 1) == {os.getpid()}
     function.close()
 
 
@@ -199,9 +216,9 @@ def test_after_an_error_there_are_new_processes(threads):
     function.close()
 
 
-def test_a_process_killed_between_two_calls_is_one_sentence(threads):
+def test_a_process_killed_between_two_calls_is_one_sentence(threads, own_processes):
     threads(2)
-    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    function = ParallelFunction(meet)
     victim, *_ = own_processes(function)
     os.kill(victim, signal.SIGKILL)
     assert gone([victim])
@@ -223,9 +240,9 @@ def test_a_function_keeps_what_it_had_when_the_processes_began(threads):
     function.close()
 
 
-def test_a_process_that_inherits_a_function_leaves_its_processes_alone(threads):
+def test_a_process_that_inherits_a_function_leaves_its_processes_alone(threads, own_processes):
     threads(2)
-    function = ParallelFunction(lambda _: time.sleep(0.01) or os.getpid())
+    function = ParallelFunction(meet)
     processes = own_processes(function)
     child = os.fork()
     if child == 0:
@@ -255,20 +272,20 @@ def test_errors_that_cannot_be_pickled_keep_their_message(threads, number):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
-def test_processes_end_when_their_parent_is_killed(threads):
+def test_processes_end_when_their_parent_is_killed(threads, own_processes):
     """Two functions, whose processes were forked in turn, so that the later ones hold what the earlier ones wait on."""
     threads(2)
     reader, writer = os.pipe()
     parent = os.fork()
     if parent == 0:
         try:
-            functions = [ParallelFunction(lambda _: time.sleep(0.01) or os.getpid()) for _ in range(2)]
-            torch.set_num_threads(2)
-            own = [function(range(6)) for function in functions]
-            torch.set_num_threads(3)
-            own += [function(range(12)) for function in functions]
-            os.write(writer, ",".join(str(one) for each in own for one in each).encode())
-            time.sleep(60)
+            functions = [ParallelFunction(meet) for _ in range(2)]
+            own = set()
+            for number in (2, 3):
+                torch.set_num_threads(number)
+                own = own.union(*(own_processes(function, number) for function in functions))
+            os.write(writer, ",".join(map(str, own)).encode())
+            signal.pause()
         finally:
             os._exit(1)
     os.close(writer)

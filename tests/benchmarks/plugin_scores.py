@@ -27,7 +27,7 @@ NB201 = get_space("nas-bench-201")
 @dataclass(frozen=True, kw_only=True)
 class Dice(Score):
     """A random number by seed, draw and architecture; not finite for cells that begin with ``none``. Every call is
-    noted with the process in ``log``, and takes ``seconds``."""
+    noted with the process in ``log``; it waits while there are already as many notes as the file ``gate`` says."""
 
     name: ClassVar[str] = "dice"
     description: ClassVar[str] = "a random number"
@@ -36,16 +36,21 @@ class Dice(Score):
     worst: ClassVar[float] = -math.inf
 
     log: str = ""
-    seconds: float = 0.0
+    gate: str = ""
 
     def __call__(self, probe: Probe) -> float:
-        time.sleep(self.seconds)
         answers = probe.architecture.answers
+        while self.gate and notes(self.log) >= int(Path(self.gate).read_text() or 0):
+            time.sleep(0.002)
         if self.log:
             with open(self.log, "a") as file:
                 file.write(f"{os.getpid()} {' '.join(answers)}\n")
         value = float(torch.rand(1, generator=generator(probe.seed, "dice", probe.draw, *answers)))
         return math.nan if answers[0] == "none" else value
+
+
+def notes(log: str) -> int:
+    return Path(log).read_bytes().count(b"\n") if Path(log).exists() else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +87,8 @@ def stream(*scores: Score, count: int = 60, seed: int = 0, draws: int = 1) -> Sc
     )
 
 
-if __name__ == "__main__":  # a driver that the test kills: OUT LOG
+if __name__ == "__main__":  # a driver that the test kills: OUT LOG GATE
     import plugin_scores  # the workers know the scores under this name
 
-    slow = plugin_scores.Dice(log=sys.argv[2], seconds=0.02)
+    slow = plugin_scores.Dice(log=sys.argv[2], gate=sys.argv[3])
     plugin_scores.stream(slow, Convolutions()).run(LocalProcesses(2), out=Path(sys.argv[1]), resume=True)

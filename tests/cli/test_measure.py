@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate, repeat
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
 
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = ("--channels", 2, "--depth", 1)
@@ -65,7 +69,15 @@ def test_mistakes_with_random_networks(nascence_command: Any) -> None:
         assert not Path("lat.csv").exists()
 
 
-def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every pass takes one to three milliseconds, whatever machine this is."""
+    random = Random(0)
+    times = accumulate(random.randint(1_000_000, 3_000_000) for _ in repeat(None))
+    monkeypatch.setattr("nascence.costs.latency.time.perf_counter_ns", lambda: next(times))
+
+
+def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any, clock: None) -> None:
     done = nascence_command(
         "measure", *SMALL, "--repeats", 1, "--warm-up", 1, "--out", "lat.csv", "--networks", 30, "--threads", 1
     )

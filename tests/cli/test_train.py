@@ -81,10 +81,9 @@ def test_export_before_training(nascence_command: Any, run: RunDirectory) -> Non
 
 
 def test_a_killed_training_is_resumed(nascence_command: Any, start_nascence: Any, run: RunDirectory) -> None:
-    process = start_nascence("train", "a", "--epochs", 500)
-    end = time.monotonic() + 60
+    process = start_nascence("train", "a", "--epochs", 1_000_000)
     while len(run.events(TRAINING)) < 2:
-        assert time.monotonic() < end
+        assert process.alive()
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -278,7 +278,7 @@ def test_latency_is_measured_in_positive_milliseconds(space):
     model = CostModel(space, network, (3, 8, 8), threads=1)
     (architecture,) = draws(space, 1)
     assert model.predicted_latency_ms(architecture) == model.predicted_latency_ms(architecture)
-    assert 0 < model.networks.measure(architecture).median_ms < 1000
+    assert model.networks.measure(architecture).median_ms > 0
     assert np.isfinite(model.range("latency_ms")).all()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import signal
@@ -33,19 +34,25 @@ def kill_at(step: int) -> Callable[[int], None]:
     return at_step
 
 
-def start(run: RunDirectory, steps: int, pause: float = 0.0) -> Program:
-    return Program(str(WALK), [str(run.path), str(steps), str(pause)], run.path.parent / "output")
+def start(run: RunDirectory, steps: int, pause: float = 0.0, quota: int = 1_000_000) -> Program:
+    return Program(str(WALK), [str(run.path), str(steps), str(pause), str(quota)], run.path.parent / "output")
+
+
+def ticks() -> Callable[[], float]:
+    """A clock on which a quarter of a second passes from reading to reading."""
+    readings = itertools.count()
+    return lambda: next(readings) / 4
 
 
 def test_an_undisturbed_walk(run: RunDirectory) -> None:
     walk = Walk(20)
-    seconds = execute(walk, run)
+    seconds = execute(walk, run, clock=ticks(), checkpoint_seconds=1000.0)
     assert walk.done
     assert [event["step"] for event in run.events()] == list(range(1, 21))
     saved = read_checkpoint(run, SEARCH)
     assert saved["done"]
     assert saved["events"] == saved["steps_done"] == saved["total_steps"] == 20
-    assert saved["seconds"] == seconds > 0
+    assert saved["seconds"] == seconds == 20 * 0.25
 
 
 @pytest.mark.parametrize("checkpoint_seconds", [0.0, 1000.0])
@@ -76,11 +83,12 @@ def test_a_finished_stage_is_not_repeated(run: RunDirectory) -> None:
 
 
 def test_seconds_add_up(run: RunDirectory) -> None:
+    """Two steps of a quarter of a second and their two checkpoints, which a lost third step does not change."""
     with pytest.raises(Killed):
-        execute(Walk(4, pause=0.02, at_step=kill_at(2)), run, checkpoint_seconds=0.0)
+        execute(Walk(4, at_step=kill_at(2)), run, checkpoint_seconds=0.0, clock=ticks())
     first = read_checkpoint(run, SEARCH)["seconds"]
-    assert first >= 0.04
-    assert execute(Walk(4, pause=0.02), run, checkpoint_seconds=0.0) >= first + 0.04
+    assert first == 3 * 0.25  # the clock is read before, after each step, and after each checkpoint
+    assert execute(Walk(4), run, checkpoint_seconds=0.0, clock=ticks()) == 2 * first
 
 
 def test_events_lost_behind_the_checkpoint_are_told(run: RunDirectory) -> None:
@@ -177,25 +185,22 @@ def test_a_signal_to_a_process(run: RunDirectory) -> None:
 
 
 def test_killed_again_and_again(tmp_path: Path) -> None:
-    """SIGKILL at random moments: the result and every event are those of an undisturbed run."""
-    steps, draws = 120, random.Random(0)
+    """SIGKILL at random moments: the result and every event are those of an undisturbed run. No process may do more
+    than six steps, so that however late a kill comes, there is something left to kill."""
+    steps, kills, draws = 120, 12, random.Random(0)
     whole = RunDirectory.create(tmp_path / "whole", {"kind": "search"})
     expected = Walk(steps)
     execute(expected, whole)
     run = RunDirectory.create(tmp_path / "killed", {"kind": "search"})
-    kills = 0
-    while not run.has("architecture.json"):
+    for _ in range(kills):
         before = len(run.events())
-        process = start(run, steps, 0.004)
-        if kills < 20:
-            while process.alive() and len(run.events()) < before + 3:
-                time.sleep(0.002)
-            time.sleep(draws.uniform(0, 0.02))
-            process.send_signal(signal.SIGKILL)
-            kills += process.wait() == -signal.SIGKILL
-        else:
-            assert process.wait() == 0
+        process = start(run, steps, 0.004, quota=6)
+        while process.alive() and len(run.events()) < before + 3:
+            time.sleep(0.002)
+        time.sleep(draws.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
         RunDirectory.open(run.path)
-    assert kills >= 8
+    assert start(run, steps).wait() == 0
     assert run.read_json("architecture.json") == {"architecture": expected.position.tolist()}
     assert (run.path / "events.jsonl").read_bytes() == (whole.path / "events.jsonl").read_bytes()

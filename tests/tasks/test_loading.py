@@ -18,7 +18,8 @@ def test_the_data_folder_is_argument_then_environment_then_cache(
     assert find_data_dir() == cache_folder() == tmp_path / "cache" / "nascence"
     monkeypatch.setenv("NASCENCE_DATA", "/elsewhere")
     assert find_data_dir() == Path("/elsewhere")
-    assert find_data_dir("~/mine") == Path.home() / "mine"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert find_data_dir("~/mine") == tmp_path / "home" / "mine"
 
 
 def test_a_name_in_the_data_folder(class_folders: Path, arrays: tuple[np.ndarray, np.ndarray]) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from typing import Any
@@ -39,6 +39,7 @@ def execute(
     *,
     progress: Progress | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> float:
     """Continue ``work`` from the stage's checkpoint (or begin it) until it is done; returns its seconds of computing.
 
@@ -46,12 +47,12 @@ def execute(
     ``checkpoint_seconds`` after the last one. It knows how many events precede it, so that after a kill the events of
     lost steps are cut off and written again, the same. The caller holds :meth:`RunDirectory.locked`.
 
-    The seconds add up over interruptions; a lost step counts once. Raises :class:`Interrupted` on SIGINT and SIGTERM,
-    and :class:`RunError` when the directory cannot be written or its checkpoint does not fit.
+    The seconds, of ``clock``, add up over interruptions; a lost step counts once. Raises :class:`Interrupted` on SIGINT
+    and SIGTERM, and :class:`RunError` when the directory cannot be written or its checkpoint does not fit.
     """
     seconds, count = _restore(work, run, stage)
     run.cut_events(stage, count)
-    saved = steps_began = time.monotonic()
+    saved = steps_began = clock()
     if progress is not None:
         progress.begin(work.total_steps, work.steps_done)
     with run.writing(stage.events):
@@ -64,13 +65,13 @@ def execute(
                 with run.writing(stage.events):
                     _append(log, line)
                 count += 1
-                now = time.monotonic()
+                now = clock()
                 if work.done or requested or now - saved >= checkpoint_seconds:
                     with run.writing(stage.events):
                         os.fsync(log.fileno())
                     seconds, steps_began = seconds + now - steps_began, now
                     _save(work, run, stage, seconds, count)
-                    saved = time.monotonic()
+                    saved = clock()
                 if progress is not None:
                     progress.update(work.total_steps, work.steps_done, event)
         finally:
