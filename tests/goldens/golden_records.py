@@ -28,6 +28,7 @@ from nascence.testing import toy_space
 FOLDER = Path(__file__).parent / "recorded"
 ARITHMETIC = FOLDER / "arithmetic.json"
 
+_RESULTS = ("architecture.json", "front.json", "metrics.json")
 _TIMES = {"seconds", "search_seconds", "images_per_second", "latency_ms"}
 _SENTENCES = {"warning", "collapse", "caveat"}
 """Recorded as being there, however they are worded."""
@@ -42,16 +43,20 @@ def record(name: str, folder: Path) -> dict[str, Any]:
     common = {"data": "digits", "data_dir": folder, "out": folder / "run", "seed": 0, "threads": 1, "progress": False}
     if isinstance(case, Train):
         architecture = nascence.Architecture.from_string(case.architecture, case.space)
-        run = nascence.train(architecture, **common, **case.options).run.path
-        results, weights = ["architecture.json", "metrics.json"], "model.pt"
-    else:
-        run = nascence.search(case.method, case.space, **common, **_options(case, folder)).run.path
-        results, weights = ["architecture.json", "front.json"], "checkpoint.pt"
+        return record_of(nascence.train(architecture, **common, **case.options).run.path)
+    return record_of(nascence.search(case.method, case.space, **common, **_options(case, folder)).run.path)
+
+
+def record_of(run: Path) -> dict[str, Any]:
+    """Of a run that is finished: a search, a training, or both."""
     events = [json.loads(line) for path in sorted(run.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    results = {name: json.loads((run / name).read_text()) for name in _RESULTS if (run / name).is_file()}
+    states = [run / name for name in ("checkpoint.pt", "model.pt") if (run / name).is_file()]
+    tensors = [tensor for path in states for tensor in _tensors(torch.load(path, weights_only=True))]
     return {
         "events": [_kept(event) for event in events],
-        "results": {file: _kept(json.loads((run / file).read_text())) for file in results if (run / file).is_file()},
-        "tensors": sorted(_described(tensor) for tensor in _tensors(torch.load(run / weights, weights_only=True))),
+        "results": {name: _kept(result) for name, result in results.items()},
+        "tensors": sorted(_described(tensor) for tensor in tensors),
     }
 
 
