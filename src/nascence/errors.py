@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import re
 from collections.abc import Iterable
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NascenceError(ValueError):
@@ -45,3 +49,34 @@ class MissingExtraError(NascenceError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"This needs {library}, which is not installed. Type: pip install 'nascence[{extra}]'")
+
+
+def describe_os_error(error: OSError, writing: object = None) -> str:
+    """What the operating system refused, without a full stop; ``writing``: what was to be written."""
+    where = writing if writing is not None else error.filename
+    if error.errno in FULL:
+        return "No space is left on the device" + (f" for {where}" if where is not None else "")
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno == errno.ELOOP and writing is not None:
+        reason = "it is a link, and nothing is written through links"
+    if writing is not None:
+        return f"Cannot write {where} ({reason})"
+    return f"The system refuses: {reason}" + (f": {where}" if where is not None else "")
+
+
+OUT_OF_MEMORY = (
+    "There is not enough memory for this; try a smaller network (--channels, --depth), smaller images (--image-size),"
+    " fewer of them at once (--batch-size, --set images=N), or fewer --workers and --threads."
+)
+_WANT_OF_MEMORY = re.compile(
+    r"can't allocate memory|cannot allocate memory|not enough memory|out of memory|bad_alloc|failed to map segment",
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is memory that is missing, whatever library says so: PyTorch raises ``RuntimeError``, the loader of
+    libraries ``ImportError``."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError | ImportError | OSError) and bool(_WANT_OF_MEMORY.search(str(error)))

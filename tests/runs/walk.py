@@ -62,7 +62,7 @@ def main() -> int:
     except Interrupted as stop:
         print(stop, flush=True)
         return stop.exit_code
-    run.write_json("architecture.json", {"architecture": walk.position.tolist()})
+    run.write_json("architecture.json", {"position": walk.position.tolist()})
     return 0
 
 

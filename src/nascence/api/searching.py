@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -29,7 +28,7 @@ from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
 from nascence.runs.listing import USUAL
-from nascence.runs.progress import duration
+from nascence.runs.progress import duration, tell
 from nascence.spaces import SPACES, NetworkConfig, get_space
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
@@ -92,7 +91,7 @@ def search(
     get_space(space)
     preset, chosen = method_of(method, settings, more_settings, objectives, preset, space)
     if progress and chosen.caveat:
-        print(f"Note: {chosen.caveat}", file=sys.stderr, flush=True)
+        tell(f"Note: {chosen.caveat}")
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
@@ -104,11 +103,11 @@ def search(
         prepared = PreparedSearch(config, task)
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
-            print(f"The run goes to {path}", file=sys.stderr, flush=True)
+            tell(f"The run goes to {path}")
         try:
             with run.locked():
                 if progress and preset is not None:
-                    print(_about(METHODS.get(method), preset, prepared.strategy), file=sys.stderr, flush=True)
+                    tell(_about(METHODS.get(method), preset, prepared.strategy))
                 return prepared.finish(run, progress)
         except (DataError, SettingError):
             if not run.events():  # a search that cannot even begin leaves nothing behind

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -26,9 +29,9 @@ from nascence.cli import (
     train,
 )
 from nascence.cli.output import emit
-from nascence.errors import NascenceError
+from nascence.errors import FULL, OUT_OF_MEMORY, NascenceError, describe_os_error, is_out_of_memory
 from nascence.runs import Interrupted
-from nascence.runs.files import FULL
+from nascence.streams import drop, drop_if_broken, forgiving_stderr, open_standard_streams, plain
 
 app = typer.Typer(
     name="nascence",
@@ -67,6 +70,18 @@ def _root(
 def run(arguments: Sequence[str] | None = None) -> int:
     """The whole program; every error becomes one sentence and an exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    open_standard_streams()
+    with forgiving_stderr(), _terminated():
+        try:
+            return _run(arguments)
+        except Terminated:
+            return _fail(arguments, "Stopped.", 128 + signal.SIGTERM)
+        finally:
+            with suppress(OSError, ValueError):
+                sys.stderr.flush()
+
+
+def _run(arguments: list[str]) -> int:
     debug = bool(os.environ.get("NASCENCE_DEBUG"))
     try:
         code = app(args=arguments, prog_name="nascence", standalone_mode=False)
@@ -80,16 +95,53 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(arguments, str(error), 2)
     except Interrupted as stop:
         return _fail(arguments, str(stop), stop.exit_code)
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:  # click's way to say the same
+        if isinstance(end.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except OSError as error:
-        if debug or error.errno not in FULL:
-            return _fault(arguments, error, debug)
-        return _fail(arguments, "No space is left on the device; free some and type the command again.", 2)
+        if debug:
+            raise
+        hint = "; free some and type the command again" if error.errno in FULL else ""
+        return _fail(arguments, f"{describe_os_error(error)}{hint}.", 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(arguments, "Stopped.", 130)
     except Exception as error:  # noqa: BLE001 (the last resort: our own fault must not look like the user's)
         if isinstance(error, _USAGE_ERROR):
             return _fail(arguments, _usage(error), 2) if str(error) or error.args else 2
+        if not debug and is_out_of_memory(error):
+            return _fail(arguments, OUT_OF_MEMORY, 2)
         return _fault(arguments, error, debug)
+
+
+def _unread() -> int:
+    """Whoever read the output has gone away: nothing is left to say."""
+    drop(sys.stdout)
+    return 128 + signal.SIGPIPE
+
+
+class Terminated(BaseException):
+    """SIGTERM outside of the steps of a run: whatever is under way ends, and cleans up behind itself."""
+
+
+@contextmanager
+def _terminated() -> Iterator[None]:
+    """SIGTERM raises :class:`Terminated`, unless somebody else listens to it or this is not the main thread."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the second one ends the process at once
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _fault(arguments: Sequence[str], error: Exception, debug: bool) -> int:
@@ -114,9 +166,15 @@ def _usage(error: Exception) -> str:
 
 
 def _fail(arguments: Sequence[str], message: str, code: int) -> int:
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()  # what was said before comes first
     if "--json" in arguments:
-        emit({"error": message, "exit_code": code})
-    print(message, file=sys.stderr)
+        try:
+            emit({"error": message, "exit_code": code})
+        except OSError:
+            drop(sys.stdout)  # the sentence still goes to stderr
+    print(plain(message), file=sys.stderr)
+    drop_if_broken(sys.stdout)
     return code
 
 

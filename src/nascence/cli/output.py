@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nascence.runs.files import finite
+from nascence.streams import plain
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderHook
 
 
 _WIDTH = 200
@@ -19,26 +19,41 @@ _WIDTH = 200
 
 
 def human(json_wanted: bool) -> Console:
-    """Where words go: stdout, or stderr when stdout belongs to JSON."""
+    """Where words go: stdout, or stderr when stdout belongs to JSON. What a terminal would obey is not passed on."""
     from rich.console import Console
 
     file = sys.stderr if json_wanted else sys.stdout
-    return Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
+    console = Console(file=file, width=None if file.isatty() else _WIDTH, highlight=False, soft_wrap=True)
+    console.push_render_hook(_plain_texts())
+    return console
+
+
+def _plain_texts() -> RenderHook:
+    from rich.console import ConsoleRenderable, RenderHook
+    from rich.text import Text
+
+    class PlainTexts(RenderHook):
+        """Text as :func:`plain` makes it, before it gets its colours."""
+
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            for each in renderables:
+                if isinstance(each, Text):
+                    each.plain = plain(each.plain)
+            return renderables
+
+    return PlainTexts()
 
 
 def emit(value: Mapping[str, Any]) -> None:
-    """The one JSON object of a command, on stdout; no error when its reader has gone away."""
-    try:
-        print(json.dumps(finite(value), allow_nan=False), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at exit
+    """The one JSON object of a command, on stdout. Raises ``OSError``."""
+    print(json.dumps(finite(value), allow_nan=False), flush=True)
 
 
 def facts(console: Console, title: str, rows: Iterable[tuple[str, object]]) -> None:
     """A title and two columns, name and value; rows without a value are left out."""
     from rich.markup import escape
 
-    shown = [(name, str(value)) for name, value in rows if value is not None]
+    shown = [(escape(plain(name)), str(value)) for name, value in rows if value is not None]
     console.print(f"[bold]{escape(title)}[/]")
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
@@ -53,9 +68,9 @@ def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[obje
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        shown.add_column(name, overflow="fold")
+        shown.add_column(Text(plain(name)), overflow="fold")
     for row in rows:
-        shown.add_row(*(Text("" if value is None else str(value)) for value in row))
+        shown.add_row(*(Text("" if value is None else plain(str(value))) for value in row))
     console.print(shown, soft_wrap=False)
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shlex
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from nascence import reading
 from nascence.errors import RunError
-from nascence.runs import files
+from nascence.runs import files, leftovers
 
 FORMAT = 1
 """Version of the layout. A directory of a higher one is refused, every lower one stays readable."""
+LARGEST_EVENTS = 2**30
+"""Bytes of an event file."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class RunDirectory:
         and none that another process works on) makes way once the new one exists.
         """
         path = Path(path)
+        check_new(path)
         full = {
             "format": FORMAT,
             "nascence": _version(),
@@ -66,20 +69,17 @@ class RunDirectory:
             **config,
         }
         run = cls(path, json.loads(json.dumps(files.finite(full))))
-        fresh = path.with_name(f".{path.name}.new-{os.getpid()}")
         with files.explained(path):
             occupied = check_free(path, overwrite)
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                fresh.mkdir()
+            with leftovers.half_made(path) as fresh:
                 files.write_json(fresh / "config.json", run.config)
                 if occupied:
-                    _replace(path, fresh)
+                    with cls.open(path).locked():
+                        leftovers.exchange(fresh, path)
                 else:
                     os.rename(fresh, path)  # an empty directory may be there; the system replaces it in one move
                 files.sync_directory(path.parent)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
         return run
 
     @classmethod
@@ -87,10 +87,12 @@ class RunDirectory:
         """An existing run. Raises :class:`RunError` on a missing, foreign, damaged or newer one."""
         path = Path(path)
         if not path.is_dir():
+            leftovers.recover(path)
+        if not path.is_dir():
             raise RunError(f"There is no run directory {path}; 'nascence runs list' shows the runs there are.")
         if not (path / "config.json").is_file():
             raise RunError(f"{path} is no run directory: it has no config.json.")
-        config = files.read_json(path / "config.json")
+        config = reading.read_json(path / "config.json")
         version = config.get("format") if isinstance(config, dict) else None
         if not isinstance(version, int) or isinstance(version, bool) or "nascence" not in config:
             raise RunError(f"{path} is no run directory of Nascence: its config.json was written by something else.")
@@ -101,6 +103,9 @@ class RunDirectory:
             )
         if not isinstance(config.get("kind"), str):
             raise RunError(f"{path / 'config.json'} is damaged: it does not say what kind of run this is.")
+        from nascence.runs.schemas import Config
+
+        reading.check(config, Config, path / "config.json")
         return cls(path, config)
 
     def require(self, *names: str) -> None:
@@ -157,13 +162,12 @@ class RunDirectory:
 
     def events(self, stage: Stage = SEARCH) -> list[dict[str, Any]]:
         """The whole lines of a stage's event file; a torn last one is left out. Raises :class:`RunError`."""
-        events = []
-        for number, line in enumerate(self._lines(stage), start=1):
-            try:
-                events.append(json.loads(line))
-            except ValueError:
-                raise RunError(f"{self.path / stage.events} is damaged: line {number} is not valid JSON.") from None
-        return events
+        from nascence.runs.schemas import Event
+
+        path = self.path / stage.events
+        if not os.path.lexists(path):
+            return []
+        return list(reading.read_json_lines(path, Event, largest=LARGEST_EVENTS))
 
     def cut_events(self, stage: Stage, count: int) -> None:
         """Keep the first ``count`` events. Raises :class:`RunError` when there are fewer."""
@@ -177,16 +181,15 @@ class RunDirectory:
         if not path.exists() and count == 0:
             return
         content = b"".join(line + b"\n" for line in lines[:count])
-        if path.stat().st_size != len(content):
+        if path.is_symlink() or path.stat().st_size != len(content):
             with self.writing(stage.events):
                 files.write_bytes(path, content)
 
     def _lines(self, stage: Stage) -> list[bytes]:
         path = self.path / stage.events
-        try:
-            return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        except OSError as error:
-            raise RunError(f"Cannot read {path}: {error.strerror or error}.") from None
+        if not os.path.lexists(path):
+            return []
+        return reading.read_bytes(path, largest=LARGEST_EVENTS).split(b"\n")[:-1]
 
     # One process at a time ----------------------------------------------------------------------------------------
 
@@ -197,15 +200,16 @@ class RunDirectory:
         ``patience``: seconds to wait, since a look at the run from elsewhere (:attr:`busy`) holds it for an instant.
         """
         with files.explained(self.path):
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = files.open_growing(self.path / ".lock", os.O_RDWR)
         try:
             end = time.monotonic() + patience
             while not _try_lock(descriptor):
                 if time.monotonic() >= end:
                     raise RunError(f"Another process is working on {self.path}; wait for it or stop it first.")
                 time.sleep(0.02)
+            leftovers.recover(self.path)
             for leftover in self.path.glob(".*.tmp"):
-                leftover.unlink(missing_ok=True)
+                files.remove_unless_locked(leftover)
             yield
         finally:
             os.close(descriptor)
@@ -214,7 +218,7 @@ class RunDirectory:
     def busy(self) -> bool:
         """Whether a process is working on this run now."""
         try:
-            descriptor = os.open(self.path / ".lock", os.O_RDONLY)
+            descriptor = os.open(self.path / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return False
         try:
@@ -249,6 +253,8 @@ def check_free(path: str | Path, overwrite: bool = False) -> bool:
     """Whether a run is at ``path`` that a new one may replace. Raises :class:`RunError` when one must not, or when
     anything else is there; only an empty directory may."""
     path = Path(path)
+    check_new(path)
+    leftovers.recover(path)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise RunError(f"{path} is in the way: it is no directory; choose another --out.")
     if not path.exists() or not any(path.iterdir()):
@@ -259,6 +265,14 @@ def check_free(path: str | Path, overwrite: bool = False) -> bool:
     return True
 
 
+def check_new(path: Path) -> None:
+    """Raises :class:`RunError` where no directory can be made or replaced: the root, and the folder one stands in."""
+    whole = Path(os.path.abspath(path))
+    here = Path.cwd()
+    if not path.name or not whole.name or whole == here or whole in here.parents:
+        raise RunError(f"No run can be made in {path}: it is the folder you are in, or above it; name one with --out.")
+
+
 def _in_the_way(path: Path) -> str:
     if not (path / "config.json").is_file():
         return f"{path} is in the way: it is not empty and no run; choose another --out."
@@ -266,20 +280,6 @@ def _in_the_way(path: Path) -> str:
         f"There is a run in {path} already; continue it with 'nascence runs resume {shlex.quote(str(path))}', choose"
         " another --out, or replace it with --overwrite."
     )
-
-
-def _replace(path: Path, fresh: Path) -> None:
-    """Put ``fresh`` where the run ``path`` is, and remove that. Raises :class:`RunError` when it is busy."""
-    old = RunDirectory.open(path)
-    aside = path.with_name(f".{path.name}.old-{os.getpid()}")
-    with old.locked():
-        os.rename(path, aside)
-        try:
-            os.rename(fresh, path)
-        except OSError:
-            os.rename(aside, path)
-            raise
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 __all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "Stage", "check_free"]

@@ -56,7 +56,7 @@ def execute(
     if progress is not None:
         progress.begin(work.total_steps, work.steps_done)
     with run.writing(stage.events):
-        log = open(run.path / stage.events, "ab", buffering=0)  # noqa: SIM115 (closed below)
+        log = open(files.open_growing(run.path / stage.events), "ab", buffering=0)  # noqa: SIM115 (closed below)
     with log, _stop_requests() as requested:
         try:
             while not work.done and not requested:
@@ -121,7 +121,8 @@ def _stop_requests() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield requested  # only the main thread may listen to signals
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)  # a worker that ignores one of them goes on doing so
+    before = {number: kept for number in numbers if (kept := signal.getsignal(number)) != signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():

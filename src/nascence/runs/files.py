@@ -1,45 +1,79 @@
-"""Writing files so that they are whole at every moment, and reading them back with one-sentence errors."""
+"""Writing files so that they are whole at every moment, and reading them back with one-sentence errors.
+
+Nothing is written through a link: a file is made under a fresh name beside its place and takes it, whatever was there;
+what grows is opened without following links. A fresh file is locked while it is written, so that one which a kill left
+behind is told from one at work, and is removed by whoever writes there next.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import json
 import math
 import os
 import pickle
+import secrets
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from nascence.errors import RunError
+from nascence import reading
+from nascence.errors import RunError, describe_os_error
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
+_KEPT_OF_NAME = 150
+"""Bytes of a name that stay in that of its temporary sibling; a file's name may have 255."""
 
 
-def temporary(path: Path) -> Path:
-    """The hidden sibling under which ``path`` is written before it takes its place."""
-    return path.with_name(f".{path.name}.tmp")
+def hidden(path: Path, ending: str) -> Path:
+    """A hidden sibling of ``path``, whose name begins with that of ``path`` and ends with ``ending``."""
+    name = os.fsdecode(os.fsencode(path.name)[:_KEPT_OF_NAME])
+    return path.with_name(f".{name}.{ending}")
+
+
+def siblings(path: Path, ending: str) -> list[Path]:
+    """What :func:`hidden` made for ``path``, whatever token stood before ``ending``: ``.<name>.<token><ending>``."""
+    start = hidden(path, "").name
+    with suppress(OSError):
+        return [
+            Path(entry.path)
+            for entry in os.scandir(path.parent)
+            if entry.name.startswith(start) and entry.name.endswith(ending)
+        ]
+    return []
+
+
+@contextmanager
+def replacing(path: Path, ending: str = ".tmp") -> Iterator[tuple[BinaryIO, Path]]:
+    """A fresh file and its name, which takes the place of ``path`` when the block ends, and is gone when it fails.
+
+    At every moment, a power cut included, ``path`` is the old file or the new one. Raises ``OSError``.
+    """
+    remove_abandoned(path, ending)
+    fresh = hidden(path, secrets.token_hex(4) + ending)
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        with open(descriptor, "wb") as file:
+            with suppress(OSError):  # where files cannot be locked, leftovers stay
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file, fresh
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``: at every moment, a power cut included, it is the old file or the new one.
-
-    Raises ``OSError``; the old file is whole then, and the unfinished one is gone.
-    """
-    unfinished = temporary(path)
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    """:func:`replacing` with ``content``. Raises ``OSError``; the old file is whole then."""
+    with replacing(path) as (file, _):
+        file.write(content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -56,14 +90,47 @@ def write_tensors(path: Path, value: Any) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def open_growing(path: Path, flags: int = os.O_WRONLY | os.O_APPEND) -> int:
+    """A descriptor of a file that grows, made where it is missing. Raises ``OSError`` when it is a link, or no file.
+
+    A file that is also known by another name (a hard link) is replaced by a copy first.
+    """
+    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        return descriptor
+    os.close(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    write_bytes(path, reading.read_bytes(path, largest=found.st_size))
+    return os.open(path, flags, 0o666)
+
+
+def remove_abandoned(path: Path, ending: str = ".tmp") -> None:
+    """Remove the temporary siblings of ``path`` that no process is writing."""
+    for fresh in siblings(path, ending):
+        remove_unless_locked(fresh)
+
+
+def remove_unless_locked(path: Path) -> None:
+    """Remove a file that a killed process left; one that a living one writes is locked and stays, and so does what is
+    no plain file, which was not ours."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+
+
 def read_json(path: Path) -> Any:
-    """Raises :class:`RunError` when the file cannot be read or is not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"Cannot read {path}: {error.strerror or error}.") from None
-    except ValueError:
-        raise RunError(f"{path} is damaged: it is not valid JSON.") from None
+    """Raises :class:`RunError` when the file cannot be read, is not JSON or does not fit the schema of its name."""
+    from nascence.runs.schemas import SCHEMAS  # pydantic, which 'nascence --help' has no use for
+
+    return reading.read_json(path, SCHEMAS.get(path.name))
 
 
 def read_tensors(path: Path) -> Any:
@@ -71,12 +138,12 @@ def read_tensors(path: Path) -> Any:
     import torch
 
     try:
-        content = path.read_bytes()
+        content = reading.read_bytes(path, largest=2**40)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a foreign file is refused below; what PyTorch guesses about it is no help
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise RunError(f"Cannot read {path}: {error.strerror or error}.") from None
+    except RunError:
+        raise
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError):
         raise RunError(
             f"{path} is damaged; delete this file to begin its stage again, and everything else in the run stays."
@@ -109,7 +176,23 @@ def explained(path: Path, resume: str | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "No space is left on the device for" if error.errno in FULL else "Cannot write"
-        why = "" if error.errno in FULL else f" ({error.strerror or error})"
         how = f" Once that is mended, continue with: {resume}" if resume else ""
-        raise RunError(f"{what} {path}{why}; nothing that was there is damaged.{how}") from error
+        raise RunError(f"{describe_os_error(error, path)}; nothing that was there is damaged.{how}") from error
+
+
+__all__ = [
+    "explained",
+    "finite",
+    "hidden",
+    "open_growing",
+    "read_json",
+    "read_tensors",
+    "remove_abandoned",
+    "remove_unless_locked",
+    "replacing",
+    "siblings",
+    "sync_directory",
+    "write_bytes",
+    "write_json",
+    "write_tensors",
+]

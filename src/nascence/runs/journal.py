@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, final
 
 from nascence.errors import RunError
+from nascence.reading import parse_json
+from nascence.runs import files
 
 
 @final
@@ -26,7 +28,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 (closed by close)
+        descriptor = files.open_growing(path, os.O_RDWR | os.O_APPEND)
+        self._file = open(descriptor, "a+b", buffering=0)  # noqa: SIM115 (closed by close)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -92,7 +95,12 @@ def _checksum(text: str) -> str:
 def _record(line: bytes) -> Any:
     """The record of a line, or None when the line is not whole."""
     checksum, _, text = line.decode("utf-8", "replace").partition(" ")
-    return json.loads(text) if checksum == _checksum(text) and text else None
+    if checksum != _checksum(text) or not text:
+        return None
+    try:
+        return parse_json(text, infinite=True)
+    except ValueError:
+        return None
 
 
 __all__ = ["Journal"]

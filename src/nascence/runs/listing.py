@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from nascence.errors import RunError
-from nascence.runs import files
-from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory
+from nascence.runs import files, leftovers
+from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory, check_new
 from nascence.runs.execution import read_checkpoint
 
 USUAL = Path("runs")
@@ -29,14 +32,34 @@ def list_runs(root: str | Path = USUAL) -> list[dict[str, Any]]:
         return []
     if not root.is_dir():
         raise RunError(f"There is no directory {root}; 'nascence search' puts runs into ./runs unless told otherwise.")
-    found = [path for level in range(_DEPTH + 1) for path in root.glob("*/" * level + "config.json")]
     summaries = []
-    for path in sorted(file.parent for file in found if not any(part.startswith(".") for part in file.parts[:-1])):
+    for path in sorted(_runs(root)):
         try:
             summaries.append(summary(RunDirectory.open(path)))
         except RunError as error:
             summaries.append({"run": str(path), "state": "unreadable", "problem": str(error)})
     return summaries
+
+
+def _runs(root: Path) -> Iterator[Path]:
+    """Every folder with a ``config.json`` at or up to three levels below ``root``, hidden and unreadable ones apart."""
+    level = [root]
+    for _ in range(_DEPTH + 1):
+        below: list[Path] = []
+        for folder in level:
+            for moved in leftovers.moved_aside(folder):
+                leftovers.recover(moved)
+            with suppress(OSError):
+                if (folder / "config.json").is_file():
+                    yield folder
+                below += [Path(entry.path) for entry in os.scandir(folder) if _is_visible_folder(entry)]
+        level = below
+
+
+def _is_visible_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        return not entry.name.startswith(".") and entry.is_dir()
+    return False
 
 
 def summary(run: RunDirectory) -> dict[str, Any]:
@@ -71,11 +94,15 @@ def unfinished_stages(run: RunDirectory) -> list[str]:
 
 
 def delete_run(path: str | Path) -> None:
-    """Remove a run with everything in it. Raises :class:`RunError` when it is no run, or a process works on it."""
+    """Remove a run with everything in it. Raises :class:`RunError` when it is no run, a link to one, the folder one
+    stands in, or a process works on it."""
     run = RunDirectory.open(path)
-    aside = run.path.with_name(f".{run.path.name}.deleted-{os.getpid()}")
+    if run.path.is_symlink():
+        target = run.path.resolve()
+        raise RunError(f"{path} is a link; to delete the run itself, type: nascence runs delete {quote(str(target))}")
+    check_new(run.path)
     with run.locked(), files.explained(run.path):
-        os.rename(run.path, aside)  # gone in one move, whatever happens while its files are removed
+        aside = leftovers.put_aside(run.path)  # gone in one move, whatever happens while its files are removed
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -6,7 +6,9 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, final
+from typing import IO, Any, cast, final
+
+from nascence.streams import Forgiving, plain
 
 LINE_SECONDS = 10.0
 
@@ -26,7 +28,12 @@ class Progress(ABC):
 
 def show_progress(title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress:
     """A bar when stderr is a terminal, else lines; ``shown``: of each event, these numbers (none given: the first)."""
-    return ProgressBar(title, unit, shown) if sys.stderr.isatty() else ProgressLines(title, unit, shown)
+    return ProgressBar(title, unit, shown) if Forgiving(sys.stderr).isatty() else ProgressLines(title, unit, shown)
+
+
+def tell(text: str) -> None:
+    """A note beside the progress; where it cannot be written, the work goes on without it."""
+    print(plain(text), file=Forgiving(sys.stderr), flush=True)
 
 
 def named_progress(wanted: bool | str, title: str, unit: str = "steps", shown: Sequence[str] = ()) -> Progress | None:
@@ -40,6 +47,7 @@ class ProgressBar(Progress):
 
     def __init__(self, title: str, unit: str = "steps", shown: Sequence[str] = (), file: IO[str] | None = None) -> None:
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
@@ -52,9 +60,9 @@ class ProgressBar(Progress):
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[facts]}"),
-            console=Console(file=file or sys.stderr),
+            console=Console(file=file or cast(IO[str], Forgiving(sys.stderr))),
         )
-        self._task = self._bar.add_task(title, total=None, rate="", facts="")
+        self._task = self._bar.add_task(escape(plain(title)), total=None, rate="", facts="")
 
     def begin(self, total: int, done: int) -> None:
         self._rate.begin(done)
@@ -65,7 +73,7 @@ class ProgressBar(Progress):
         rate = f"{self._rate(done):.3g} {self._unit}/s"
         self._bar.update(self._task, total=total, completed=done, rate=rate, facts=facts(event, self._shown))
         if event.get("warning"):
-            self._bar.console.print(event["warning"], markup=False, highlight=False)
+            self._bar.console.print(plain(str(event["warning"])), markup=False, highlight=False)
 
     def end(self) -> None:
         self._bar.stop()
@@ -116,7 +124,7 @@ class ProgressLines(Progress):
 
     def _print(self, line: str) -> None:
         self._last = line
-        print(line, file=self._file or sys.stderr, flush=True)
+        print(plain(line), file=self._file or Forgiving(sys.stderr), flush=True)
 
 
 class _Rate:
@@ -159,4 +167,5 @@ __all__ = [
     "facts",
     "named_progress",
     "show_progress",
+    "tell",
 ]

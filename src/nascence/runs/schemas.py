@@ -1,0 +1,241 @@
+"""What the files of a run directory must look like, as far as anything relies on it. More than this may stand in them.
+
+Every entry may be missing, since a run grows and earlier versions wrote less; what is there is of the right type and
+size. Who needs an entry asks for it by name (:meth:`nascence.runs.RunDirectory.require`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+
+Text = Annotated[str, Field(max_length=100_000)]
+Name = Annotated[str, Field(max_length=1_000)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Size = Annotated[int, Field(ge=1, le=2**20)]
+"""Of a network, of pictures, of a number of threads: a million is absurd for each."""
+
+
+class Part(BaseModel):
+    """Numbers are finite, and nothing is converted: a text is no number."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class Network(Part):
+    channels: Size | None = None
+    depth: Size | None = None
+    stages: Size | None = None
+
+
+class Task(Part):
+    class_names: list[Text] | None = None
+    input_shape: Annotated[list[Size], Field(min_length=1, max_length=4)] | None = None
+    train_images: Count | None = None
+    test_images: Count | None = None
+    mean: list[float] | None = None
+    std: list[Annotated[float, Field(gt=0)]] | None = None
+
+
+class TrainingEntry(Part):
+    preset: Name | None = None
+    seed: int | None = None
+    threads: Size | None = None
+    settings: dict[str, Any] | None = None
+
+
+class Config(Part):
+    kind: Name | None = None
+    method: Name | None = None
+    preset: Name | None = None
+    settings: dict[str, Any] | None = None
+    space: Name | None = None
+    data: Text | None = None
+    data_dir: Text | None = None
+    image_size: Size | None = None
+    seed: int | None = None
+    budget: dict[Name, float | None] | None = None
+    network: Network | None = None
+    threads: Size | None = None
+    task: Task | None = None
+    training: TrainingEntry | None = None
+    architecture: Text | None = None
+    latency_table: dict[str, Any] | None = None
+
+
+class TableValues(Part):
+    source: Name | None = None
+    note: Text | None = None
+    values: dict[Name, float]
+
+
+class Prediction(Part):
+    ms: float
+    source: Annotated[Name, Field(alias="from")]
+    held_out: Count | None = None
+    error: dict[Name, float | None] | None = None
+
+
+class FrontPlace(Part):
+    size: Count
+    index: Count | None = None
+
+
+class Record(Part):
+    """``architecture.json``."""
+
+    space: Name | None = None
+    architecture: Text | None = None
+    choices: dict[Name, Text] | None = None
+    method: Name | None = None
+    settings: dict[str, Any] | None = None
+    seed: int | None = None
+    data: Text | None = None
+    network: Network | None = None
+    index: Count | None = None
+    params: Annotated[float, Field(ge=0)] | None = None
+    flops: Annotated[float, Field(ge=0)] | None = None
+    latency_ms: Annotated[float, Field(ge=0)] | None = None
+    search_seconds: Annotated[float, Field(ge=0)] | None = None
+    input_shape: Annotated[list[Size], Field(min_length=1, max_length=4)] | None = None
+    class_names: list[Text] | None = None
+    collapse: Text | None = None
+    caveat: Text | None = None
+    table: TableValues | None = None
+    predicted_latency: Prediction | None = None
+    front: FrontPlace | None = None
+
+
+class Metrics(Part):
+    """``metrics.json``."""
+
+    accuracy: float | None = None
+    loss: float | None = None
+    per_class: dict[Text, float | None] | None = None
+    confusion: list[list[Count]] | None = None
+    class_names: list[Text] | None = None
+    test_images: Count | None = None
+    epochs: Count | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    images_per_second: Annotated[float, Field(ge=0)] | None = None
+    params: Annotated[float, Field(ge=0)] | None = None
+    flops: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> Metrics:
+        if self.confusion is not None and any(len(row) != len(self.confusion) for row in self.confusion):
+            raise ValueError("the confusion of K classes has K rows of K counts")
+        return self
+
+
+class FrontObjective(Part):
+    name: Name
+    unit: Name
+    description: Text
+
+
+class FrontRow(Part):
+    index: Count
+    space: Name | None = None
+    architecture: Text
+    choices: dict[Name, Text] | None = None
+    values: dict[Name, float]
+    params: Annotated[float, Field(ge=0)]
+    flops: Annotated[float, Field(ge=0)]
+
+
+class Front(Part):
+    """``front.json``."""
+
+    objectives: Annotated[list[FrontObjective], Field(min_length=1)]
+    knee: Count
+    front: Annotated[list[FrontRow], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Front:
+        names = [objective.name for objective in self.objectives]
+        if self.knee >= len(self.front):
+            raise ValueError(f"the knee is one of {len(self.front)} networks")
+        for place, row in enumerate(self.front):
+            if row.index != place or any(name not in row.values for name in names):
+                raise ValueError(f"network {place} has its place as index, and a value of {', '.join(names)}")
+        return self
+
+
+class ExportLatency(Part):
+    runtime: Name
+    batch_size: Count
+    threads: Count
+    milliseconds: Annotated[float, Field(ge=0)]
+
+
+class Export(Part):
+    format: Name | None = None
+    path: Name | None = None
+    batch_sizes: list[Count] | None = None
+    max_difference: float | None = None
+    output_scale: float | None = None
+    latencies: list[ExportLatency] | None = None
+
+
+class Exports(RootModel[dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,39}$")], Export]]):
+    """``exports.json``: by format."""
+
+
+class CloudPoint(Part):
+    architecture: Text
+    params: Annotated[float, Field(ge=0)]
+    flops: Annotated[float, Field(ge=0)]
+    scores: dict[Name, float | None] | None = None
+
+
+class Cloud(Part):
+    """``random_cloud.json``."""
+
+    seed: int | None = None
+    draws: Count | None = None
+    found: CloudPoint
+    points: list[CloudPoint]
+    note: Text | None = None
+
+
+class Trajectory(Part):
+    """``trajectory.json``."""
+
+    source: Name
+    column: Name
+    epochs: list[Count]
+    values: list[float]
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Trajectory:
+        if len(self.epochs) != len(self.values):
+            raise ValueError("there is one value an epoch")
+        return self
+
+
+class Event(Part):
+    """A line of ``events.jsonl`` or ``training.jsonl``."""
+
+    weights: dict[Name, list[list[float | None]]] | None = None
+    remaining: dict[Name, dict[Name, list[Name]]] | None = None
+    evaluated: list[dict[str, Any]] | None = None
+    reevaluated: list[dict[str, Any]] | None = None
+    architecture: Text | None = None
+    warning: Text | None = None
+    epoch: Count | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "config.json": Config,
+    "architecture.json": Record,
+    "metrics.json": Metrics,
+    "front.json": Front,
+    "exports.json": Exports,
+    "random_cloud.json": Cloud,
+    "trajectory.json": Trajectory,
+}
+
+__all__ = ["SCHEMAS", "Event", "Part"]
