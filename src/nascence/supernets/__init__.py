@@ -6,6 +6,7 @@
 
 from nascence.supernets.base import Supernet
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
+from nascence.supernets.inheriting import inherited_state
 from nascence.supernets.mixed import (
     MaskedWidth,
     MixedOperation,
@@ -25,4 +26,5 @@ __all__ = [
     "MixedSupernet",
     "MixingWeights",
     "Supernet",
+    "inherited_state",
 ]

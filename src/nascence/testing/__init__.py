@@ -10,6 +10,7 @@ from nascence.testing.conformance import (
     SpaceConformance,
 )
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
+from nascence.testing.toy_denoising import ToyDenoiserSpace, ToyDenoising, toy_denoiser_space
 
 __all__ = [
     "AdditiveObjective",
@@ -17,6 +18,9 @@ __all__ = [
     "MethodConformance",
     "ScoreConformance",
     "SpaceConformance",
+    "ToyDenoiserSpace",
+    "ToyDenoising",
     "ToySpace",
+    "toy_denoiser_space",
     "toy_space",
 ]
