@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import nascence
@@ -30,3 +31,15 @@ def search_toy(tmp_path: Path) -> Any:
         return nascence.search("toy", out=tmp_path / name, progress=False, **{**SIZE, **options})
 
     return search
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Any:
+    """Writes 120 coloured images of a size and of three classes into an ``.npz``; gives its path."""
+
+    def write(size: int, name: str = "colours.npz") -> Path:
+        images = np.random.default_rng(0).integers(0, 256, (120, size, size, 3), dtype=np.uint8)
+        np.savez(tmp_path / name, x=images, y=np.arange(120) % 3)
+        return tmp_path / name
+
+    return write

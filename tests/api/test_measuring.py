@@ -42,6 +42,48 @@ def test_a_run_is_measured_too(search_toy: Any) -> None:
         nascence.measure("no architecture")
 
 
+def test_a_run_says_what_is_measured(colours: Any, search_toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = colours(12)
+    run = search_toy("a", data=str(path), channels=3).run
+    path.unlink()  # the shape is known without the data
+    capsys.readouterr()
+    record = run.read_json("architecture.json")
+    alone = run.path.parent / "alone.json"
+    alone.write_text(json.dumps(record))
+    for target in (run.path, run, run.path / "architecture.json", alone):
+        found = nascence.measure(target, onnx=False, repeats=1, warm_up=0)
+        costs = {cost["name"]: cost["value"] for cost in found["costs"]}
+        assert (costs["params"], costs["flops"]) == (record["params"], record["flops"])
+        assert (found["input_shape"], found["classes"]) == ([3, 12, 12], 3)
+        assert found["network"] == run.config["network"]
+        assert found["data"] == str(path)
+    assert capsys.readouterr().err == ""
+    wider = nascence.measure(run.path, channels=6, onnx=False, repeats=1, warm_up=0)
+    assert wider["network"] == {**run.config["network"], "channels": 6}
+    assert nascence.measure(run.path, data="digits", onnx=False, repeats=1, warm_up=0)["input_shape"] == [1, 8, 8]
+    nascence.measure(nascence.Architecture.load(alone), onnx=False, repeats=1, warm_up=0)
+    assert "digits is assumed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("task", {}),
+        ("task", {"input_shape": [3, 12], "class_names": ["a", "b"]}),
+        ("task", {"input_shape": [3, 12, 10**9], "class_names": ["a", "b"]}),
+        ("task", {"input_shape": [3, 12, True], "class_names": ["a", "b"]}),
+        ("task", [1]),
+        ("network", {"channels": "many"}),
+        ("network", [1]),
+    ],
+)
+def test_a_damaged_record_is_named(search_toy: Any, entry: str, value: Any) -> None:
+    run = search_toy("a").run
+    run.update_config(**{entry: value})
+    with pytest.raises(RunError, match=r"config\.json is damaged"):
+        nascence.measure(run.path, onnx=False)
+
+
 def test_a_table_serves_searches_and_plans(tmp_path: Path, search_toy: Any) -> None:
     path = tmp_path / "tables" / "latency.json"
     table = nascence.measure_table(path, checks=2, **SIZE)

@@ -21,7 +21,39 @@ def test_texts_runs_and_random_ones(search_toy: Any) -> None:
     assert scored[1]["scores"] == scored[2]["scores"]
     space = get_space("nas-bench-201")
     assert all(space.parse(text) for text in texts)
-    assert nascence.score((), ["params"], random=2) == scored[3:]
+    assert nascence.score((), ["params"], random=2, data="digits") != scored[3:]  # the space's own network size
+
+
+def test_a_run_says_what_is_scored(colours: Any, search_toy: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    found = search_toy(data=str(colours(8)))
+    capsys.readouterr()
+    sizes = ["params", "flops", "trainable-layers"]
+    alone = nascence.score([found.run.path], [*sizes, "ntk-trace"])
+    (entry,) = alone
+    assert entry["data"] == found.run.config["data"]
+    assert [entry["scores"][name] for name in ("params", "flops")] == [found.record["params"], found.record["flops"]]
+    assert capsys.readouterr().err == ""
+    for same in (found, found.run, found.run.path / "architecture.json"):
+        assert nascence.score([same], [*sizes, "ntk-trace"]) == alone
+    table = nascence.score_many([*sizes, "ntk-trace"], architectures=[found.run.path])
+    assert {name: values[0] for name, values in table.columns.items()} == entry["scores"]
+    assert table.settings["network"] == found.run.config["network"]
+    (assumed,) = nascence.score([found.architecture], sizes)
+    assert "Note: no data were named, so digits is assumed" in capsys.readouterr().err
+    assert assumed["data"] == "digits"
+    assert assumed["scores"] != {name: entry["scores"][name] for name in sizes}
+    (other,) = nascence.score(
+        [found.run.path], sizes, data="digits"
+    )  # the user's word goes first; the size is the run's
+    assert other["data"] == "digits"
+    assert other["scores"]["trainable-layers"] == entry["scores"]["trainable-layers"]
+
+
+def test_runs_on_different_data_are_not_compared(colours: Any, search_toy: Any) -> None:
+    one, other = search_toy("a", data=str(colours(8))), search_toy("b")
+    with pytest.raises(SettingError, match="come from runs on other data"):
+        nascence.score([one, other], ["params"])
+    assert len(nascence.score([one, other], ["params"], data="digits")) == 2
 
 
 def test_the_mean_over_draws() -> None:

@@ -94,7 +94,7 @@ def test_nothing_is_overwritten(nascence_command: Any, scored: str) -> None:
         (("--sample", 30, "--resume", "--seed", 1), "seed 0, not 1"),
         (("--space", "nas-bench-macro", "--sample", 30, "--resume"), "space nas-bench-201, not nas-bench-macro"),
     ):
-        failed = nascence_command("score", *arguments, *SIZES, "--out", scored)
+        failed = nascence_command("score", *arguments, *SIZES, "--data", "digits", "--out", scored)
         assert (failed.code, failed.err.count("\n")) == (2, 1)
         assert said in failed.err
     assert nascence_command("score", "--sample", 3, "--resume").code == 2  # continue what?

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nascence.api.inputs import compute_threads, data_source, input_shape, load_source, network_size
-from nascence.api.scoring import read_architecture
+from nascence.api.inputs import compute_threads, input_shape, network_size
+from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs import COSTS, CostModel, LatencyTable
@@ -23,7 +23,7 @@ def measure(
     target: str | Path | Architecture,
     *,
     space: str = "nas-bench-201",
-    data: str = "digits",
+    data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: int | None = None,
@@ -38,17 +38,25 @@ def measure(
     for ``data``: ``costs`` with name, value, unit, batch, device; latencies also with their inter-quartile range,
     threads, repeats and warm-up, in PyTorch and, with ``onnx``, in ONNX Runtime.
 
-    Raises :class:`nascence.errors.NascenceError`.
+    The size of the network, the shape of the images, the number of classes and of threads are those of the run, unless
+    the arguments say otherwise; its data need not be there. An architecture alone is measured for ``data``, digits
+    when None. Raises :class:`nascence.errors.NascenceError`.
     """
     from nascence.exporting.latency import onnx_latency_ms
 
-    architecture = read_architecture(target, space)
+    known = read_target(target, space)
+    architecture = known.architecture
     found = get_space(architecture.space)
-    task = load_source(data_source(data, data_dir, image_size), download)
-    network, shape = network_size(found, task, channels, depth), input_shape(task)
+    if data is image_size is data_dir is None and known.network and known.input_shape and known.classes:
+        network, shape, classes = sized(known.network, channels, depth), known.input_shape, known.classes
+    else:
+        task = task_of(known, data, data_dir, image_size, download)
+        network, shape, classes = network_of(known, task, channels, depth)
+    if threads is None and known.run is not None:
+        threads = known.run.config.get("threads")
     counted = [cost for cost in (COSTS.get(name) for name in COSTS.names()) if cost.key != "latency_ms"]
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, shape, task.num_classes, threads=threads)
+        model = CostModel(found, network, shape, classes, threads=threads)
         costs: list[dict[str, Any]] = [
             {
                 "name": cost.name,
@@ -70,14 +78,15 @@ def measure(
             | {"device": latency.device}
         )
     size = {"network": to_json(network), "input_shape": list(shape)}
-    return {**architecture.to_dict(), "data": data, **size, "costs": costs}
+    named = data or (known.source["data"] if known.source else ASSUMED)
+    return {**architecture.to_dict(), "data": named, **size, "classes": classes, "costs": costs}
 
 
 def measure_table(
     out: str | Path,
     *,
     space: str = "nas-bench-201",
-    data: str = "digits",
+    data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: int | None = None,
@@ -96,7 +105,7 @@ def measure_table(
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")
     found = get_space(space)
-    task = load_source(data_source(data, data_dir, image_size), download)
+    task = task_of(None, data, data_dir, image_size, download)
     network = network_size(found, task, channels, depth)
     with compute_threads(threads) as threads:
         model = CostModel(found, network, input_shape(task), task.num_classes, threads=threads)
@@ -112,7 +121,7 @@ def measure_networks(
     out: str | Path,
     *,
     space: str = "nas-bench-201",
-    data: str = "digits",
+    data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     channels: int | None = None,
@@ -136,9 +145,9 @@ def measure_networks(
     if path.suffix.lower() != ".csv":
         raise SettingError(f"Measured networks go to a CSV file; {path} does not end in .csv.")
     found = get_space(space)
-    task = load_source(data_source(data, data_dir, image_size), download)
-    network = network_size(found, task, channels, depth)
     architectures = random_architectures(found, count, seed)
+    task = task_of(None, data, data_dir, image_size, download)
+    network = network_size(found, task, channels, depth)
     shown = named_progress(progress, f"Latencies of {space}", "networks", ("latency_ms",))
     with compute_threads(threads) as threads, files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

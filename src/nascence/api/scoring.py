@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from nascence.api.inputs import compute_threads, data_source, load_source
+from nascence.api.inputs import compute_threads, load_source
+from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.runs import Interrupted, Progress
@@ -29,7 +30,7 @@ def score(
     scores: Sequence[str] = ("ntk-condition", "linear-regions"),
     *,
     space: str = "nas-bench-201",
-    data: str = "digits",
+    data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     random: int = 0,
@@ -38,33 +39,37 @@ def score(
     threads: int | None = None,
     download: bool = False,
 ) -> list[dict[str, Any]]:
-    """``{"space", "architecture", "scores": {name: mean}, "draws": {name: values}}`` of every architecture.
+    """``{"space", "architecture", "data", "scores": {name: mean}, "draws": {name: values}}`` of every architecture.
 
-    ``architectures``: texts of ``space``, run directories or ``architecture.json`` files; then ``random`` random ones.
-    Each score is the mean over ``draws`` draws of weights and images, the same ones for all architectures. Raises
-    :class:`nascence.errors.NascenceError`.
+    ``architectures``: texts of ``space``, run directories, results of searches or ``architecture.json`` files; then
+    ``random`` random ones. Each score is the mean over ``draws`` draws of weights and images, the same ones for all
+    architectures. ``data`` None: those of the runs, with the runs' network size; where there is no run, digits.
+    Raises :class:`nascence.errors.NascenceError`.
     """
     from nascence.scores import SCORES, evaluate
 
     if random < 0 or draws < 1:
         raise SettingError("The number of random architectures must be at least 0, that of draws at least 1.")
-    wanted = [read_architecture(target, space) for target in architectures]
+    targets = [read_target(target, space) for target in architectures]
+    own = common(targets, data)
+    wanted = [target.architecture for target in targets]
     wanted += [get_space(space).sample(generator(seed, "random architecture", at)) for at in range(random)]
     if not wanted:
         raise SettingError("There is nothing to score; give architectures, or a number of random ones with --random.")
     if not scores:
         raise SettingError(f"Name at least one score: {', '.join(SCORES.names())}.")
     computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
-    task = load_source(data_source(data, data_dir, image_size), download)
+    task = task_of(own, data, data_dir, image_size, download)
+    named = data or (own.source["data"] if own is not None and own.source else ASSUMED)
     scored = []
     with compute_threads(threads):
         for architecture in wanted:
             found = get_space(architecture.space)
-            values = evaluate(computers, found, architecture, task, seed=seed, draws=draws)
+            size = own.network if own is not None and own.architecture.space == architecture.space else None
+            values = evaluate(computers, found, architecture, task, seed=seed, draws=draws, evaluation=size)
             means = {name: fmean(drawn) for name, drawn in values.items()}
-            scored.append(
-                {"space": architecture.space, "architecture": str(architecture), "scores": means, "draws": values}
-            )
+            about = {"space": architecture.space, "architecture": str(architecture), "data": named}
+            scored.append({**about, "scores": means, "draws": values})
     return scored
 
 
@@ -76,7 +81,7 @@ def score_many(
     sample: int | None = None,
     file: str | Path | None = None,
     architectures: Sequence[str | Path | Architecture] = (),
-    data: str = "digits",
+    data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
     draws: int = 1,
@@ -101,15 +106,23 @@ def score_many(
 
     where = _executor(executor, workers, ray_address)
     computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
-    selection = _selection(space, everything, sample, file, architectures, seed)
+    targets = [read_target(target, space) for target in architectures]
+    own = common(targets, data)
+    selection = _selection(space, everything, sample, file, [target.architecture for target in targets], seed)
     out = None if out is None else Path(out)
     if out is not None:
         check_out(out, resume)
-    source = data_source(data, data_dir, image_size)
+    source = source_of(own, data, data_dir, image_size)
     task: ImageClassification = load_source(source, download)
     load = Loaded(task) if executor == "ray" else partial(load_source, source)
     stream = ScoreStream(
-        space=get_space(space), selection=selection, scores=computers, load=load, seed=seed, draws=draws
+        space=get_space(space),
+        selection=selection,
+        scores=computers,
+        load=load,
+        seed=seed,
+        draws=draws,
+        evaluation=None if own is None else own.network,
     )
     try:
         return stream.run(where, out=out, resume=resume, progress=progress, task=task)
@@ -138,7 +151,7 @@ def _selection(
     everything: bool,
     sample: int | None,
     file: str | Path | None,
-    architectures: Sequence[str | Path | Architecture],
+    architectures: Sequence[Architecture],
     seed: int,
 ) -> Selection:
     from nascence.benchmarks.selections import Selection
@@ -152,22 +165,10 @@ def _selection(
         return Selection.sample(found, sample, seed)
     if file is not None:
         return Selection.file(found, Path(file))
-    given = [read_architecture(target, space) for target in architectures]
-    foreign = next((one for one in given if one.space != space), None)
+    foreign = next((one for one in architectures if one.space != space), None)
     if foreign is not None:
         raise ArchitectureError(f"'{foreign}' is of the space {foreign.space}, not of {space}.")
-    return Selection.given(given)
+    return Selection.given(architectures)
 
 
-def read_architecture(target: str | Path | Architecture, space: str) -> Architecture:
-    """A run directory, an ``architecture.json``, or a text of ``space``."""
-    if isinstance(target, Architecture):
-        return target
-    text = str(target)
-    if isinstance(target, Path) or text.endswith(".json") or ("|" not in text and Path(text).is_dir()):
-        path = Path(target)
-        return Architecture.load(path / "architecture.json" if path.is_dir() else path)
-    return Architecture.from_string(text, space)
-
-
-__all__ = ["EXECUTORS", "read_architecture", "score", "score_many"]
+__all__ = ["EXECUTORS", "score", "score_many"]

@@ -17,11 +17,12 @@ import torch
 from nascence.architecture import Architecture
 from nascence.benchmarks.scores_file import DRAW, FORMAT, STD, ScoreTable, check_format, differences, read_scores
 from nascence.benchmarks.selections import Selection
+from nascence.configuration import to_json
 from nascence.errors import RunError, SettingError
 from nascence.runs.journal import Journal
 from nascence.runs.workers import Executor, Inline
 from nascence.scores import Score, evaluate
-from nascence.spaces import Space
+from nascence.spaces import NetworkConfig, Space
 from nascence.tasks import ImageClassification
 
 Values = dict[str, list[float]]
@@ -44,7 +45,8 @@ class ScoreStream:
 
     ``load`` gives the task, once in every worker; like the scores and the space it must be picklable. Each value is the
     mean over ``draws`` draws of weights and images, which follow from ``seed`` and the number of the draw alone: the
-    result does not depend on workers, their number or their kind.
+    result does not depend on workers, their number or their kind. ``evaluation``: the size of the networks to be
+    trained, None for the space's own.
 
     Architectures that compute the same function (:meth:`Space.canonical`) are scored once. Scores without randomness,
     such as the number of parameters, belong to the architecture as written and are computed for each.
@@ -56,6 +58,7 @@ class ScoreStream:
     load: Callable[[], ImageClassification]
     seed: int = 0
     draws: int = 1
+    evaluation: NetworkConfig | None = None
 
     def __post_init__(self) -> None:
         if self.draws < 1:
@@ -88,6 +91,7 @@ class ScoreStream:
             },
             "seed": self.seed,
             "draws": self.draws,
+            **({} if self.evaluation is None else {"network": to_json(self.evaluation)}),
             "architectures": self.selection.to_json(),
             "versions": {
                 "nascence": __version__,
@@ -167,7 +171,7 @@ class ScoreStream:
         items = {_key(kind, answers): (kind, answers) for kind, answers in self._items()}
         missing = [key for key in items if key not in values]
         values = {key: found for key, found in values.items() if key in items}
-        work = _Work(self.space, tuple(self.scores), self.load, self.seed, self.draws)
+        work = _Work(self.space, tuple(self.scores), self.load, self.seed, self.draws, self.evaluation)
         long = any(random for random, _ in items.values())
         counted = {key for key, (random, _) in items.items() if random == long}  # sizes take no time
         done = len(counted & values.keys())
@@ -248,6 +252,7 @@ class _Work:
     load: Callable[[], ImageClassification]
     seed: int
     draws: int
+    evaluation: NetworkConfig | None = None
 
     def __call__(self) -> Callable[[tuple[bool, tuple[str, ...]]], Values]:
         task = self.load()
@@ -257,7 +262,9 @@ class _Work:
             scores = [score for score in self.scores if score.random == random]
             architecture = Architecture(self.space.name, answers)
             draws = self.draws if random else 1
-            return evaluate(scores, self.space, architecture, task, seed=self.seed, draws=draws)
+            return evaluate(
+                scores, self.space, architecture, task, seed=self.seed, draws=draws, evaluation=self.evaluation
+            )
 
         return work
 

@@ -15,7 +15,7 @@ from nascence.errors import SettingError
 def command(
     target: options.MaybeTarget = None,
     space: options.Space = "nas-bench-201",
-    data: options.Data = "digits",
+    data: options.Data = None,
     data_dir: options.DataDir = None,
     out: Annotated[
         Path | None,
@@ -42,7 +42,6 @@ def command(
     of random networks, from which la-darts learns; stopped, the same command (without --overwrite) goes on."""
     from nascence.api.measuring import measure, measure_networks, measure_table
 
-    assert data is not None
     if networks is not None and (target is not None or out is None):
         raise SettingError("Random networks are measured into a file, without TARGET: --networks N --out FILE.csv.")
     if (target is None) == (out is None):
@@ -101,6 +100,9 @@ def command(
             detail += f"{cost['threads']} thread{'s' * (cost['threads'] != 1)}"
         rows_.append([cost["name"], value, cost["unit"], cost["batch"], cost["device"], detail])
     console.print(found["architecture"], markup=False)
+    shape = " x ".join(str(side) for side in found["input_shape"])
+    size = ", ".join(f"{name} {found['network'][name]}" for name in ("channels", "depth"))
+    console.print(f"for {found['data']}: {shape}, {found['classes']} classes; network: {size}", markup=False)
     table(console, ("cost", "value", "unit", "batch", "device", ""), rows_)
     if json:
         emit(found)

@@ -27,7 +27,7 @@ def command(
         str, typer.Option(help="Names, separated by commas; 'nascence scores' lists them.")
     ] = "ntk-condition,linear-regions",
     space: options.Space = "nas-bench-201",
-    data: options.Data = "digits",
+    data: options.Data = None,
     data_dir: options.DataDir = None,
     image_size: options.ImageSize = None,
     random: Annotated[int, typer.Option(help="Also score this many random architectures.", metavar="N")] = 0,
@@ -58,7 +58,6 @@ def command(
     The values do not depend on the number or kind of workers. Stopped at any moment, the same command and --resume
     continues.
     """
-    assert data is not None
     names = [name.strip() for name in scores.split(",") if name.strip()]
     if everything or resume or any(value is not None for value in (sample, file, out, workers, executor, ray_address)):
         if random or threads is not None:
@@ -109,7 +108,7 @@ def command(
         download=download,
     )
     if json:
-        emit({"data": data, "seed": seed, "architectures": scored})
+        emit({"data": scored[0]["data"], "seed": seed, "architectures": scored})
         return
     names = list(scored[0]["scores"])
     rows = [[entry["architecture"], *(f"{entry['scores'][name]:,.6g}" for name in names)] for entry in scored]

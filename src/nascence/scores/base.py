@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
+from nascence.errors import UnknownNameError
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig, Space
@@ -27,7 +28,8 @@ class Probe:
     """One architecture under examination at one draw of weights and images.
 
     The draw depends on ``seed`` and ``draw`` but not on the architecture, so that architectures are compared on the
-    same images. What scores have in common is computed once, through :meth:`shared`.
+    same images. What scores have in common is computed once, through :meth:`shared`. ``evaluation``: the size of the
+    network to be trained, None for the space's own.
     """
 
     space: Space
@@ -35,6 +37,7 @@ class Probe:
     task: ImageClassification
     seed: int = 0
     draw: int = 0
+    evaluation: NetworkConfig | None = None
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -42,6 +45,14 @@ class Probe:
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]
+
+    def size(self, name: str) -> NetworkConfig:
+        """The size of networks called ``name``. Raises :class:`UnknownNameError`."""
+        if name == "evaluation" and self.evaluation is not None:
+            return self.evaluation
+        if name not in self.space.networks:
+            raise UnknownNameError("network size", name, self.space.networks)
+        return self.space.networks[name]
 
     def network(
         self,
@@ -66,7 +77,7 @@ class Probe:
         """The weights of :meth:`network`, in a module of the caller's own, to change at will."""
         network = self.space.build(
             self.architecture,
-            network=size,
+            network=self.size(size) if isinstance(size, str) else size,
             in_channels=self.task.in_channels if in_channels is None else in_channels,
             num_classes=self.task.num_classes,
             initialisation=initialisation,
@@ -146,12 +157,13 @@ def evaluate(
     seed: int = 0,
     draws: int = 1,
     first_draw: int = 0,
+    evaluation: NetworkConfig | None = None,
 ) -> dict[str, list[float]]:
     """Each score's value at ``draws`` draws, numbered from ``first_draw``; one that is not a number becomes the score's
-    ``worst``."""
+    ``worst``. ``evaluation``: as of :class:`Probe`."""
     values: dict[str, list[float]] = {score.name: [] for score in scores}
     for draw in range(first_draw, first_draw + draws):
-        probe = Probe(space, architecture, task, seed, draw)
+        probe = Probe(space, architecture, task, seed, draw, evaluation)
         for score in scores:
             value = score(probe)
             values[score.name].append(score.worst if math.isnan(value) else value)

@@ -64,7 +64,7 @@ class SWAP(Score):
             size = params(
                 probe.space.assemble(
                     probe.architecture,
-                    probe.space.networks["evaluation"],
+                    probe.size("evaluation"),
                     probe.task.in_channels,
                     probe.task.num_classes,
                 )

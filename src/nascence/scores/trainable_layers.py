@@ -26,9 +26,7 @@ class TrainableLayers(Score):
     def __call__(self, probe: Probe) -> float:
         space, task = probe.space, probe.task
         with torch.device("meta"):
-            network = space.assemble(
-                probe.architecture, space.networks["evaluation"], task.in_channels, task.num_classes
-            )
+            network = space.assemble(probe.architecture, probe.size("evaluation"), task.in_channels, task.num_classes)
         return float(len(list(network.parameters())))
 
 
