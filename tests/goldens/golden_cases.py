@@ -223,7 +223,7 @@ CASES: dict[str, Search | Train] = {
         "darts",
         {
             "epochs": 1,
-            "batch_size": 128,
+            "batch_size": 480,
             "channels": 2,
             "depth": 3,
             "settings": {"auxiliary_weight": 0.4, "drop_path": 0.2, "cutout": 3, "clip_norm": 5.0},
