@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,20 +30,52 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_page_on_writing_a_method_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its blocks as one file: they search, score, train and export, and their conformance tests pass."""
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """A folder with what the page on writing a method says, where Python may be called; installed, as far as entry
+    points go, and without the libraries of the development extra."""
+    *parts, use, check = blocks("docs/writing-a-method.md", "python")
+    (text,) = blocks("docs/writing-a-method.md", "toml")
+    for name, content in {"mine.py": "\n".join(parts), "use.py": use, "test_mine.py": check}.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "conftest.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
+    about = tomllib.loads(text)["project"]
+    installed = tmp_path / f"{about['name']}-{about['version']}.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {about['name']}\nVersion: {about['version']}\n")
+    groups = about["entry-points"].items()
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items()) for group, names in groups
+    ]
+    (installed / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(ROOT / "src"), str(tmp_path))))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    (tmp_path / "test_mine.py").write_text("\n".join(blocks("docs/writing-a-method.md", "python")))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed
-    assert int(passed[1]) > 20
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return python
+
+
+def test_the_page_on_writing_a_method_runs(mine: Callable[..., str], tmp_path: Path) -> None:
+    """Its files search, score, train and export, and the conformance tests pass."""
+    mine("use.py")
     for name in ("architecture.json", "metrics.json", "model.onnx"):
         assert (tmp_path / "runs/mine" / name).is_file()
+    passed = re.search(
+        r"(\d+) passed", mine("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    )
+    assert passed
+    assert int(passed[1]) > 20
+
+
+def test_its_names_are_known_to_the_command_line(mine: Callable[..., str]) -> None:
+    (line,) = [line for page, line in commands() if page == "writing-a-method.md"]
+    assert json.loads(mine("-m", *shlex.split(line), "--json"))["method"] == "best-spread"
+    assert "best-spread" in mine("-m", "nascence", "methods")
 
 
 def test_the_entry_points_are_of_the_groups_that_are_searched() -> None:

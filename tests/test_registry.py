@@ -54,6 +54,33 @@ def test_a_taken_name_is_refused(colours):
         colours.register("red", 1)
 
 
+def test_the_same_object_once_more_is_nothing(colours, monkeypatch):
+    """One file may register its classes and be named by entry points: whichever comes first."""
+    from fractions import Fraction
+
+    colours.register("fraction", Fraction)
+    colours.register("fraction", Fraction)
+    colours.register("fraction", "fractions:Fraction")
+    assert colours.get("fraction") is Fraction
+    with pytest.raises(NascenceError, match="already"):
+        colours.register("fraction", 1)
+    with pytest.raises(NascenceError, match="already"):
+        colours.register("fraction", "decimal:Decimal")
+
+
+def test_a_file_that_is_run_is_the_module_of_its_name(monkeypatch):
+    class Mine:
+        pass
+
+    Mine.__module__, Mine.__qualname__ = "__main__", "Mine"
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "/somewhere/mine.py", raising=False)
+    named = Registry("thing", {"mine": "mine:Mine", "other": "other:Mine"})
+    named.register("mine", Mine)
+    assert named.get("mine") is Mine
+    with pytest.raises(NascenceError, match="already"):
+        named.register("other", Mine)
+
+
 def test_the_caller_keeps_its_mapping():
     entries = {"one": 1}
     Registry("number", entries).register("two", 2)

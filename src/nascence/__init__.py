@@ -45,6 +45,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """What there is, whether it was used already or not."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """The names of :mod:`nascence.api`, imported when first used, so that ``import nascence`` stays cheap."""
     if name not in __all__:

@@ -7,8 +7,10 @@ Third parties add a name in their own package through an entry point of the grou
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from nascence.errors import NascenceError, UnknownNameError
@@ -43,8 +45,10 @@ class Registry:
         return entry
 
     def register(self, name: str, entry: Any) -> None:
-        """Add a name. Raises :class:`NascenceError` when it is taken."""
-        if name in self._entries:
+        """Add a name; once more for the same object, which an entry point may have named before, is nothing. Raises
+        :class:`NascenceError` when it is taken by something else."""
+        known = self._entries.get(name)
+        if name in self._entries and not (known is entry or _place(known) == _place(entry) is not None):
             raise NascenceError(f"There is a {self.kind} called '{name}' already; choose another name.")
         self._entries[name] = entry
 
@@ -54,3 +58,14 @@ class Registry:
         self._searched_plugins = True
         for point in entry_points(group=f"nascence.{self.kind.replace(' ', '_')}s"):
             self._entries.setdefault(point.name, point.value)
+
+
+def _place(entry: Any) -> str | None:
+    """``module:attribute`` of an entry that names it, or of a class or function; None for any other object. A program
+    that is run as a file counts as the module that the file would be."""
+    if isinstance(entry, str):
+        return entry
+    module, attribute = getattr(entry, "__module__", None), getattr(entry, "__qualname__", None)
+    if module == "__main__":
+        module = Path(getattr(sys.modules[module], "__file__", None) or module).stem
+    return f"{module}:{attribute}" if module and attribute else None

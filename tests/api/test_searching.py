@@ -17,6 +17,7 @@ from nascence.spaces import get_space
 def test_the_package_offers_the_api_lazily() -> None:
     for name in nascence.__all__:
         assert getattr(nascence, name) is not None
+        assert name in dir(nascence)
     with pytest.raises(AttributeError, match="nothing"):
         _ = nascence.nothing
 

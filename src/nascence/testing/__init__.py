@@ -1,6 +1,6 @@
 """For authors of spaces, scores and methods: checks to inherit and problems with known answers.
 
-Nothing of the product imports this package; it needs the development extra (hypothesis).
+Nothing of the product imports this package. pytest collects the checks; nothing else has to be installed for them.
 """
 
 from nascence.testing.conformance import (
