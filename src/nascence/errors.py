@@ -6,6 +6,7 @@ import difflib
 import errno
 import re
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -45,10 +46,24 @@ class RunError(NascenceError):
 
 
 class MissingExtraError(NascenceError):
-    """An optional library that is not installed."""
+    """An optional library that is not installed; the message has the names under which pip finds what is missing."""
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"This needs {library}, which is not installed. Type: pip install 'nascence[{extra}]'")
+        wanted = " ".join(f"'{name}'" for name in _requirements(extra))
+        super().__init__(
+            f"This needs {library}, which is not installed. Type: pip install {wanted or library.lower()}  "
+            f"(or, in the folder of Nascence: pip install '.[{extra}]')"
+        )
+
+
+def _requirements(extra: str) -> list[str]:
+    """``ray>=2.40``: what an extra asks for, by the package's own metadata; nothing where it is not installed."""
+    try:
+        known = requires("nascence") or []
+    except PackageNotFoundError:
+        return []
+    pairs = (line.partition(";") for line in known)
+    return [name.strip() for name, _, marker in pairs if re.search(rf"extra == .{re.escape(extra)}\W", marker)]
 
 
 def describe_os_error(error: OSError, writing: object = None) -> str:

@@ -166,6 +166,34 @@ def test_stop_requests_end_after_a_whole_step(run: RunDirectory, number: int, co
     assert len(run.events()) == 4
 
 
+@pytest.mark.parametrize(
+    ("number", "again"), [(signal.SIGINT, "Ctrl-C once more"), (signal.SIGTERM, "the same signal once more")]
+)
+def test_a_stop_request_is_acknowledged_within_the_step(
+    run: RunDirectory, capfd: pytest.CaptureFixture[str], number: int, again: str
+) -> None:
+    told = []
+
+    def stop(step: int) -> None:
+        os.kill(os.getpid(), number)
+        told.append(capfd.readouterr().err)
+
+    with pytest.raises(Interrupted):
+        execute(Walk(10, at_step=stop), run)
+    assert told == [f"Stopping after this step, which is kept; {again} stops at once.\n"]
+
+
+def test_the_second_request_stops_at_once(run: RunDirectory) -> None:
+    def stop(step: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(Walk(10, at_step=stop), run)
+    assert run.events() == []
+
+
 def test_works_outside_the_main_thread(run: RunDirectory) -> None:
     thread = threading.Thread(target=execute, args=(Walk(3), run))
     thread.start()

@@ -53,12 +53,29 @@ def test_nothing_done_shows_only_the_beginning() -> None:
 def test_the_bar_shows_count_and_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     out = io.StringIO()
-    bar = ProgressBar("search", file=out)
+    bar = ProgressBar("search [s0]", file=out)
     bar.begin(4, 1)
     bar.update(4, 4, {"accuracy": 0.5})
     bar.end()
     assert "4/4" in out.getvalue()
+    assert "search [s0], " in out.getvalue()
     assert "accuracy 0.5" in out.getvalue()
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_narrow_terminal_cuts_the_end_of_the_line(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = io.StringIO()
+    bar = ProgressBar("te-nas on nas-bench-201", "steps", file=out)
+    bar.begin(12_000, 0)
+    bar.update(12_000, 11_999, {"loss": 0.123456, "accuracy": 0.5, "temperature": 1.25})
+    bar.end()
+    (line,) = out.getvalue().splitlines()
+    bar_, count, remaining, *rest = line.split()
+    assert (set(bar_) <= set("━╸╺"), count) == (True, "11999/12000")
+    assert remaining.count(":") == 2, "hours, minutes, seconds"
+    assert len(line) <= columns
+    assert " ".join(rest).startswith(("te-", "…"))
 
 
 def test_a_terminal_gets_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -116,7 +117,8 @@ def read_checkpoint(run: RunDirectory, stage: Stage) -> dict[str, Any]:
 
 @contextmanager
 def _stop_requests() -> Iterator[list[int]]:
-    """A list that receives the number of the first SIGINT or SIGTERM; the second one has its usual effect."""
+    """A list that receives the number of the first SIGINT or SIGTERM, which is acknowledged on stderr at once; the
+    second one has its usual effect."""
     requested: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield requested  # only the main thread may listen to signals
@@ -131,6 +133,7 @@ def _stop_requests() -> Iterator[list[int]]:
     def stop(number: int, frame: object) -> None:
         requested.append(number)
         restore()
+        _acknowledge(number)
 
     for number in before:
         signal.signal(number, stop)
@@ -138,6 +141,14 @@ def _stop_requests() -> Iterator[list[int]]:
         yield requested
     finally:
         restore()
+
+
+def _acknowledge(number: int) -> None:
+    """Within a handler of signals, where ``print`` might find itself in the middle of another ``print``."""
+    again = "Ctrl-C once more" if number == signal.SIGINT else "the same signal once more"
+    line = f"Stopping after this step, which is kept; {again} stops at once.\n"
+    with contextlib.suppress(OSError):  # nobody can read it
+        os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())
 
 
 __all__ = ["CHECKPOINT_SECONDS", "Interrupted", "execute", "read_checkpoint"]

@@ -43,26 +43,27 @@ def named_progress(wanted: bool | str, title: str, unit: str = "steps", shown: S
 
 @final
 class ProgressBar(Progress):
-    """A rich bar with rate and remaining time."""
+    """A rich bar, the count and the remaining time, which every terminal has room for; then title, rate and facts, as
+    far as they go."""
 
     def __init__(self, title: str, unit: str = "steps", shown: Sequence[str] = (), file: IO[str] | None = None) -> None:
         from rich.console import Console
-        from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
         self._rate = _Rate()
         self._unit, self._shown = unit, shown
+        rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[facts]}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}{task.fields[rest]}", markup=False, table_column=rest),
             console=Console(file=file or cast(IO[str], Forgiving(sys.stderr))),
+            expand=True,
         )
-        self._task = self._bar.add_task(escape(plain(title)), total=None, rate="", facts="")
+        self._task = self._bar.add_task(plain(title), total=None, rest="")
 
     def begin(self, total: int, done: int) -> None:
         self._rate.begin(done)
@@ -70,8 +71,9 @@ class ProgressBar(Progress):
         self._bar.update(self._task, total=total, completed=done)
 
     def update(self, total: int, done: int, event: Mapping[str, Any]) -> None:
-        rate = f"{self._rate(done):.3g} {self._unit}/s"
-        self._bar.update(self._task, total=total, completed=done, rate=rate, facts=facts(event, self._shown))
+        told = [f"{self._rate(done):.3g} {self._unit}/s", facts(event, self._shown)]
+        rest = "".join(f", {part}" for part in told if part)
+        self._bar.update(self._task, total=total, completed=done, rest=rest)
         if event.get("warning"):
             self._bar.console.print(plain(str(event["warning"])), markup=False, highlight=False)
 
