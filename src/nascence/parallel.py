@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar, cast, final
 import torch
 
 from nascence.errors import NascenceError
+from nascence.watching import end_with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,7 +62,7 @@ class ParallelFunction(Generic[Item, Result]):
             sizes = [self.size(item) for item in items]
             order.sort(key=lambda at: -sizes[at])
         while len(self._workers) < count:
-            self._workers.append(_start(self.function))
+            self._workers.append(_start(self.function, [connection for _, connection in self._workers]))
         try:
             found = _share_out(items, order, [connection for _, connection in self._workers[:count]])
         except BaseException:
@@ -86,10 +87,11 @@ def parallel_map(
         once.close()
 
 
-def _start(function: Callable[..., Any]) -> _Worker:
+def _start(function: Callable[..., Any], others: Sequence[Connection]) -> _Worker:
+    """A process, which inherits this end of its own pipe and of the ``others``' and closes them."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(function, there, here), daemon=True)
+    process = context.Process(target=_work, args=(function, there, [here, *others]), daemon=True)
     process.start()
     there.close()
     return process, here
@@ -111,11 +113,13 @@ def _share_out(items: Sequence[Any], order: Sequence[int], free: Sequence[Connec
             found[doing.pop(connection)] = _receive(connection)
 
 
-def _work(function: Callable[..., Any], connection: Connection, other_end: Connection) -> None:
+def _work(function: Callable[..., Any], connection: Connection, other_ends: Sequence[Connection]) -> None:
     """What a process does: items as they come, until there is nobody any more who sends some."""
-    other_end.close()  # the copy in this process would keep the connection open
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for end in other_ends:
+        end.close()  # the copy in this process would keep the connection open
+    end_with(connection.fileno())
     torch.set_num_threads(1)
     while True:
         try:

@@ -1,5 +1,6 @@
 import importlib
 import json
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -186,7 +187,7 @@ def test_workers_give_the_same_result(make, runs, tmp_path):
 
 
 def test_a_worker_that_dies_is_reported_in_one_sentence(make, tmp_path):
-    with pytest.raises(RunError, match="type the same command again"):
+    with pytest.raises(RunError, match=r"died 3 times on dies, seed 0 .*type the same command again"):
         make(methods=["dies"], seeds=[0, 1], workers=2).run()
 
 
@@ -233,5 +234,48 @@ def test_an_unknown_column_is_refused(make, tmp_path):
 
 
 def test_a_search_that_leaves_nothing_is_an_error(make):
-    with pytest.raises(RunError, match=r"no readable architecture\.json"):
+    with pytest.raises(RunError, match=r"Cannot read the result of the search, .*architecture\.json"):
         make(search=lambda method, seed, directory: None).run()
+
+
+def test_what_an_ended_comparison_left_is_no_obstacle(make, tmp_path):
+    """Ended at the rename of its first file: by this version, or by an earlier one."""
+    whole = make(out=tmp_path / "whole").run()
+    for name in ("plan.json.partial", ".plan.json.1234abcd.tmp"):
+        out = tmp_path / name
+        out.mkdir()
+        (out / name).write_text('{"space": ')
+        assert make(out=out).run() == whole
+        assert sorted(path.name for path in out.iterdir()) == sorted(
+            path.name for path in (tmp_path / "whole").iterdir()
+        )
+
+
+def test_nothing_is_written_through_links(make, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("a", "random-architectures"):
+        make().run()
+        shutil.rmtree(tmp_path / "cmp" / name)
+        (tmp_path / "cmp" / name).symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(RunError, match="is a link"):
+            make().run()
+        (tmp_path / "cmp" / name).unlink()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    (tmp_path / "outside").write_text("not ours")
+    for name in ("comparison.json", "comparison.md", "comparison.json.partial", "plan.json.partial"):
+        (tmp_path / "cmp" / name).unlink(missing_ok=True)
+        (tmp_path / "cmp" / name).symlink_to(tmp_path / "outside")
+    make().run()
+    assert (tmp_path / "outside").read_text() == "not ours"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"space": 1}', "[" * 100_000, '{"space": "x", "trained": 1}', "\x00"])
+def test_a_damaged_plan_or_entry_is_told(make, tmp_path, content):
+    make().run()
+    entry = tmp_path / "cmp" / "a" / "seed-0" / "entry.json"
+    entry.write_text(content)
+    with pytest.raises(RunError, match=r"entry\.json is damaged: .* type: rm "):
+        make().run()
+    (tmp_path / "cmp" / "plan.json").write_text(content)
+    with pytest.raises(RunError, match=r"plan\.json is damaged"):
+        make().run()

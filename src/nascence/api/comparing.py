@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -11,7 +13,7 @@ from torch import nn
 
 from nascence.api.inputs import compute_threads, data_source, describe_task, input_shape, load_source, network_size
 from nascence.api.resuming import resume
-from nascence.api.searching import search
+from nascence.api.searching import PreparedSearch, method_of, search, search_config
 from nascence.api.tables import evaluation_columns
 from nascence.api.training import SHOWN, train
 from nascence.architecture import Architecture
@@ -19,7 +21,7 @@ from nascence.configuration import to_json
 from nascence.costs import Budget, CostModel
 from nascence.errors import SettingError
 from nascence.methods import METHODS
-from nascence.runs import TRAINING, RunDirectory, execute, named_progress
+from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
 from nascence.spaces import get_space
 from nascence.training import Training, TrainingConfig
 
@@ -81,7 +83,14 @@ def compare(
         depth=network.depth,
     )
     shown = asdict(options) | ({"preset": preset} if preset is not None else {})
-    with compute_threads(threads):
+    with compute_threads(threads) as number, _stopped():
+        for method in methods:  # data that do not suffice for one of them are told before anything is written
+            own = preset if METHODS.get(method).PRESETS else None
+            named, chosen = method_of(method, preset=own, space=space)
+            seed = numbers[0] if numbers else 0
+            PreparedSearch(
+                search_config(chosen, space, source, task, network, budget, seed, number, preset=named), task
+            )
         return Comparison(
             methods=list(methods),
             seeds=numbers,
@@ -95,6 +104,18 @@ def compare(
             budget=budget,
             settings={**shown, "epochs": epochs},
         ).run()
+
+
+@contextmanager
+def _stopped() -> Iterator[None]:
+    """Whoever stops one run stops the comparison, and learns how that goes on."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt, Terminated) as stop:
+        number = stop.exit_code - 128 if isinstance(stop, Interrupted) else signal.SIGINT
+        if isinstance(stop, Terminated):
+            number = signal.SIGTERM
+        raise Interrupted(number, "the same command", "; what was finished is kept") from None
 
 
 @final

@@ -13,7 +13,7 @@ from nascence.api.inputs import compute_threads, load_source
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
-from nascence.runs import Interrupted, Progress
+from nascence.runs import Interrupted, Progress, Terminated
 from nascence.seeding import generator
 from nascence.spaces import get_space
 
@@ -126,10 +126,12 @@ def score_many(
     )
     try:
         return stream.run(where, out=out, resume=resume, progress=progress, task=task)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated) as stop:
         if out is None:
             raise
-        raise Interrupted(signal.SIGINT, "the same command and --resume") from None
+        number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+        how = "; what was finished is kept"
+        raise Interrupted(number, "the same command and --resume", how) from None
 
 
 def _executor(name: str, workers: int, ray_address: str | None) -> Executor:

@@ -17,6 +17,7 @@ from threading import Timer
 from typing import Any
 
 from nascence.errors import SettingError
+from nascence.watching import end_with
 
 
 def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, float | None, list[float]]:
@@ -61,6 +62,7 @@ def main() -> None:
     from nascence.api.inputs import compute_threads, load_source
     from nascence.api.searching import PreparedSearch
 
+    end_with(sys.stdout.fileno(), lambda: os.killpg(0, signal.SIGKILL))  # nobody waits for the answer any more
     config = json.load(sys.stdin)
     with compute_threads(config["threads"]):
         strategy = PreparedSearch(config, load_source(config)).strategy

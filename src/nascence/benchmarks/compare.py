@@ -7,17 +7,15 @@ that a comparison that was killed continues where it was: entries that have one 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
+from shlex import quote
 from statistics import median
-from typing import Any
+from typing import Any, cast, final
 
-import torch
+from pydantic import Field
 from torch import nn
 
 from nascence.architecture import Architecture
@@ -26,6 +24,10 @@ from nascence.benchmarks.statistics import Summary
 from nascence.benchmarks.tables import Table
 from nascence.costs import Budget, BudgetChecker, CostModel, flops, params
 from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.reading import read_json
+from nascence.runs import files
+from nascence.runs.schemas import Name, Part, Text
+from nascence.runs.workers import LocalProcesses
 from nascence.seeding import derive_seed
 from nascence.spaces import Space
 from nascence.strategies.sampling import RandomSampling
@@ -35,6 +37,26 @@ Train = Callable[[Architecture | nn.Module, int, Path], Mapping[str, float]]
 
 RANDOM, LARGEST, RESNET = "random-architectures", "largest", "plain-resnet"
 _RESERVED = (RANDOM, LARGEST, RESNET)
+_UNFINISHED_PLAN = "plan.json.partial"
+"""What earlier versions left in the folder when they were ended before anything was computed."""
+
+
+class _Plan(Part):
+    space: Name
+    trained: bool
+    settings: dict[str, Any]
+
+
+class _Entry(Part):
+    name: Name
+    seed: int
+    architecture: Text | None
+    measures: dict[Name, float]
+
+
+class _Found(Part):
+    architecture: Text
+    search_seconds: float | None = Field(default=None, ge=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +119,9 @@ class Comparison:
             "settings": dict(self.settings),
             "rows": [self._row(name, [task.seed for task in tasks if task.name == name]) for name in names],
         }
-        _write(self.out / "comparison.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
-        _write(self.out / "comparison.md", markdown(result))
+        with files.explained(self.out):
+            files.write_json(self.out / "comparison.json", result)
+            files.write_bytes(self.out / "comparison.md", markdown(result).encode())
         return result
 
     def _check(self) -> None:
@@ -126,57 +149,45 @@ class Comparison:
         """Make the folder this comparison's, or refuse it."""
         plan = {"space": self.model.space.name, "trained": self.train is not None, "settings": dict(self.settings)}
         path = self.out / "plan.json"
-        try:
+        with files.explained(self.out):
             self.out.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                if any(self.out.iterdir()):
+                files.remove_abandoned(path)  # of a comparison that was ended before it began
+                names = {entry.name for entry in self.out.iterdir()}
+                if names - {_UNFINISHED_PLAN}:
                     raise RunError(f"{self.out} holds something else; choose an empty folder for the comparison.")
-                _write(path, json.dumps(plan, indent=2) + "\n")
-            elif json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(plan)):
+                files.write_json(path, plan)
+                (self.out / _UNFINISHED_PLAN).unlink(missing_ok=True)
+            elif read_json(path, _Plan) != json.loads(json.dumps(files.finite(plan))):
                 raise RunError(f"{self.out} is a comparison with other settings; choose another folder.")
-        except OSError as error:
-            raise RunError(f"Cannot write {self.out}: {error.strerror or error}.") from None
-        except json.JSONDecodeError:
-            raise RunError(f"{path} is not valid JSON; choose another folder for the comparison.") from None
+            for name in (*self.methods, *_RESERVED):
+                for folder in (self.out / name, *(self._directory(name, seed) for seed in self.seeds)):
+                    if folder.is_symlink():
+                        raise RunError(f"{folder} is a link, and nothing is written through links; remove it.")
 
     def _compute(self, tasks: Iterable[_Task]) -> None:
         missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]
         networks = self.model.networks
         shape = (networks.input_shape, networks.num_classes)
-        arguments = [
-            (task, self._directory(task.name, task.seed), self.search, self.train, self.model.space, *shape)
-            for task in missing
-        ]
+        entries = _Entries(self.out, self.search, self.train, self.model.space, *shape)
         if self.workers == 1 or len(missing) < 2:
-            for argument in arguments:
-                _work(*argument)
+            for task in missing:
+                entries()(task)
             return
-        with ProcessPoolExecutor(
-            min(self.workers, len(missing)), get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-        ) as pool:
-            futures = [pool.submit(_work, *argument) for argument in arguments]
-            try:
-                for future in futures:
-                    future.result()
-            except BrokenProcessPool:
-                raise RunError(
-                    "A worker process died; what was finished is kept, type the same command again to continue."
-                ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        finished = LocalProcesses(self.workers).map(entries, missing)
+        with closing(cast(Any, finished)):  # the workers end, whatever comes
+            for _ in finished:
+                pass
 
     def _directory(self, name: str, seed: int) -> Path:
-        return self.out / name / f"seed-{seed}"
+        return _directory(self.out, name, seed)
 
     def _entry(self, name: str, seed: int) -> dict[str, Any]:
         path = self._directory(name, seed) / "entry.json"
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise RunError(f"Cannot read {path}: {error}; delete it to compute this entry again.") from None
-        assert isinstance(entry, dict)
-        return entry
+            return read_json(path, _Entry)
+        except RunError as error:
+            raise RunError(f"{error} To compute this entry again, type: rm {quote(str(path))}") from None
 
     def _row(self, name: str, seeds: Sequence[int]) -> dict[str, Any]:
         entries = [self._entry(name, seed) for seed in seeds]
@@ -223,53 +234,51 @@ class _Task:
     architecture: str | None = None
     resnet_params: float | None = None
 
-
-def _work(
-    task: _Task,
-    directory: Path,
-    search: Search,
-    train: Train | None,
-    space: Space,
-    input_shape: tuple[int, int, int],
-    num_classes: int,
-) -> None:
-    """Compute one entry and write it."""
-    text = task.architecture
-    measures: dict[str, float] = {}
-    subject: Architecture | nn.Module
-    if task.resnet_params is not None:
-        subject = plain_resnet(task.resnet_params, input_shape[0], num_classes, seed=task.seed)
-        measures = {"params": params(subject), "flops": flops(subject, input_shape)}
-    else:
-        if text is None:
-            search(task.name, task.seed, directory)
-            content = _searched(directory)
-            text = content["architecture"]
-            if content.get("search_seconds") is not None:
-                measures["search_seconds"] = content["search_seconds"]
-        subject = space.parse(text)
-    directory.mkdir(parents=True, exist_ok=True)
-    if train is not None:
-        measures |= {name: float(value) for name, value in train(subject, task.seed, directory).items()}
-    entry = {"name": task.name, "seed": task.seed, "architecture": text, "measures": measures}
-    _write(directory / "entry.json", json.dumps(entry, indent=2) + "\n")
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.seed}"
 
 
-def _searched(directory: Path) -> dict[str, Any]:
-    path = directory / "architecture.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise RunError(f"The search in {directory} left no readable architecture.json: {error}.") from None
-    if not isinstance(content, dict) or not isinstance(content.get("architecture"), str):
-        raise RunError(f"{path} holds no architecture.")
-    return content
+@final
+@dataclass(frozen=True)
+class _Entries:
+    """Makes the function that computes one entry and writes it."""
+
+    out: Path
+    search: Search
+    train: Train | None
+    space: Space
+    input_shape: tuple[int, int, int]
+    num_classes: int
+
+    def __call__(self) -> Callable[[_Task], None]:
+        return self._work
+
+    def _work(self, task: _Task) -> None:
+        directory = _directory(self.out, task.name, task.seed)
+        text = task.architecture
+        measures: dict[str, float] = {}
+        subject: Architecture | nn.Module
+        if task.resnet_params is not None:
+            subject = plain_resnet(task.resnet_params, self.input_shape[0], self.num_classes, seed=task.seed)
+            measures = {"params": params(subject), "flops": flops(subject, self.input_shape)}
+        else:
+            if text is None:
+                self.search(task.name, task.seed, directory)
+                content = read_json(directory / "architecture.json", _Found, what="the result of the search,")
+                text = str(content["architecture"])
+                if content.get("search_seconds") is not None:
+                    measures["search_seconds"] = content["search_seconds"]
+            subject = self.space.parse(text)
+        directory.mkdir(parents=True, exist_ok=True)
+        if self.train is not None:
+            measures |= {name: float(value) for name, value in self.train(subject, task.seed, directory).items()}
+        entry = {"name": task.name, "seed": task.seed, "architecture": text, "measures": measures}
+        with files.explained(directory / "entry.json"):
+            files.write_json(directory / "entry.json", entry)
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+def _directory(out: Path, name: str, seed: int) -> Path:
+    return out / name / f"seed-{seed}"
 
 
 def markdown(result: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ from nascence.cli import (
 )
 from nascence.cli.output import emit
 from nascence.errors import FULL, OUT_OF_MEMORY, NascenceError, describe_os_error, is_out_of_memory
-from nascence.runs import Interrupted
+from nascence.runs import Interrupted, Terminated
 from nascence.streams import drop, drop_if_broken, forgiving_stderr, open_standard_streams, plain
 
 app = typer.Typer(
@@ -120,10 +120,6 @@ def _unread() -> int:
     """Whoever read the output has gone away: nothing is left to say."""
     drop(sys.stdout)
     return 128 + signal.SIGPIPE
-
-
-class Terminated(BaseException):
-    """SIGTERM outside of the steps of a run: whatever is under way ends, and cleans up behind itself."""
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.costs.model import CostModel
 from nascence.errors import DataError
+from nascence.libraries import import_dynamo
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
 
@@ -245,6 +246,7 @@ def _train(codes: Tensor, target: Tensor, train: Tensor, valid: Tensor, mixtures
     for parameter in network[-1].parameters():
         nn.init.zeros_(parameter)
     steps = max(_FEWEST_STEPS, _EPOCHS * -(-len(train) // _BATCH))
+    import_dynamo()
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     random = generator(seed, "latency", "batches")

@@ -8,6 +8,7 @@ from nascence.costs.latency import LatencyMeasurement, processor_name, time_ms
 from nascence.errors import SettingError
 from nascence.exporting.check import Normalised, check_shape, evaluating
 from nascence.exporting.onnx import graph, session
+from nascence.libraries import onnx_runtime
 
 
 def onnx_latency_ms(
@@ -25,7 +26,6 @@ def onnx_latency_ms(
     ``warm_up`` untimed ones. Raises :class:`SettingError` on counts below one.
     """
     import numpy as np
-    import onnxruntime
 
     for name, value, least in (("batch", batch, 1), ("threads", threads, 1), ("repeats", repeats, 1)):
         if value < least:
@@ -36,7 +36,7 @@ def onnx_latency_ms(
     runtime = session(content, threads)
     images = np.random.default_rng(0).random((batch, *shape), dtype=np.float32)
     times = time_ms(lambda: runtime.run(["logits"], {"images": images}), repeats, warm_up)
-    device = f"{processor_name()}, ONNX Runtime {onnxruntime.__version__}"
+    device = f"{processor_name()}, ONNX Runtime {onnx_runtime().__version__}"
     return LatencyMeasurement.of(times, batch=batch, threads=threads, device=device, warm_up=warm_up)
 
 

@@ -33,6 +33,7 @@ from nascence.exporting.check import (
     threads,
     unfinished,
 )
+from nascence.libraries import no_compiler_folder, onnx_runtime
 
 
 def export_onnx(
@@ -94,7 +95,7 @@ def export_onnx(
 def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
     """The ONNX model of ``images`` [batch, C, H, W] to ``logits``."""
     example = torch.zeros(2, *input_shape)
-    with warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
+    with warnings.catch_warnings(), no_compiler_folder(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
         program = torch.onnx.export(
             network,
@@ -125,8 +126,7 @@ def _quiet(*names: str) -> Iterator[None]:
 
 def session(content: bytes, number_of_threads: int) -> Any:
     """ONNX Runtime on the CPU; 0 threads for its own default."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = number_of_threads
     options.log_severity_level = 3

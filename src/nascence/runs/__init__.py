@@ -1,7 +1,7 @@
 """Run directories: what a search or a training leaves behind, and how it goes on after an interruption."""
 
 from nascence.runs.directory import SEARCH, TRAINING, RunDirectory, Stage, check_free
-from nascence.runs.execution import Interrupted, execute
+from nascence.runs.execution import Interrupted, Terminated, execute
 from nascence.runs.listing import delete_run, list_runs, summary, unfinished_stages
 from nascence.runs.progress import Progress, named_progress, show_progress
 from nascence.runs.resumable import Resumable
@@ -14,6 +14,7 @@ __all__ = [
     "Resumable",
     "RunDirectory",
     "Stage",
+    "Terminated",
     "check_free",
     "delete_run",
     "execute",

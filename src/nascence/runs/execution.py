@@ -28,9 +28,14 @@ class Interrupted(BaseException):
     No ``Exception``, like ``KeyboardInterrupt``, so that only who means it catches it.
     """
 
-    def __init__(self, number: int, resume_command: str) -> None:
-        super().__init__(f"Stopped after a whole step; nothing is lost. Continue with: {resume_command}")
+    def __init__(self, number: int, resume_command: str, how: str = " after a whole step; nothing is lost") -> None:
+        super().__init__(f"Stopped{how}. Continue with: {resume_command}")
         self.exit_code = 128 + number
+
+
+class Terminated(BaseException):
+    """SIGTERM outside of the steps of a run, where the command line listens to it: whatever is under way ends, and
+    cleans up behind itself."""
 
 
 def execute(
@@ -151,4 +156,4 @@ def _acknowledge(number: int) -> None:
         os.write(2, f"\n{line}".encode() if os.isatty(2) else line.encode())
 
 
-__all__ = ["CHECKPOINT_SECONDS", "Interrupted", "execute", "read_checkpoint"]
+__all__ = ["CHECKPOINT_SECONDS", "Interrupted", "Terminated", "execute", "read_checkpoint"]

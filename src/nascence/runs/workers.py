@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar, final
 
 from nascence.errors import NascenceError, RunError, SettingError
+from nascence.watching import end_with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,7 +89,7 @@ class Pending:
             if self.deaths[outstanding[0]] >= ATTEMPTS:
                 raise RunError(
                     f"The worker process died {ATTEMPTS} times on {items[outstanding[0]]}"
-                    f"{reason or ' (out of memory?)'}; what was finished is kept."
+                    f"{reason or ' (out of memory?)'}; what was finished is kept, type the same command again."
                 )
         self.waiting.extendleft(reversed(outstanding))
 
@@ -98,11 +99,11 @@ class Pending:
 class LocalProcesses(Executor):
     """``workers`` processes of this machine, of one compute thread each. Raises :class:`SettingError` below one.
 
-    They begin from a server process that has imported ``preload``, not from a copy of this one, and end with it.
+    They begin from nothing, not as copies of this one, and end with it at once, however it ends; there is no server
+    beside them and nothing in the folder for temporary files.
     """
 
     workers: int
-    preload: tuple[str, ...] = ("nascence.scores", "nascence.tasks.loading")
 
     def __post_init__(self) -> None:
         check_workers(self.workers)
@@ -110,11 +111,10 @@ class LocalProcesses(Executor):
     def map(self, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         pending = Pending(deque(range(len(items))))
         crew: list[_Worker] = []
-        context = get_context("forkserver")
-        context.set_forkserver_preload(list(self.preload))
+        context = get_context("spawn")
         try:
-            with _inherited():
-                crew += [_Worker(context, prepare) for _ in range(min(self.workers, len(items)))]
+            for _ in range(min(self.workers, len(items))):
+                crew.append(_Worker(context, prepare))
             for worker in crew:
                 worker.hand_out(pending, items)
             while any(worker.outstanding for worker in crew):
@@ -126,8 +126,7 @@ class LocalProcesses(Executor):
                         worker.end()
                         crew.remove(worker)
                         pending.give_back(worker.outstanding, items, worker.ready)
-                        with _inherited():
-                            crew.append(_Worker(context, prepare))
+                        crew.append(_Worker(context, prepare))
                         crew[-1].hand_out(pending, items)
                         continue
                     if result is None:
@@ -146,8 +145,9 @@ class _Worker:
 
     def __init__(self, context: Any, prepare: Prepare[Any, Any]) -> None:
         self.pipe, other = context.Pipe()
-        self.process: ForkServerProcess = context.Process(target=_serve, args=(other, prepare), daemon=True)
-        self.process.start()
+        self.process: SpawnProcess = context.Process(target=_serve, args=(other, prepare), daemon=True)
+        with _inherited(), _undisturbed():
+            self.process.start()
         other.close()  # so that the pipe ends with the process
         self.outstanding: deque[int] = deque()
         self.ready = False
@@ -171,8 +171,9 @@ class _Worker:
 
     def end(self) -> None:
         self.pipe.close()
-        self.process.kill()
-        self.process.join()
+        if self.process.pid is not None:
+            self.process.kill()
+            self.process.join()
 
 
 def _serve(pipe: Connection, prepare: Prepare[Any, Any]) -> None:
@@ -180,6 +181,7 @@ def _serve(pipe: Connection, prepare: Prepare[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it, too, and decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        end_with(pipe.fileno())
         single_thread()
         work = prepare()
         pipe.send(("ready", None))
@@ -208,6 +210,17 @@ def single_thread() -> None:
 def check_workers(workers: int) -> None:
     if workers < 1:
         raise SettingError(f"The number of workers must be at least 1, got {workers}.")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A process started inside does not hear SIGINT before it knows what to do with it; this one hears it later."""
+    resource_tracker.ensure_running()  # which would end the silence
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError, RunError
+from nascence.libraries import import_dynamo
 from nascence.objectives import CrossEntropy, Evaluated, Objective, total
 from nascence.relaxations import Relaxation
 from nascence.schedules import Moment
@@ -122,6 +123,7 @@ class BilevelDescent(Strategy):
 
     def _descend_weights(self) -> None:
         d = self.descent
+        import_dynamo()
         self._sgd = torch.optim.SGD(
             self._weights, d.learning_rate, momentum=d.momentum, weight_decay=d.weight_decay, nesterov=d.nesterov
         )

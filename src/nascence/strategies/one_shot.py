@@ -12,6 +12,7 @@ from torch import nn
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError
+from nascence.libraries import import_dynamo
 from nascence.seeding import generator
 from nascence.spaces import CellSpace
 from nascence.strategies.base import Strategy
@@ -57,6 +58,7 @@ class OneShot:
         self.trained = 0
         self.learning_rate = learning_rate
         use_quick_gradients(supernet)
+        import_dynamo()
         self._sgd = torch.optim.SGD(supernet.parameters(), learning_rate, momentum=0.9, weight_decay=weight_decay)
 
     def train(self, steps: int) -> dict[str, float]:

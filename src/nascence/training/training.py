@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nascence.errors import DataError, NascenceError, RunError, SettingError
+from nascence.libraries import import_dynamo
 from nascence.operations.depthwise import quick_depthwise
 from nascence.seeding import derive_seed, generator
 from nascence.tasks import ImageClassification, ImageSet
@@ -60,6 +61,7 @@ class Training:
         if config.drop_path and not self._paths:
             raise SettingError("This network has no edges to drop; set drop_path to 0.")
         self._batches_per_epoch = len(batch_sizes(len(task.train), config.batch_size))
+        import_dynamo()
         self._optimizer = torch.optim.SGD(
             model.parameters(),
             lr=config.learning_rate,
