@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.supernets import ChoiceGroup, MixedOperation, MixedSupernet, inherited_state
+from nascence.supernets import (
+    ChoiceGroup,
+    MaskedWidth,
+    MixedOperation,
+    MixedResolution,
+    MixedSupernet,
+    inherited_state,
+)
 
 
 class Two(nn.Module):
@@ -37,3 +44,14 @@ def test_the_chosen_candidate_and_its_first_channels():
 def test_what_the_supernet_does_not_have_raises():
     with pytest.raises(KeyError, match="other"):
         inherited_state(supernet(), {"g": torch.tensor([[1.0, 0.0]])}, nn.ModuleDict({"other": nn.Linear(1, 1)}))
+
+
+def test_within_a_searched_resolution_and_an_option_with_options_of_its_own():
+    inner = MixedOperation("inner", 0, [nn.Conv2d(1, 4, 1), nn.Conv2d(1, 4, 3, padding=1)])
+    outer = MixedOperation("outer", 0, [nn.Identity(), nn.Sequential(inner, MaskedWidth("width", 0, (2, 4)))])
+    whole = MixedSupernet([], MixedResolution("size", 0, (0.5, 1.0), Two(outer, 4), pooled=False))
+    one_hot = {name: torch.eye(2)[[option]] for name, option in (("inner", 1), ("outer", 1), ("width", 0), ("size", 1))}
+    derived = Two(nn.Sequential(nn.Conv2d(1, 2, 3, padding=1)), 2)
+    derived.load_state_dict(inherited_state(whole, one_hot, derived))
+    x = torch.arange(32.0).view(2, 1, 4, 4)
+    torch.testing.assert_close(derived(x), whole(x, weights=one_hot))

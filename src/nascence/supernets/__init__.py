@@ -5,6 +5,7 @@
 """
 
 from nascence.supernets.base import Supernet
+from nascence.supernets.extents import Extent
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 from nascence.supernets.inheriting import inherited_state
 from nascence.supernets.mixed import (
@@ -18,6 +19,7 @@ from nascence.supernets.mixed import (
 
 __all__ = [
     "ChoiceGroup",
+    "Extent",
     "MaskedWidth",
     "MixedOperation",
     "MixedPart",

@@ -1,40 +1,48 @@
 """Mixed parts: what a supernet outside of cells is put together from.
 
-Each part belongs to one row of one choice group and reads that row's mixing weights [O], which
-:class:`MixedSupernet` hands out before a forward pass.
+Each part belongs to one row of one choice group (a masked width may depend on several) and reads that row's mixing
+weights [O], which :class:`MixedSupernet` hands out for the time of a forward pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nascence.errors import SettingError
+from nascence.operations.resizing import at_share, resized, scattered, subsampled
 from nascence.supernets.base import Supernet
+from nascence.supernets.extents import Extent, Row, mean
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
 
 class MixedPart(nn.Module):
-    """A module whose output depends on the weights of row ``row`` of the choice group ``group``.
+    """A module whose output depends on the weights of row ``row`` of the choice group ``group``, and of ``further``
+    rows.
 
-    ``sparse``: options of weight zero do not run, whether or not their weight needs a gradient.
+    ``weights``: of that row; ``row_weights``: of all rows, in order. ``sparse``: options of weight zero do not run,
+    whether or not their weight needs a gradient.
     """
 
-    def __init__(self, group: str, row: int) -> None:
+    def __init__(self, group: str, row: int, *further: Row) -> None:
         super().__init__()
-        self.group, self.row = group, row
-        self.weights: Tensor | None = None
+        self.rows: tuple[Row, ...] = ((group, row), *further)
+        self.row_weights: list[Tensor] = []
         self.sparse = False
 
-    def terms(self) -> Iterable[tuple[int, Tensor]]:
+    @property
+    def weights(self) -> Tensor:
+        assert self.row_weights, "a supernet is called with mixing weights"
+        return self.row_weights[0]
+
+    def terms(self) -> list[tuple[int, Tensor]]:
         """(option, weight) of the options that take part; never none of them."""
-        assert self.weights is not None, "a supernet is called with mixing weights"
         weights = self.weights
         skips = self.sparse or not weights.requires_grad
-        chosen = [(at, weights[at]) for at in range(len(weights)) if not skips or bool(weights[at] != 0)]
+        chosen = [(option, weights[option]) for option in range(len(weights)) if not skips or bool(weights[option])]
         return chosen or [(0, weights[0])]
 
 
@@ -47,8 +55,7 @@ class MixedOperation(MixedPart):
         self.candidates = nn.ModuleList(candidates)
 
     def forward(self, *inputs: Any) -> Tensor:
-        parts = [_weighted(weight, self.candidates[at](*inputs)) for at, weight in self.terms()]
-        return sum(parts[1:], parts[0])
+        return _sum(_weighted(weight, self.candidates[option](*inputs)) for option, weight in self.terms())
 
 
 @final
@@ -56,29 +63,40 @@ class MixedSum(MixedPart):
     """sum_o w_o x_o of states x_o of one shape: which input, which exit."""
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
-        parts = [_weighted(weight, states[at]) for at, weight in self.terms()]
-        return sum(parts[1:], parts[0])
+        return _sum(_weighted(weight, states[option]) for option, weight in self.terms())
 
 
 @final
 class MaskedWidth(MixedPart):
     """x times sum_o w_o 1[channel < width_o]: all widths at the memory of one (Wan et al., FBNetV2, CVPR 2020, eq. 4).
 
-    ``widths``: of the options, in channels; the input [B, C, ...] has C = max(widths) of them.
+    ``widths`` [O]: of the options, in channels; with ``further`` rows [O, O', ...], the width of every combination. The
+    input [B, C, ...] has C = the largest of them. To stand behind the normalisation and the activation: batch
+    normalisation of a masked tensor would divide the mask out again.
     """
 
-    def __init__(self, group: str, row: int, widths: Sequence[int]) -> None:
-        super().__init__(group, row)
-        self.widths = tuple(widths)
-        steps = torch.arange(max(widths)) < torch.tensor(self.widths)[:, None]
-        self.register_buffer("steps_OC", steps.float(), persistent=False)
+    def __init__(self, group: str, row: int, widths: Sequence[Any] | Tensor, *further: Row) -> None:
+        super().__init__(group, row, *further)
+        table = torch.as_tensor(widths, dtype=torch.float64)
+        assert table.dim() == len(self.rows)
+        self.width = Extent(self.rows, table)
+        steps = torch.arange(int(table.max())) < table[..., None]
+        self.register_buffer("steps", steps.float(), persistent=False)
+
+    @classmethod
+    def of(cls, width: Extent) -> MaskedWidth:
+        """The mask of a width that depends on one row or more."""
+        (group, row), *further = width.rows
+        return cls(group, row, width.values, *further)
 
     def mask(self) -> Tensor:
-        """[C]."""
-        assert self.weights is not None
-        steps_OC = self.steps_OC
-        assert isinstance(steps_OC, Tensor)
-        return self.weights @ steps_OC.to(self.weights.dtype)
+        """[C]: ones up to the smallest width, then never rising."""
+        assert isinstance(self.steps, Tensor)
+        assert self.row_weights, "a supernet is called with mixing weights"
+        mask = self.steps.to(self.row_weights[0].dtype)
+        for weights in self.row_weights:
+            mask = torch.tensordot(weights, mask, dims=1)
+        return mask
 
     def forward(self, x_BC: Tensor) -> Tensor:
         return x_BC * self.mask().to(x_BC.dtype).view(1, -1, *[1] * (x_BC.dim() - 2))
@@ -86,27 +104,33 @@ class MaskedWidth(MixedPart):
 
 @final
 class MixedResolution(MixedPart):
-    """sum_o w_o f(x shrunk to size_o), features enlarged to the largest size (nearest pixel) before they are added.
+    """sum_o w_o f(x at share_o of its height and width) with one and the same f, ``body``; one-hot weights run it once.
 
-    A network under one-hot weights runs at that one size only. ``body``: what runs at every size.
+    ``pooled``: the outputs have no height and width, and pictures are averaged down as the derived network does.
+    Otherwise as FBNetV2 has it (section 3.2): every size takes its pixels of the one input map, and the outputs go back
+    to where they came from in a map of zeros, so that maps of different sizes are added pixel by pixel; a body that
+    changes the resolution cannot stand there.
     """
 
-    def __init__(self, group: str, row: int, sizes: Sequence[int], body: nn.Module, *, pooled: bool) -> None:
+    def __init__(self, group: str, row: int, shares: Sequence[float], body: nn.Module, *, pooled: bool) -> None:
         super().__init__(group, row)
-        self.sizes, self.body, self.pooled = tuple(sizes), body, pooled
+        self.shares, self.body, self.pooled = tuple(shares), body, pooled
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        """``pooled``: the body's outputs have no height and width, and are added as they are."""
-        parts = []
-        for at, weight in self.terms():
-            shrunk = F.interpolate(x_BCHW, size=(self.sizes[at],) * 2, mode="area")
-            out = self.body(shrunk)
-            parts.append((weight, out))
-        if not self.pooled:
-            largest = max((out.shape[-2:] for _, out in parts), key=lambda size: size[0])
-            parts = [(w, out if out.shape[-2:] == largest else F.interpolate(out, size=largest)) for w, out in parts]
-        scaled = [_weighted(weight, out) for weight, out in parts]
-        return sum(scaled[1:], scaled[0])
+        run = self._pooled if self.pooled else self._scattered
+        return _sum(_weighted(weight, run(x_BCHW, self.shares[option])) for option, weight in self.terms())
+
+    def _pooled(self, x_BCHW: Tensor, share: float) -> Tensor:
+        return self.body(resized(x_BCHW, at_share(x_BCHW.shape[-2:], share)))
+
+    def _scattered(self, x_BCHW: Tensor, share: float) -> Tensor:
+        full = (x_BCHW.shape[-2], x_BCHW.shape[-1])
+        return scattered(self.body(subsampled(x_BCHW, at_share(full, share))), full)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    first, *rest = parts
+    return sum(rest, first)
 
 
 def _weighted(weight: Tensor, x: Tensor) -> Tensor:
@@ -115,19 +139,36 @@ def _weighted(weight: Tensor, x: Tensor) -> Tensor:
 
 @final
 class MixedSupernet(Supernet):
-    """A network of mixed parts; ``network`` is called with the inputs alone."""
+    """A network of mixed parts; ``network`` is called with the inputs alone.
 
-    def __init__(self, groups: Sequence[ChoiceGroup], network: nn.Module) -> None:
+    ``costs``: per cost the numbers that add up to it; see :meth:`expected`.
+    """
+
+    def __init__(
+        self, groups: Sequence[ChoiceGroup], network: nn.Module, costs: Mapping[str, Sequence[Extent]] | None = None
+    ) -> None:
         super().__init__()
         self.groups, self.network = tuple(groups), network
+        self.costs = {name: tuple(parts) for name, parts in (costs or {}).items()}
 
     def parts(self) -> list[MixedPart]:
         return [module for module in self.network.modules() if isinstance(module, MixedPart)]
 
     def forward(self, *inputs: Tensor, weights: MixingWeights, sparse: bool = False) -> Any:
-        for part in self.parts():
-            part.weights, part.sparse = weights[part.group][part.row], sparse
-        return self.network(*inputs)
+        parts = self.parts()
+        for part in parts:
+            part.row_weights, part.sparse = [weights[group][row] for group, row in part.rows], sparse
+        try:
+            return self.network(*inputs)
+        finally:
+            for part in parts:
+                part.row_weights = []
+
+    def expected(self, cost: str, weights: MixingWeights) -> Tensor:
+        """The mean of a cost of this size over architectures drawn row by row; at one-hot weights the cost itself."""
+        if cost not in self.costs:
+            raise SettingError(f"This supernet does not know its expected {cost}.")
+        return mean(self.costs[cost], weights)
 
 
 __all__ = ["MaskedWidth", "MixedOperation", "MixedPart", "MixedResolution", "MixedSum", "MixedSupernet"]

@@ -9,18 +9,23 @@ from nascence.testing.conformance import (
     ScoreConformance,
     SpaceConformance,
 )
+from nascence.testing.relaxable import RelaxableSpaceConformance
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
 from nascence.testing.toy_denoising import ToyDenoiserSpace, ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_widths import ToyWidths, toy_widths
 
 __all__ = [
     "AdditiveObjective",
     "CellSpaceConformance",
     "MethodConformance",
+    "RelaxableSpaceConformance",
     "ScoreConformance",
     "SpaceConformance",
     "ToyDenoiserSpace",
     "ToyDenoising",
     "ToySpace",
+    "ToyWidths",
     "toy_denoiser_space",
     "toy_space",
+    "toy_widths",
 ]
