@@ -4,7 +4,7 @@ import math
 import pytest
 
 from nascence.schedules import Constant, Cosine, Exponential, Linear, Moment, Ramp
-from nascence.strategies.stages import Stage, timetable
+from nascence.strategies.descent.stages import Stage, timetable
 
 
 def over(schedule, epochs=100, stage=0, stage_epochs=None):

@@ -16,7 +16,7 @@ from nascence.methods.gradient import GradientMethod
 from nascence.methods.pc_darts import PCDARTS
 from nascence.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, Softmax
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies.stages import timetable
+from nascence.strategies.descent.stages import timetable
 from nascence.tasks import load_task
 from nascence.testing import toy_space
 

@@ -21,7 +21,7 @@ from nascence.relaxations import Softmax
 from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies.architecture_gradient import enhanced_gradient
+from nascence.strategies.descent.architecture_gradient import enhanced_gradient
 from nascence.tasks import load_task
 from nascence.testing import toy_space
 
@@ -74,7 +74,7 @@ def finish(search):
 
 
 def term(search):
-    (found,) = [each for each in search.objectives if isinstance(each, PredictedLatency)]
+    (found,) = [each for each in search.architecture.objectives if isinstance(each, PredictedLatency)]
     return found
 
 
@@ -233,7 +233,7 @@ def test_the_trade_off_on_nas_bench_201_is_nearly_the_best_there_is():
             mean = whole
             for row in weights["cell"].double().flip(0):
                 mean = mean @ row
-            batch = Evaluated(None, relaxation, weights, None, None, None, Moment(step, 300))
+            batch = Evaluated(None, None, relaxation, weights, None, None, Moment(step, 300))
             loss = -mean / 10 + balance * regressor.mean_ms * objective.term(batch)
             (gradient,) = torch.autograd.grad(loss, leaf)
             with torch.no_grad():

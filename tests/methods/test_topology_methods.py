@@ -208,13 +208,13 @@ def saved(strategy):
         return value
 
     found = []
-    x, labels = strategy._batch("weights", 0)
+    batch = strategy.game.batch("weights", 0)
     for weights in strategy.relaxation.samples(generator(0)):
         alive.clear()
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
             constant = {kind: value.detach() for kind, value in weights.items()}
-            evaluated = strategy._evaluate(x, labels, constant, strategy._plan[0].epoch.moment)
-            sum(each.term(evaluated) for each in strategy.weight_objectives)
+            evaluated = strategy.game.evaluate(batch, constant, strategy._plan[0].epoch.moment)
+            sum(each.term(evaluated) for each in strategy.weights.objectives)
         found.append(sum(size for size, _ in alive.values()))
     return found
 

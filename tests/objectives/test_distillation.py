@@ -2,12 +2,19 @@ import pytest
 import torch
 
 from nascence.objectives import Evaluated
-from nascence.objectives.distillation import SupernetDistillation, distillation
+from nascence.objectives.distillation import SupernetDistillation
 from nascence.relaxations import GumbelTopK
 from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.supernets.cells import CellSupernet
+from nascence.tasks import Batch, load_task
+
+TASK = load_task("digits")
+
+
+def distillation(student, teacher, temperature=2.0):
+    return TASK.distance(student, teacher, None, temperature)
 
 
 def pair(seed=0):
@@ -50,14 +57,15 @@ def test_the_gradient_keeps_its_size_at_high_temperature():
 
 def evaluated(supernet, relaxation, sparse, x):
     weights = relaxation.sample(generator(sparse))
-    return Evaluated(supernet, relaxation, weights, x, supernet(x, weights), torch.arange(4) % 3, Moment(0, 1))
+    batch = Batch((x,), torch.arange(4) % 3)
+    return Evaluated(TASK, supernet, relaxation, weights, batch, supernet(x, weights), Moment(0, 1))
 
 
 def test_the_teacher_is_the_whole_supernet_under_mean_weights_with_nothing_dropped():
     space = get_space("nas-bench-201")
     size = NetworkConfig(channels=4, stages=2, affine=False, track_running_stats=False)
     supernet = CellSupernet(space, size, num_classes=3)
-    supernet.drop_identities(space, Constant(0.3))
+    supernet.drop_identities(Constant(0.3))
     relaxation = GumbelTopK(space, space.operations, 2, seed=1, scale=1.0)
     x = torch.randn(4, 3, 8, 8, generator=generator(0))
     supernet.prepare(Moment(0, 1), generator(5))
@@ -66,7 +74,7 @@ def test_the_teacher_is_the_whole_supernet_under_mean_weights_with_nothing_dropp
         teacher = supernet(x, relaxation.mean())
     term = SupernetDistillation(Constant(1.0), 3.0)
     value = term.term(batch)
-    torch.testing.assert_close(value, distillation(batch.logits_BK, teacher, 3.0))
+    torch.testing.assert_close(value, distillation(batch.output, teacher, 3.0))
     value.backward()
     assert any(parameter.grad is not None for parameter in supernet.parameters())
     calls = []  # the students of one step share their teacher; other images have another

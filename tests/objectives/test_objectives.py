@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Evaluated, total
+from nascence.objectives import BetaDecay, DirichletAnchor, Evaluated, TaskLoss, total
 from nascence.objectives.beta_decay import beta_decay
 from nascence.objectives.dirichlet_anchor import kl_to_uniform
 from nascence.relaxations import Dirichlet, Softmax
@@ -13,13 +13,15 @@ from nascence.relaxations.dirichlet import concentration
 from nascence.schedules import Constant, Linear, Moment
 from nascence.seeding import generator
 from nascence.spaces import get_space
+from nascence.tasks import Batch, load_task
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
 
 def evaluated(relaxation, moment=Moment(0, 10), logits=None):
     logits = torch.zeros(2, 3) if logits is None else logits
-    return Evaluated(None, relaxation, relaxation.mean(), torch.zeros(2), logits, torch.tensor([0, 2]), moment)
+    batch = Batch((torch.zeros(2),), torch.tensor([0, 2]))
+    return Evaluated(load_task("digits"), None, relaxation, relaxation.mean(), batch, logits, moment)
 
 
 def softmax(space=NB201, scale=1.0):
@@ -28,7 +30,7 @@ def softmax(space=NB201, scale=1.0):
 
 def test_cross_entropy():
     logits = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 5.0]], requires_grad=True)
-    value = CrossEntropy().term(evaluated(softmax(), logits=logits))
+    value = TaskLoss().term(evaluated(softmax(), logits=logits))
     expected = -(logits.log_softmax(1)[0, 0] + logits.log_softmax(1)[1, 2]) / 2
     torch.testing.assert_close(value, expected)
 
@@ -137,16 +139,16 @@ class TestDirichletAnchor:
 
 def test_terms_add_up_with_their_weights_and_none_has_weights_of_the_network():
     made = softmax()
-    terms = (CrossEntropy(), BetaDecay(Linear(0, 10)))
+    terms = (TaskLoss(), BetaDecay(Linear(0, 10)))
     at = evaluated(made, Moment(5, 10), torch.zeros(2, 3, requires_grad=True))
-    expected = CrossEntropy().term(at) + 5 * terms[1].term(at)
+    expected = TaskLoss().term(at) + 5 * terms[1].term(at)
     torch.testing.assert_close(total(terms, at), expected)
-    (gradient,) = torch.autograd.grad(total((terms[1],), at), at.logits_BK, allow_unused=True)
+    (gradient,) = torch.autograd.grad(total((terms[1],), at), at.output, allow_unused=True)
     assert gradient is None
 
 
 def test_a_weight_of_zero_computes_nothing():
-    class Explosive(CrossEntropy.__mro__[1]):
+    class Explosive(TaskLoss.__mro__[1]):
         name = "explosive"
         schedule = Linear(0, 1)
 

@@ -56,7 +56,7 @@ def term_of(predictor, relaxation, weights=None, **more):
     budget = Budget().bind(space, SIZES[space.name], threads=1)
     objective = PredictedLatency(predictor, Constant(1.0), budget, **more)
     weights = relaxation.sample(generator(0)) if weights is None else weights
-    batch = Evaluated(None, relaxation, weights, torch.zeros(1), torch.zeros(1, 2), torch.zeros(1), Moment(3, 10), 5)
+    batch = Evaluated(None, None, relaxation, weights, None, None, Moment(3, 10), 5)
     return objective.term(batch)
 
 
@@ -151,7 +151,7 @@ def test_the_same_step_draws_the_same_and_another_one_others():
 
     def at(epoch, step):
         weights = relaxation.sample(generator(0))
-        batch = Evaluated(None, relaxation, weights, None, None, None, Moment(epoch, 10), step)
+        batch = Evaluated(None, None, relaxation, weights, None, None, Moment(epoch, 10), step)
         return float(objective.term(batch).detach())
 
     assert at(3, 5) == at(3, 5)

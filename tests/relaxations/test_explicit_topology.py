@@ -13,6 +13,7 @@ from nascence.schedules import Constant, Exponential, Moment
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.supernets.cells import CellSupernet
+from nascence.tasks import Batch
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 WITHOUT = {space.name: tuple(name for name in space.operations if name != "none") for space in (NB201, DARTS)}
@@ -108,7 +109,7 @@ def evaluated(made):
     network = CellSupernet(NB201, size, num_classes=3)
     x, labels = torch.randn(4, 3, 8, 8, generator=generator(0)), torch.arange(4) % 3
     weights = made.sample(generator(0))
-    return Evaluated(network, made, weights, x, network(x, weights), labels, Moment(0, 1))
+    return Evaluated(None, network, made, weights, Batch((x,), labels), network(x, weights), Moment(0, 1))
 
 
 def test_objectives():

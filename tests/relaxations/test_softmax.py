@@ -20,10 +20,10 @@ def best(space, scores):
 
 
 def test_participants():
-    assert participants(NB201) == NB201.operations
-    assert participants(DARTS) == DARTS.operations[1:], "none is no option of darts"
-    assert participants(DARTS, everything=True) == DARTS.operations
-    assert participants(NB201, excluded=["none", "skip_connect"]) == NB201.operations[2:]
+    assert participants(NB201)["cell"] == NB201.operations
+    assert participants(DARTS)["normal"] == DARTS.operations[1:], "none is no option of darts"
+    assert participants(DARTS, everything=True)["reduce"] == DARTS.operations
+    assert participants(NB201, excluded=["none", "skip_connect"])["cell"] == NB201.operations[2:]
 
 
 @SPACES
@@ -31,7 +31,7 @@ def test_rows_are_the_softmax_in_the_columns_of_the_space(space):
     for everything in (True, False):
         made = relaxation(space, everything=everything)
         for kind, weights in made.sample(generator(0)).items():
-            columns = [space.operations.index(name) for name in made.operations]
+            columns = [space.operations.index(name) for name in made.options[kind]]
             torch.testing.assert_close(weights[:, columns], made.parameters[kind].softmax(1))
             assert torch.equal(weights.detach(), made.mean()[kind])
             torch.testing.assert_close(weights.sum(1), torch.ones(len(weights)))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
-from nascence.relaxations import Relaxation, Softmax
-from nascence.spaces import CellSpace
+from nascence.relaxations import Options, Relaxation, Softmax
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -21,5 +21,5 @@ class DARTS(GradientMethod):
     paper: ClassVar[str] = "arXiv 1806.09055"
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        return Softmax(space, operations, seed=seed)
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
+        return Softmax(space, options, seed=seed)

@@ -11,8 +11,9 @@ from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import DecoupledTopology, Relaxation
 from nascence.schedules import Exponential
-from nascence.spaces import CellSpace
-from nascence.strategies.stages import Stage
+from nascence.spaces.cells import cell_space
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.strategies.descent.stages import Stage
 
 
 @final
@@ -64,6 +65,7 @@ class DOTS(GradientMethod):
             Stage(epochs=topology, partial=partial, level="single"),
         )
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+    def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
+        cells = cell_space(space, self.name)
         temperature = Exponential(self.temperature, self.final_temperature, over="stage")
-        return DecoupledTopology(space, operations, temperature, balance=self.balance, seed=seed)
+        return DecoupledTopology(cells, options[cells.kinds[0]], temperature, balance=self.balance, seed=seed)

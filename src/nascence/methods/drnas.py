@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
-from nascence.relaxations import Dirichlet, Relaxation
-from nascence.spaces import CellSpace
+from nascence.relaxations import Dirichlet, Options, Relaxation
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -44,5 +44,5 @@ class DrNAS(GradientMethod):
     epochs: int = 100
     all_operations: bool = False
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        return Dirichlet(space, operations, seed=seed)
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
+        return Dirichlet(space, options, seed=seed)

@@ -17,7 +17,7 @@ from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.valuing import Valuation, by_cost, by_training, together
-from nascence.objectives import Complexity, CrossEntropy, Objective
+from nascence.objectives import Complexity, Objective, TaskLoss
 from nascence.operations.depthwise import quick_depthwise
 from nascence.relaxations import Softmax
 from nascence.schedules import Constant
@@ -26,13 +26,13 @@ from nascence.spaces import NetworkConfig
 from nascence.spaces.eg import BLOCKS, EG, BlockStack
 from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
 from nascence.strategies import Strategy
-from nascence.strategies.architecture_gradient import CalibratedStep
-from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
-from nascence.strategies.descent import Descent
+from nascence.strategies.descent.architecture_gradient import CalibratedStep
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.descent.settings import Descent
+from nascence.strategies.descent.stages import Stage
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.reevaluation import Reevaluated
-from nascence.strategies.stages import Stage
 from nascence.supernets.cells import CellSupernet
 
 _DARTS_V2 = (
@@ -206,7 +206,7 @@ class EGNAS(Method):
     ) -> BilevelDescent:
         """One search of blocks. All have the same weights, batches and start, and differ in the complexity alone."""
         task = problem.task
-        objectives: list[Objective] = [CrossEntropy()]
+        objectives: list[Objective] = [TaskLoss()]
         if weight:
             objectives.append(Complexity(checker.model.table("params"), Constant(weight)))
 

@@ -13,7 +13,8 @@ from nascence.objectives import Objective
 from nascence.objectives.passive_aggressive import EdgeCount, PassiveAggressive
 from nascence.relaxations import Dirichlet, ExplicitTopology, GumbelSoftmax, Relaxation, Softmax
 from nascence.schedules import Constant, Exponential, Linear
-from nascence.spaces import CellSpace
+from nascence.spaces.cells import cell_space
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -58,8 +59,9 @@ class ExplicitTopologyNAS(GradientMethod):
             raise SettingError("explicit-topology learns the edges itself; leave edge_normalisation at false.")
         super().__post_init__()
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        operations = tuple(name for name in operations if name != "none")
+    def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
+        cells = cell_space(space, self.name)
+        operations = tuple(name for name in options[cells.kinds[0]] if name != "none")
         if not operations:
             raise SettingError(f"exclude leaves no operation of {space.name} but none; keep one or more.")
         inner: dict[str, Callable[[], Relaxation]] = {

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, final
 
 from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
-from nascence.relaxations import GumbelSoftmax, Relaxation
+from nascence.relaxations import GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
-from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -43,6 +43,6 @@ class GDAS(GradientMethod):
         super().__post_init__()
         at_least(1e-3, temperature=self.temperature, final_temperature=self.final_temperature)
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         schedule = Linear(self.temperature, self.final_temperature, over="moves", reach=True)
-        return GumbelSoftmax(space, operations, schedule, seed=seed)
+        return GumbelSoftmax(space, options, schedule, seed=seed)

@@ -5,26 +5,30 @@ from __future__ import annotations
 import os
 import shutil
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
 
-from nascence.errors import SettingError
+from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.predicting import MEASURED, latency_predictor
-from nascence.objectives import BetaDecay, CrossEntropy, DirichletAnchor, Objective, PredictedLatency
+from nascence.objectives import BetaDecay, DirichletAnchor, Objective, PredictedLatency, TaskLoss
 from nascence.relaxations import Dirichlet, EdgeNormalised, Relaxation
 from nascence.relaxations.base import participants
 from nascence.schedules import Constant, Linear
 from nascence.seeding import derive_seed
-from nascence.spaces import CellSpace
+from nascence.spaces.cells import cell_space
+from nascence.spaces.relaxable import RelaxableSpace, relaxable
 from nascence.strategies import Strategy
-from nascence.strategies.bilevel import BilevelDescent
-from nascence.strategies.descent import Descent
-from nascence.strategies.stages import Stage, parse_stages
-from nascence.supernets.cells import CellSupernet
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.descent.combination import Combination, Sum
+from nascence.strategies.descent.players import Player
+from nascence.strategies.descent.settings import Descent
+from nascence.strategies.descent.stages import Stage, parse_stages
+from nascence.supernets.base import Supernet
 from nascence.supernets.cells.sharing import Sharing
 
 LAPTOP: dict[str, Any] = {
@@ -142,12 +146,12 @@ class GradientMethod(Descent, Method):
                 raise SettingError(f"{name} is of no use without {needed}.")
 
     @abstractmethod
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        """The relaxation over the ``operations`` that take part, as it is at the beginning."""
+    def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
+        """The relaxation over the ``options`` that take part, per choice group, as it is at the beginning."""
 
     def objectives(self) -> tuple[Objective, ...]:
         """Of the architecture step."""
-        terms: list[Objective] = [CrossEntropy()]
+        terms: list[Objective] = [TaskLoss()]
         if self.beta_decay:
             terms.append(BetaDecay(Linear(0.0, self.beta_decay, over="moves")))
         if self.kl_anchor:
@@ -156,7 +160,7 @@ class GradientMethod(Descent, Method):
 
     def weight_objectives(self) -> tuple[Objective, ...]:
         """Of the weight step."""
-        return (CrossEntropy(),)
+        return (TaskLoss(),)
 
     def make_stages(self) -> tuple[Stage, ...]:
         """Raises :class:`SettingError` where the settings make no stages."""
@@ -172,30 +176,41 @@ class GradientMethod(Descent, Method):
             return stages
         return (Stage(epochs=self.epochs, warmup=self.warmup_epochs, partial=self.partial_channels),)
 
-    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> CellSupernet:
+    def supernet(self, problem: Problem, space: RelaxableSpace, partial: int, seed: int) -> Supernet:
         """The network to be trained, with 1/``partial`` of its channels through the operations."""
+        options: dict[str, Any] = {
+            **({} if partial == 1 else {"partial": partial}),
+            **({} if self.module_sharing == "none" else {"sharing": self.module_sharing}),
+        }
+        for name in options:
+            if name not in space.supernet_options:
+                setting = {"partial": "partial_channels", "sharing": "module_sharing"}[name]
+                raise SettingError(f"{setting} is about cells, and {space.name} has none; leave it out.")
+        return space.supernet(self._network(space), problem.task.signature, seed=seed, **options)
+
+    def _network(self, space: RelaxableSpace) -> Any:
+        """The size of the supernet."""
         size = space.networks[self.size]
-        size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
-        task = problem.task
-        return CellSupernet(
-            space,
-            size,
-            in_channels=task.in_channels,
-            num_classes=task.num_classes,
-            seed=seed,
-            partial=partial,
-            sharing=self.module_sharing,
-        )
+        given = {name: value for name in ("channels", "depth") if (value := getattr(self, name)) is not None}
+        for name in given:
+            if name not in {field.name for field in fields(size)}:
+                raise SettingError(f"Networks of {space.name} have no {name}; leave it out.")
+        return replace(size, **given)
+
+    def players(self, problem: Problem, space: RelaxableSpace) -> tuple[Player, ...]:
+        """Who takes part beside weights and architecture."""
+        return ()
+
+    def combination(self) -> Combination:
+        """How the objectives of the architecture become one."""
+        return Sum()
 
     @final
     def strategy(self, problem: Problem) -> Strategy:
-        space = problem.space
-        if not isinstance(space, CellSpace) or self.size not in space.networks:
-            raise SettingError(
-                f"{self.name} trains a supernet of cells, and {space.name} has none; try --method random, or "
-                "--space darts."
-            )
-        relaxation = self.relaxation(space, self._operations(space), derive_seed(problem.seed, "architecture"))
+        space = relaxable(problem.space, self.name)
+        if self.size not in space.networks:
+            raise UnknownNameError(f"network size of {space.name}", self.size, space.networks)
+        relaxation = self.relaxation(space, self._options(space), derive_seed(problem.seed, "architecture"))
         if self.kl_anchor and not isinstance(relaxation, Dirichlet):
             raise SettingError("kl_anchor is about Dirichlet distributions; use it with --method drnas.")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -214,15 +229,18 @@ class GradientMethod(Descent, Method):
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),
             descent=Descent(**{name: getattr(self, name) for name in Descent.__dataclass_fields__}),
-            objectives=(*self.objectives(), *self._latency(problem, space)),
+            objectives=(*self.objectives(), *self._latency(problem)),
             weight_objectives=self.weight_objectives(),
+            combination=self.combination(),
+            players=self.players(problem, space),
             budget=problem.budget,
             seed=problem.seed,
         )
 
-    def _latency(self, problem: Problem, space: CellSpace) -> tuple[Objective, ...]:
+    def _latency(self, problem: Problem) -> tuple[Objective, ...]:
         if not self.latency_weight:
             return ()
+        space = cell_space(problem.space, "A latency in the loss")
         mixtures = self.latency_codes == "calibrated"
         predictor = latency_predictor(problem, space, self.latencies, self.latency_column, mixtures=mixtures)
         adds_up = not self.latencies  # then mixing weights give the mean exactly
@@ -237,24 +255,26 @@ class GradientMethod(Descent, Method):
         )
         return (term,)
 
-    def _operations(self, space: CellSpace) -> tuple[str, ...]:
+    def _options(self, space: RelaxableSpace) -> dict[str, tuple[str, ...]]:
+        """Per choice group the options that take part."""
         excluded = [name.strip() for name in self.exclude.split(",") if name.strip()]
+        known = list(dict.fromkeys(option for group in space.groups for option in group.options))
         for name in excluded:
-            if name not in space.operations:
-                raise SettingError(
-                    f"exclude names '{name}'; the operations of {space.name}: {', '.join(space.operations)}."
-                )
-        operations = participants(space, self.all_operations, excluded)
-        if not set(operations) & set(participants(space)):
+            if name not in known:
+                raise SettingError(f"exclude names '{name}'; the operations of {space.name}: {', '.join(known)}.")
+        options, possible = participants(space, self.all_operations, excluded), participants(space)
+        if not all(set(options[name]) & set(possible[name]) for name in options):
             raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
+        counts = {len(taking) for taking in options.values()}
         for stage in self.make_stages()[:1]:
-            if stage.keep not in (None, len(operations)):
+            if stage.keep is not None and counts != {stage.keep}:
+                most = max(counts)
                 raise SettingError(
                     f"The first stage keeps {stage.keep} operations per edge, but nothing is known of them yet and "
-                    f"{len(operations)} take part on {space.name}; expected {stage.epochs}:{len(operations)}:"
-                    f"{stage.partial} as the first of --set stages=..."
+                    f"{most} take part on {space.name}; expected {stage.epochs}:{most}:{stage.partial} as the first "
+                    "of --set stages=..."
                 )
-        return operations
+        return options
 
 
 __all__ = ["LAPTOP", "LAPTOP_5000", "LAPTOP_DARTS", "GradientMethod"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
-from nascence.relaxations import Relaxation, Softmax
-from nascence.spaces import CellSpace
+from nascence.relaxations import Options, Relaxation, Softmax
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -31,5 +31,5 @@ class LADARTS(GradientMethod):
 
     latency_weight: float = 0.02
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
-        return Softmax(space, operations, seed=seed)
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
+        return Softmax(space, options, seed=seed)

@@ -11,10 +11,10 @@ from nascence.methods.base import Problem, at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.distillation import SupernetDistillation
-from nascence.relaxations import GumbelTopK, Relaxation
+from nascence.relaxations import GumbelTopK, Options, Relaxation
 from nascence.schedules import Linear, Ramp
-from nascence.spaces import CellSpace
-from nascence.supernets.cells import CellSupernet
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.base import Supernet
 
 
 @final
@@ -69,10 +69,10 @@ class MSGDAS(GradientMethod):
         at_least(0, distillation_epochs=self.distillation_epochs)
         super().__post_init__()
 
-    def relaxation(self, space: CellSpace, operations: tuple[str, ...], seed: int) -> Relaxation:
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return GumbelTopK(
             space,
-            operations,
+            options,
             self.sub_graphs,
             Linear(self.temperature, self.final_temperature, reach=True),
             permute=self.permute,
@@ -85,8 +85,8 @@ class MSGDAS(GradientMethod):
         schedule = Ramp(self.distillation, self.distillation_epochs)
         return (*super().weight_objectives(), SupernetDistillation(schedule, self.distillation_temperature))
 
-    def supernet(self, problem: Problem, space: CellSpace, partial: int, seed: int) -> CellSupernet:
+    def supernet(self, problem: Problem, space: RelaxableSpace, partial: int, seed: int) -> Supernet:
         network = super().supernet(problem, space, partial, seed)
         if self.drop_identity:
-            network.drop_identities(space, Linear(self.drop_identity, 0.0, reach=True), self.drop_block)
+            network.drop_identities(Linear(self.drop_identity, 0.0, reach=True), self.drop_block)
         return network

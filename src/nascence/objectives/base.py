@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -13,6 +14,7 @@ from nascence.relaxations import Relaxation
 from nascence.schedules import Moment, Schedule
 from nascence.supernets.base import Supernet
 from nascence.supernets.groups import MixingWeights
+from nascence.tasks.base import Batch, Task
 
 
 @final
@@ -20,16 +22,16 @@ from nascence.supernets.groups import MixingWeights
 class Evaluated:
     """A batch that went through the supernet: what an objective looks at.
 
-    ``weights``: the mixing weights that were used; in the architecture step they need a gradient. ``logits_BK`` and
-    ``labels_B``: what the supernet said of the images ``x_BCHW``, and what is true. ``step``: of the epoch.
+    ``weights``: the mixing weights that were used; in the architecture step they need a gradient. ``output``: what the
+    supernet said of the batch. ``step``: of the epoch.
     """
 
+    task: Task
     supernet: Supernet
     relaxation: Relaxation
     weights: MixingWeights
-    x_BCHW: Tensor
-    logits_BK: Tensor
-    labels_B: Tensor
+    batch: Batch
+    output: Tensor
     moment: Moment
     step: int = 0
 
@@ -41,8 +43,12 @@ class Objective(ABC):
     schedule: Schedule
 
     @abstractmethod
-    def term(self, batch: Evaluated) -> Tensor:
+    def term(self, evaluated: Evaluated) -> Tensor:
         """A scalar, differentiable in the mixing weights, the relaxation's parameters or the network's weights."""
+
+    def title(self, task: Task) -> str:
+        """Its name in events."""
+        return self.name
 
     def observed(self, architecture: Architecture) -> dict[str, float]:
         """Numbers about the architecture that an epoch ended with, for its event."""
@@ -53,14 +59,18 @@ class Objective(ABC):
         return {}
 
 
-def total(objectives: tuple[Objective, ...], batch: Evaluated) -> Tensor:
+def terms(objectives: Sequence[Objective], evaluated: Evaluated) -> list[Tensor]:
+    """All terms of non-zero weight, times their present weights."""
+    weighted = [(objective.schedule(evaluated.moment), objective) for objective in objectives]
+    return [weight * objective.term(evaluated) for weight, objective in weighted if weight]
+
+
+def total(objectives: Sequence[Objective], evaluated: Evaluated) -> Tensor:
     """The sum of all terms with their present weights."""
-    loss = batch.logits_BK.new_zeros(())
-    for objective in objectives:
-        weight = objective.schedule(batch.moment)
-        if weight:
-            loss = loss + weight * objective.term(batch).to(loss)
+    loss = evaluated.output.new_zeros(())
+    for term in terms(objectives, evaluated):
+        loss = loss + term.to(loss)
     return loss
 
 
-__all__ = ["Evaluated", "Objective", "total"]
+__all__ = ["Evaluated", "Objective", "terms", "total"]

@@ -24,8 +24,8 @@ class BetaDecay(Objective):
     name: ClassVar[str] = "beta_decay"
     schedule: Schedule
 
-    def term(self, batch: Evaluated) -> Tensor:
-        return beta_decay(list(batch.relaxation.logits().values()))
+    def term(self, evaluated: Evaluated) -> Tensor:
+        return beta_decay(list(evaluated.relaxation.logits().values()))
 
 
 def beta_decay(logits: list[Tensor]) -> Tensor:

@@ -26,8 +26,8 @@ class Complexity(Objective):
     costs: Mapping[str, Tensor]
     schedule: Schedule
 
-    def term(self, batch: Evaluated) -> Tensor:
-        return complexity(batch.weights, self.costs)
+    def term(self, evaluated: Evaluated) -> Tensor:
+        return complexity(evaluated.weights, self.costs)
 
     def __str__(self) -> str:
         return f"Complexity({self.schedule})"

@@ -22,8 +22,8 @@ class DirichletAnchor(Objective):
     name: ClassVar[str] = "dirichlet_anchor"
     schedule: Schedule
 
-    def term(self, batch: Evaluated) -> Tensor:
-        rows = [value[value.isfinite()].view(len(value), -1) for value in batch.relaxation.logits().values()]
+    def term(self, evaluated: Evaluated) -> Tensor:
+        rows = [value[value.isfinite()].view(len(value), -1) for value in evaluated.relaxation.logits().values()]
         return torch.stack([kl_to_uniform(concentration(value)).sum() for value in rows]).sum()
 
 

@@ -23,8 +23,8 @@ class PassiveAggressive(Objective):
     name: ClassVar[str] = "passive_aggressive"
     schedule: Schedule
 
-    def term(self, batch: Evaluated) -> Tensor:
-        relaxation = _topological(batch, self.name)
+    def term(self, evaluated: Evaluated) -> Tensor:
+        relaxation = _topological(evaluated, self.name)
         return invalidity(relaxation.topology, relaxation.distributions())
 
 
@@ -36,18 +36,18 @@ class EdgeCount(Objective):
     name: ClassVar[str] = "edge_count"
     schedule: Schedule
 
-    def term(self, batch: Evaluated) -> Tensor:
-        relaxation = _topological(batch, self.name)
+    def term(self, evaluated: Evaluated) -> Tensor:
+        relaxation = _topological(evaluated, self.name)
         weights = relaxation.topology.edge_weights(relaxation.distributions())
         return torch.stack([value.sum() for value in weights.values()]).sum()
 
 
-def _topological(batch: Evaluated, name: str) -> ExplicitTopology:
-    if not isinstance(batch.relaxation, ExplicitTopology):
+def _topological(evaluated: Evaluated, name: str) -> ExplicitTopology:
+    if not isinstance(evaluated.relaxation, ExplicitTopology):
         raise SettingError(
-            f"{name} needs a relaxation of the topology, and {type(batch.relaxation).__name__} has none."
+            f"{name} needs a relaxation of the topology, and {type(evaluated.relaxation).__name__} has none."
         )
-    return batch.relaxation
+    return evaluated.relaxation
 
 
 __all__ = ["EdgeCount", "PassiveAggressive"]

@@ -53,7 +53,7 @@ class PredictedLatency(Objective):
         self.predictor, self.schedule, self.budget = predictor, schedule, budget
         self.codes, self.draws, self.target_ms, self.seed = codes, draws, target_ms, seed
         space = predictor.space
-        possible = participants(space)
+        possible = participants(space)[space.kinds[0]]
         self._possible = torch.tensor([name in possible for name in space.operations])
 
     def __str__(self) -> str:
@@ -62,15 +62,15 @@ class PredictedLatency(Objective):
             f"target_ms={self.target_ms})"
         )
 
-    def term(self, batch: Evaluated) -> Tensor:
-        derived = batch.relaxation.derive(self.budget)
+    def term(self, evaluated: Evaluated) -> Tensor:
+        derived = evaluated.relaxation.derive(self.budget)
         if self.target_ms is not None and self.predictor.predict(derived) <= self.target_ms:
-            return next(iter(batch.weights.values())).new_zeros(())
+            return next(iter(evaluated.weights.values())).new_zeros(())
         kept = self._kept(derived)
-        shares = {kind: self._shares(value) for kind, value in batch.weights.items()}
+        shares = {kind: self._shares(value) for kind, value in evaluated.weights.items()}
         if self.codes != "sampled":
             return self._latency({kind: value * kept[kind].to(value) for kind, value in shares.items()})
-        random = generator(self.seed, "latency", batch.moment.epoch, batch.step)
+        random = generator(self.seed, "latency", evaluated.moment.epoch, evaluated.step)
         drawn = [
             {kind: straight_through(value, random) * kept[kind].to(value) for kind, value in shares.items()}
             for _ in range(self.draws)

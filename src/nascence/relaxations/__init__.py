@@ -1,6 +1,6 @@
 """Relaxations, one file each: from architecture parameters to mixing weights, and to an architecture."""
 
-from nascence.relaxations.base import LogitRelaxation, Relaxation, participants
+from nascence.relaxations.base import LogitRelaxation, Options, Relaxation, participants
 from nascence.relaxations.dirichlet import Dirichlet
 from nascence.relaxations.dots import DecoupledTopology
 from nascence.relaxations.edges import EdgeNormalised
@@ -17,6 +17,7 @@ __all__ = [
     "GumbelSoftmax",
     "GumbelTopK",
     "LogitRelaxation",
+    "Options",
     "Relaxation",
     "Softmax",
     "gumbel_softmax",

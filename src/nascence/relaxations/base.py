@@ -14,18 +14,18 @@ from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError
 from nascence.schedules import Moment
 from nascence.seeding import generator as seeded_generator
-from nascence.spaces import CellSpace
-from nascence.supernets.groups import MixingWeights
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
 
 class Relaxation(ABC):
-    """Architecture parameters of a cell space and the mixing weights [E, O] per kind of cell that they stand for.
+    """Architecture parameters of choice groups and the mixing weights [R, O] per group that they stand for.
 
-    Columns of mixing weights follow ``space.operations``; an operation that takes no part has weight exactly zero and
-    is not run. The parameters are float32 leaves on the CPU, moved by an optimizer in place.
+    Columns of mixing weights follow a group's options; an option that takes no part has weight exactly zero and is not
+    run. The parameters are float32 leaves on the CPU, moved by an optimizer in place.
     """
 
-    space: CellSpace
+    space: RelaxableSpace
 
     @property
     @abstractmethod
@@ -52,18 +52,18 @@ class Relaxation(ABC):
     def derive(self, budget: BudgetChecker) -> Architecture:
         """The architecture that the parameters stand for, within the budget. Raises
         :class:`nascence.errors.BudgetError`."""
-        return budget.best(self.scores())
+        return budget.best(self.space.choice_scores(self.scores()))
 
     @abstractmethod
     def logits(self) -> dict[str, Tensor]:
-        """The raw parameters [E, A] of the A operations that take part, per kind of cell; minus infinity for those that
-        :meth:`keep` dropped since."""
+        """The raw parameters [R, A] of the A options that take part, per group; minus infinity for those that
+        :meth:`keep` dropped since, and for those that a row cannot have."""
 
     def begin(self, moment: Moment) -> None:  # noqa: B027 - most relaxations do not change with time
         """Called before every epoch, and before anything else: set temperatures, enter a stage."""
 
     def keep(self, count: int) -> None:
-        """Let only the ``count`` best operations of every edge take part from now on. Raises :class:`SettingError`."""
+        """Let only the ``count`` best options of every row take part from now on. Raises :class:`SettingError`."""
         raise SettingError(f"{type(self).__name__} cannot drop operations between stages; use a single stage.")
 
     def optimizer_options(self, name: str) -> dict[str, Any]:
@@ -82,95 +82,137 @@ class Relaxation(ABC):
         """In place where the shapes allow it, so that an optimizer keeps hold of the parameters."""
 
 
-def participants(space: CellSpace, everything: bool = False, excluded: Sequence[str] = ()) -> tuple[str, ...]:
-    """The operations that take part in a relaxation: those that an architecture of ``space`` can have, or
+Options = Sequence[str] | Mapping[str, Sequence[str]] | None
+"""Options that take part: names for all groups alike, names per group, or None for what an architecture can have."""
+
+
+def participants(
+    space: RelaxableSpace, everything: bool = False, excluded: Sequence[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """Per group the options that take part in a relaxation: those that an architecture of ``space`` can have, or
     ``everything`` its supernet has, less the ``excluded`` ones."""
-    possible = {option for choice in space.choices for option in choice.options}
-    return tuple(name for name in space.operations if (everything or name in possible) and name not in excluded)
+    return {
+        group.name: tuple(
+            name
+            for name, possible in zip(group.options, group.allowed().any(0).tolist(), strict=True)
+            if (everything or possible) and name not in excluded
+        )
+        for group in space.groups
+    }
 
 
 class LogitRelaxation(Relaxation):
-    """A relaxation with a matrix of logits [E, A] for every kind of cell, initially ``scale`` * N(0, 1).
+    """A relaxation with a matrix of logits [R, A] for every choice group, initially ``scale`` * N(0, 1).
 
-    ``operations``: the A operations that take part. Subclasses say how rows of logits become rows of weights.
+    ``options``: the A options that take part, in the order given. A row that cannot have one of them, where another row
+    can, goes without it. ``groups``: those that are relaxed, all of the space if None. Subclasses say how rows of
+    logits become rows of weights.
     """
 
-    def __init__(self, space: CellSpace, operations: Sequence[str], *, seed: int = 0, scale: float = 1e-3) -> None:
-        self.space, self.operations = space, tuple(operations)
-        edges = len(space.shape.edges)
+    def __init__(
+        self,
+        space: RelaxableSpace,
+        options: Options = None,
+        *,
+        groups: Sequence[ChoiceGroup] | None = None,
+        seed: int = 0,
+        scale: float = 1e-3,
+    ) -> None:
+        self.space = space
+        self.groups = tuple(space.groups if groups is None else groups)
+        possible = participants(space)
+        self.options = {
+            group.name: tuple(
+                possible[group.name]
+                if options is None
+                else options[group.name]
+                if isinstance(options, Mapping)
+                else options
+            )
+            for group in self.groups
+        }
         self._logits: dict[str, Tensor] = {}
-        for kind in space.kinds:
-            noise = torch.randn(edges, len(self.operations), generator=seeded_generator(seed, "logits", kind))
-            self._logits[kind] = (scale * noise).requires_grad_()
-        self.kept = {kind: torch.ones_like(value, dtype=torch.bool) for kind, value in self._logits.items()}
-        """Which operations still take part, [E, A] per kind."""
-        self._columns = torch.tensor([space.operations.index(name) for name in self.operations])
+        self.kept: dict[str, Tensor] = {}
+        """Which options still take part, booleans [R, A] per group."""
+        self._columns: dict[str, Tensor] = {}
+        for group in self.groups:
+            taking = self.options[group.name]
+            shape = (len(group.rows), len(taking))
+            noise = torch.randn(shape, generator=seeded_generator(seed, "logits", group.name))
+            self._logits[group.name] = (scale * noise).requires_grad_()
+            self._columns[group.name] = torch.tensor([group.options.index(name) for name in taking])
+            allowed = group.allowed()
+            self.kept[group.name] = (allowed | ~allowed.any(0))[:, self._columns[group.name]]
 
     @abstractmethod
-    def row_sample(self, logits_EA: Tensor, kept_EA: Tensor, generator: torch.Generator) -> Tensor:
-        """Weights [E, A], zero where not ``kept_EA``, differentiable in the logits."""
+    def row_sample(self, logits_RA: Tensor, kept_RA: Tensor, generator: torch.Generator) -> Tensor:
+        """Weights [R, A], zero where not ``kept_RA``, differentiable in the logits."""
 
     @abstractmethod
-    def row_mean(self, logits_EA: Tensor, kept_EA: Tensor) -> Tensor:
-        """Weights [E, A] without noise."""
+    def row_mean(self, logits_RA: Tensor, kept_RA: Tensor) -> Tensor:
+        """Weights [R, A] without noise."""
 
     @property
     def parameters(self) -> dict[str, Tensor]:
         return dict(self._logits)
 
     def logits(self) -> dict[str, Tensor]:
-        return {kind: value.masked_fill(~self.kept[kind], -torch.inf) for kind, value in self._logits.items()}
+        return {name: value.masked_fill(~self.kept[name], -torch.inf) for name, value in self._logits.items()}
 
     def sample(self, generator: torch.Generator) -> MixingWeights:
         return {
-            kind: self.spread(self.row_sample(value, self.kept[kind], generator))
-            for kind, value in self._logits.items()
+            name: self.spread(name, self.row_sample(value, self.kept[name], generator))
+            for name, value in self._logits.items()
         }
 
     def mean(self) -> MixingWeights:
         return {
-            kind: self.spread(self.row_mean(value.detach(), self.kept[kind])) for kind, value in self._logits.items()
+            name: self.spread(name, self.row_mean(value.detach(), self.kept[name]))
+            for name, value in self._logits.items()
         }
 
     def scores(self) -> dict[str, Tensor]:
-        """log softmax over the operations that take part: the architecture of the largest product. Where a node keeps
+        """log softmax over the options that take part: the architecture of the largest product. Where a node keeps
         some of its edges, they are those whose best operation has the largest softmax weight (DARTS, section 2.3)."""
-        found = {}
-        for kind, value in self._logits.items():
-            rows = value.detach().masked_fill(~self.kept[kind], -torch.inf).log_softmax(-1)
-            found[kind] = rows.new_full((len(rows), len(self.space.operations)), -torch.inf)
-            found[kind][:, self._columns] = rows
-        return found
+        scores = {}
+        for group in self.groups:
+            rows = self._logits[group.name].detach().masked_fill(~self.kept[group.name], -torch.inf).log_softmax(-1)
+            scores[group.name] = rows.new_full(group.shape, -torch.inf)
+            scores[group.name][:, self._columns[group.name]] = rows
+        return scores
 
-    def spread(self, weights_EA: Tensor) -> Tensor:
-        """[E, A] of the operations that take part as [E, O] of all."""
-        full = weights_EA.new_zeros(len(weights_EA), len(self.space.operations))
-        return full.index_copy(1, self._columns, weights_EA)
+    def spread(self, name: str, weights_RA: Tensor) -> Tensor:
+        """[R, A] of the options that take part in the group ``name`` as [R, O] of all."""
+        columns = self._columns[name]
+        options = next(len(group.options) for group in self.groups if group.name == name)
+        full = weights_RA.new_zeros(len(weights_RA), options)
+        return full.index_copy(1, columns, weights_RA)
 
     def keep(self, count: int) -> None:
-        """The ``count`` largest logits of every edge stay (among those that still take part); others become zero."""
-        if not 1 <= count <= len(self.operations):
-            raise SettingError(
-                f"A stage can keep 1 to {len(self.operations)} operations per edge of {self.space.name}, not {count}."
-            )
-        for kind, value in self._logits.items():
-            ranked = value.detach().masked_fill(~self.kept[kind], -torch.inf)
+        """The ``count`` largest logits of every row stay (among those that still take part); others become zero."""
+        for options in self.options.values():
+            if not 1 <= count <= len(options):
+                raise SettingError(
+                    f"A stage can keep 1 to {len(options)} operations per edge of {self.space.name}, not {count}."
+                )
+        for name, value in self._logits.items():
+            ranked = value.detach().masked_fill(~self.kept[name], -torch.inf)
             best = ranked.topk(count, dim=-1).indices
-            self.kept[kind] = torch.zeros_like(self.kept[kind]).scatter(-1, best, True) & self.kept[kind]
+            self.kept[name] = torch.zeros_like(self.kept[name]).scatter(-1, best, True) & self.kept[name]
             with torch.no_grad():
-                value.masked_fill_(~self.kept[kind], 0.0)
+                value.masked_fill_(~self.kept[name], 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "logits": {kind: value.detach().clone() for kind, value in self._logits.items()},
-            "kept": {kind: value.clone() for kind, value in self.kept.items()},
+            "logits": {name: value.detach().clone() for name, value in self._logits.items()},
+            "kept": {name: value.clone() for name, value in self.kept.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        for kind, value in self._logits.items():
+        for name, value in self._logits.items():
             with torch.no_grad():
-                value.copy_(state["logits"][kind])
-            self.kept[kind] = state["kept"][kind].clone()
+                value.copy_(state["logits"][name])
+            self.kept[name] = state["kept"][name].clone()
 
 
-__all__ = ["LogitRelaxation", "Relaxation", "participants"]
+__all__ = ["LogitRelaxation", "Options", "Relaxation", "participants"]

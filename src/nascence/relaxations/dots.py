@@ -115,7 +115,7 @@ class DecoupledTopology(Relaxation):
             rows = value.detach().log_softmax(-1)
             if self.kept:
                 rows = (rows - _NOT_KEPT).scatter(1, self.kept[kind], self._balance[kind].detach().log_softmax(1))
-            found[kind] = rows.new_full((len(rows), len(self.space.operations)), -torch.inf)
+            found[kind] = rows.new_full((len(rows), len(self.topology.space.operations)), -torch.inf)
             found[kind][:, self._columns] = rows
         return {**found, **self.topology.log_probabilities(self._beta)} if self.kept else found
 
@@ -125,7 +125,7 @@ class DecoupledTopology(Relaxation):
         scores = self.scores()
         if not self.kept:
             return budget.best(scores)
-        operations = {kind: scores[kind] for kind in self.space.kinds}
+        operations = {kind: scores[kind] for kind in self.topology.space.kinds}
         return self.topology.derive({name: scores[name] for name in self.topology.sets}, operations, budget)
 
     def optimizer_options(self, name: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class DecoupledTopology(Relaxation):
         return {"temperature": self.temperature, "topology_entropy": self.topology.entropy(q)}
 
     def _spread(self, weights_EA: Tensor) -> Tensor:
-        full = weights_EA.new_zeros(len(weights_EA), len(self.space.operations))
+        full = weights_EA.new_zeros(len(weights_EA), len(self.topology.space.operations))
         return full.index_copy(1, self._columns, weights_EA)
 
     def state_dict(self) -> dict[str, Any]:

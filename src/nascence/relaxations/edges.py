@@ -8,6 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from nascence.errors import SettingError
 from nascence.relaxations.base import Relaxation
 from nascence.schedules import Moment
 from nascence.seeding import generator as seeded_generator
@@ -18,16 +19,21 @@ from nascence.supernets.groups import MixingWeights
 class EdgeNormalised(Relaxation):
     """Another relaxation's weights, times softmax(b) over the incoming edges of each node.
 
-    A parameter b_e per edge, ``<kind>/edges`` [E], initially ``scale`` * N(0, 1). Architectures are derived from the
+    A parameter b_e per edge, ``<group>/edges`` [R], initially ``scale`` * N(0, 1). Architectures are derived from the
     products of both softmaxes, none excluded.
     """
 
     def __init__(self, inner: Relaxation, *, seed: int = 0, scale: float = 1e-3) -> None:
         self.space, self.inner = inner.space, inner
-        edges = len(self.space.shape.edges)
+        self._nodes = {group.name: group.nodes for group in self.space.groups if group.nodes is not None}
+        if not self._nodes:
+            raise SettingError(
+                f"Edge normalisation is about edges into nodes, and {self.space.name} has none; leave "
+                "edge_normalisation at false."
+            )
         self._edges = {
-            kind: (scale * torch.randn(edges, generator=seeded_generator(seed, "edges", kind))).requires_grad_()
-            for kind in self.space.kinds
+            name: (scale * torch.randn(len(nodes), generator=seeded_generator(seed, "edges", name))).requires_grad_()
+            for name, nodes in self._nodes.items()
         }
 
     @property
@@ -35,19 +41,21 @@ class EdgeNormalised(Relaxation):
         return {**self.inner.parameters, **{f"{kind}/edges": value for kind, value in self._edges.items()}}
 
     def log_shares(self) -> dict[str, Tensor]:
-        """log softmax(b) [E] over the edges into each node, per kind of cell."""
-        shape = self.space.shape
-        found = {}
-        for kind, value in self._edges.items():
-            nodes = [
-                value[shape.edges_into(node)].log_softmax(0) for node in range(shape.inputs, shape.inputs + shape.nodes)
-            ]
-            found[kind] = torch.cat(nodes)  # edges are ordered by target
-        return found
+        """log softmax(b) [R] over the edges into each node, per group."""
+        shares = {}
+        for name, value in self._edges.items():
+            nodes = self._nodes[name]
+            rows = [[at for at, node in enumerate(nodes) if node == target] for target in dict.fromkeys(nodes)]
+            parts = torch.cat([value[into].log_softmax(0) for into in rows])
+            order = [at for into in rows for at in into]
+            shares[name] = parts if order == sorted(order) else parts[torch.tensor(order).argsort()]
+        return shares
 
     def _scaled(self, weights: MixingWeights) -> MixingWeights:
         shares = self.log_shares()
-        return {kind: value * shares[kind].exp()[:, None] for kind, value in weights.items()}
+        return {
+            name: value * shares[name].exp()[:, None] if name in shares else value for name, value in weights.items()
+        }
 
     def sample(self, generator: torch.Generator) -> MixingWeights:
         return self._scaled(self.inner.sample(generator))

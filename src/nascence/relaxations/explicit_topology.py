@@ -14,6 +14,7 @@ from nascence.relaxations.base import Relaxation
 from nascence.relaxations.topology import Topology
 from nascence.relaxations.validity import is_valid
 from nascence.schedules import Exponential, Moment, Schedule
+from nascence.spaces.cells import cell_space
 from nascence.supernets.groups import MixingWeights
 
 
@@ -35,7 +36,7 @@ class ExplicitTopology(Relaxation):
         learning_rate: float = 3e-3,
     ) -> None:
         self.inner, self.space = inner, inner.space
-        self.topology = Topology(inner.space, empty=True)
+        self.topology = Topology(cell_space(inner.space, "explicit-topology"), empty=True)
         self.learning_rate = learning_rate
         self._schedule = temperature
         self.temperature = temperature(Moment(0, 1))
@@ -76,7 +77,7 @@ class ExplicitTopology(Relaxation):
         """The most probable topology that computes something with every part of it, and the best operation on each of
         its edges."""
         scores = self.scores()
-        operations = {kind: scores[kind] for kind in self.space.kinds}
+        operations = {kind: scores[kind] for kind in self.topology.space.kinds}
         log_q = {name: scores[name] for name in self.topology.sets}
         return self.topology.derive(log_q, operations, budget, lambda kept: is_valid(self.topology, kept))
 

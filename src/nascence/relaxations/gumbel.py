@@ -8,9 +8,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from nascence.relaxations.base import LogitRelaxation
+from nascence.relaxations.base import LogitRelaxation, Options
 from nascence.schedules import Constant, Moment, Schedule
-from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.groups import ChoiceGroup
 
 
 def gumbel_softmax(logits: Tensor, generator: torch.Generator, temperature: float = 1.0, hard: bool = True) -> Tensor:
@@ -36,20 +37,21 @@ def one_hot_straight_through(soft: Tensor) -> Tensor:
 class GumbelSoftmax(LogitRelaxation):
     """h_e = onehot(argmax p_e) - stop(p_e) + p_e with p_e = softmax((log softmax(alpha_e) + g_e) / tau).
 
-    One sample for all cells of a kind. The operations that were not drawn do not run; logits get their gradient through
-    the softmax of the one that was, as in the paper. ``temperature``: tau over the search.
+    One sample of every row, for all cells of a kind. The options that were not drawn do not run; logits get their
+    gradient through the softmax of the one that was, as in the paper. ``temperature``: tau over the search.
     """
 
     def __init__(
         self,
-        space: CellSpace,
-        operations: Sequence[str],
+        space: RelaxableSpace,
+        options: Options = None,
         temperature: Schedule = Constant(1.0),
         *,
+        groups: Sequence[ChoiceGroup] | None = None,
         seed: int = 0,
         scale: float = 1e-3,
     ) -> None:
-        super().__init__(space, operations, seed=seed, scale=scale)
+        super().__init__(space, options, groups=groups, seed=seed, scale=scale)
         self._schedule = temperature
         self.temperature = temperature(Moment(0, 1))
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
-from nascence.relaxations.base import LogitRelaxation
+from nascence.relaxations.base import LogitRelaxation, Options
 from nascence.relaxations.gumbel import gumbel_noise, gumbel_softmax, one_hot_straight_through
 from nascence.schedules import Linear, Moment, Schedule
-from nascence.spaces import CellSpace
-from nascence.supernets.groups import MixingWeights
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
 
 def gumbel_top_k(
@@ -60,20 +60,22 @@ class GumbelTopK(LogitRelaxation):
 
     def __init__(
         self,
-        space: CellSpace,
-        operations: Sequence[str],
+        space: RelaxableSpace,
+        options: Options = None,
         sub_graphs: int = 2,
         temperature: Schedule = Linear(10.0, 0.1),
         *,
         permute: bool = False,
+        groups: Sequence[ChoiceGroup] | None = None,
         seed: int = 0,
         scale: float = 1e-3,
     ) -> None:
-        super().__init__(space, operations, seed=seed, scale=scale)
-        if not 1 <= sub_graphs <= len(self.operations):
+        super().__init__(space, options, groups=groups, seed=seed, scale=scale)
+        most = min(int(kept.sum(-1).min()) for kept in self.kept.values())
+        if not 1 <= sub_graphs <= most:
             raise SettingError(
-                f"From the {len(self.operations)} operations that take part on {space.name}, 1 to "
-                f"{len(self.operations)} mutually exclusive sub-graphs can be drawn, not {sub_graphs}."
+                f"From the {most} operations that take part on {space.name}, 1 to "
+                f"{most} mutually exclusive sub-graphs can be drawn, not {sub_graphs}."
             )
         self.sub_graphs, self.permute = sub_graphs, permute
         self._schedule = temperature
@@ -91,7 +93,7 @@ class GumbelTopK(LogitRelaxation):
             masked_EA = logits_EA.masked_fill(~self.kept[kind], -torch.inf)
             drawn[kind] = gumbel_top_k(masked_EA, self.sub_graphs, generator, self.temperature, self.permute)
         return [
-            {kind: self.spread(weights_KEA[rank]) for kind, weights_KEA in drawn.items()}
+            {kind: self.spread(kind, weights_KEA[rank]) for kind, weights_KEA in drawn.items()}
             for rank in range(self.sub_graphs)
         ]
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
+from nascence.errors import SettingError
 from nascence.operations import NormConfig, build_operation
-from nascence.spaces.base import NetworkConfig
+from nascence.spaces.base import NetworkConfig, Space
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets.cells.shape import CellShape, Edge, Fill
 from nascence.supernets.cells.sharing import Sharing
@@ -83,6 +84,7 @@ class CellSpace(RelaxableSpace):
     shape: CellShape
     kinds: tuple[str, ...]
     operations: tuple[str, ...]
+    supernet_options: ClassVar[tuple[str, ...]] = ("partial", "sharing", "initialisation")
 
     @abstractmethod
     def stack(
@@ -142,7 +144,7 @@ class CellSpace(RelaxableSpace):
     @final
     def supernet(
         self,
-        network: object,
+        network: Any,
         signature: Signature,
         *,
         seed: int = 0,
@@ -151,7 +153,6 @@ class CellSpace(RelaxableSpace):
         initialisation: str = "default",
     ) -> CellSupernet:
         """``partial`` and ``sharing`` are :class:`nascence.supernets.cells.MixedCell`'s."""
-        assert isinstance(network, NetworkConfig)
         return CellSupernet(
             self,
             network,
@@ -167,3 +168,27 @@ class CellSpace(RelaxableSpace):
     def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """As they are: costs know the kinds of cells themselves."""
         return dict(scores)
+
+    @final
+    def connected(self, architecture: Architecture) -> bool:
+        """Whether the output of every kind of cell depends on any of its inputs."""
+        return all(self._reached(edges) for edges in self.edge_operations(architecture).values())
+
+    def _reached(self, edges: Mapping[int, str]) -> bool:
+        shape = self.shape
+        reached = set(range(shape.inputs))
+        for at, (source, target) in enumerate(shape.edges):  # ordered by target, so sources are known
+            if source in reached and edges.get(at, "none") != "none":
+                reached.add(target)
+        last = shape.inputs + shape.nodes - 1
+        return last in reached if shape.output == "last" else bool(reached - set(range(shape.inputs)))
+
+
+def cell_space(space: Space, method: str) -> CellSpace:
+    """``space``, where it is one of cells. Raises :class:`SettingError`."""
+    if not isinstance(space, CellSpace):
+        raise SettingError(
+            f"{method} searches cells, and {space.name} has none; try --space nas-bench-201 or --space darts, or "
+            "another method."
+        )
+    return space

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from nascence.architecture import Architecture
+from nascence.errors import SettingError
 from nascence.spaces.base import Space
 from nascence.supernets.base import Supernet
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
@@ -16,7 +18,12 @@ from nascence.tasks.base import Signature
 
 
 class RelaxableSpace(Space):
-    """A space whose answers are options of rows of choice groups."""
+    """A space whose answers are options of rows of choice groups.
+
+    ``supernet_options``: what :meth:`supernet` takes beside a size, a signature and a seed.
+    """
+
+    supernet_options: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
@@ -28,8 +35,12 @@ class RelaxableSpace(Space):
         """The mixing weights [R, O] per group at which a supernet computes ``architecture``."""
 
     @abstractmethod
-    def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> Supernet:
+    def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> Supernet:
         """All options in one module, of the size ``network``; the same seed gives the same weights."""
+
+    def connected(self, architecture: Architecture) -> bool:
+        """Whether the output depends on the input; a space without options that carry nothing need not look."""
+        return True
 
     @abstractmethod
     def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -65,4 +76,13 @@ class RowwiseSpace(RelaxableSpace):
         return self.choice_scores(weights)
 
 
-__all__ = ["RelaxableSpace", "RowwiseSpace"]
+def relaxable(space: Space, method: str) -> RelaxableSpace:
+    """``space``, where a method that trains a supernet can search it. Raises :class:`SettingError`."""
+    if not isinstance(space, RelaxableSpace):
+        raise SettingError(
+            f"{method} trains a supernet of cells, and {space.name} has none; try --method random, or --space darts."
+        )
+    return space
+
+
+__all__ = ["RelaxableSpace", "RowwiseSpace", "relaxable"]

@@ -14,8 +14,8 @@ from nascence.parallel import parallel_map
 from nascence.spaces.eg import BLOCKS, BlockStack
 from nascence.spaces.pooled import Pool, PooledNetworks
 from nascence.strategies.base import Strategy
-from nascence.strategies.bilevel import BilevelDescent
 from nascence.strategies.block_pool import FoundBlocks, block_cost, derive_block, expected_and_derived, make_pool
+from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.strategies.pareto import Front
 from nascence.strategies.reevaluation import Reevaluated
 
@@ -81,7 +81,7 @@ class BlockSearches:
             assert search.done
             normal, reduction = (self._block(search, kind) for kind in BLOCKS)
             costs = search.budget.model.table("params")[BLOCKS[1]]
-            accuracy = None if search.health is None else search.health.derived_accuracy
+            accuracy = None if search.health is None else search.health.derived
             cost = block_cost(self.space.shape, self.space.operations, reduction, costs)
             found.append(FoundBlocks(normal, reduction, 100.0 - (accuracy or 0.0), cost))
         return make_pool(found, self.reductions)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.schedules import Moment
+from nascence.schedules import Moment, Schedule
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
 
@@ -37,6 +37,11 @@ class Supernet(nn.Module, ABC):
     def undropped(self) -> Iterator[None]:
         """Inside, nothing is dropped."""
         yield
+
+    def drop_identities(self, rate: Schedule, block: int = 3) -> None:
+        """Drop blocks of features after every skip connection, at a rate that :meth:`prepare` sets. Raises
+        :class:`SettingError` where the network has no such connections."""
+        raise SettingError("This supernet has no skip connections whose features could be dropped.")
 
     def expected(self, cost: str, weights: MixingWeights) -> Tensor:
         """The differentiable mean of ``params`` or ``flops`` under mixing weights, where the supernet knows it itself.

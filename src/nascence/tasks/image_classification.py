@@ -78,8 +78,9 @@ class ImageClassification(Task):
     def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
         """T^2 KL(softmax(teacher / T) || softmax(logits / T)), the mean over the batch; T^2 keeps the gradient's size
         whatever T is (Hinton, Vinyals & Dean, arXiv 1503.02531)."""
-        target = (teacher.detach().float() / temperature).log_softmax(-1)
-        student = (output.float() / temperature).log_softmax(-1)
+        exact = torch.promote_types(output.dtype, torch.float32)
+        target = (teacher.detach().to(exact) / temperature).log_softmax(-1)
+        student = (output.to(exact) / temperature).log_softmax(-1)
         return temperature**2 * F.kl_div(student, target, log_target=True, reduction="batchmean")
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:

@@ -199,7 +199,7 @@ class ToyDenoiserSpace(RowwiseSpace):
             lambda states: states[-1],
         )
 
-    def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
+    def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)
         channels = network.channels
         with torch.random.fork_rng(devices=[]):

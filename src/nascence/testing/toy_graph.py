@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,7 @@ class ToyGraphSpace(RowwiseSpace):
         blocks = [Aggregator(name, network.channels) for name in layers]
         return _Network(in_channels, network.channels, num_classes, blocks, _Fusion(_FUSIONS.index(fusion)))
 
-    def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
+    def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)
         channels = network.channels
         with torch.random.fork_rng(devices=[]):

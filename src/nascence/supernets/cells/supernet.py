@@ -297,13 +297,14 @@ class CellSupernet(Supernet):
         self.drop_rate: Schedule = Constant(0.0)
         initialise(self.network, initialisation, generator(seed, "weights"))
 
-    def drop_identities(self, space: StackedCells, rate: Schedule, block: int = 3) -> None:
-        """A :class:`DropBlock` after every ``skip_connect`` of ``space``, at a rate that :meth:`prepare` sets.
+    def drop_identities(self, rate: Schedule, block: int = 3) -> None:
+        """A :class:`DropBlock` after every ``skip_connect``, at a rate that :meth:`prepare` sets.
 
         Edges with one source share the dropped blocks, as they share the operation.
         """
         self.drop_rate = rate
-        skip = [space.operations.index("skip_connect")] if "skip_connect" in space.operations else []
+        operations = self.groups[0].options
+        skip = [operations.index("skip_connect")] if "skip_connect" in operations else []
         for cell in self.modules():
             if isinstance(cell, MixedCell):
                 for carriers, columns in zip(cell.sources, cell.columns, strict=True):

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from nascence.seeding import generator
-from nascence.supernets.cells.supernet import CellSupernet, MixedCell
+from nascence.supernets.cells.supernet import MixedCell
 
 
-def widen(
-    narrow: CellSupernet, wide: CellSupernet, momentum: Sequence[Tensor | None], seed: int
-) -> list[Tensor | None]:
+def widen(narrow: nn.Module, wide: nn.Module, momentum: Sequence[Tensor | None], seed: int) -> list[Tensor | None]:
     """Give ``wide`` the weights and statistics of ``narrow``, whose cells send fewer channels through their operations.
 
     Every new channel, of kernels in and out, normalisations and ``momentum`` (of the parameters of ``narrow``, in

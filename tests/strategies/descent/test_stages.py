@@ -1,7 +1,7 @@
 import pytest
 
 from nascence.errors import SettingError
-from nascence.strategies.stages import Stage, parse_stages, timetable
+from nascence.strategies.descent.stages import Stage, parse_stages, timetable
 
 
 def test_progressive_stages():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nascence.seeding import generator
-from nascence.strategies.unrolled import unrolled_gradient
+from nascence.strategies.descent.unrolled import unrolled_gradient
 
 
 def normal(*shape, seed):

@@ -7,14 +7,15 @@ Known since the first papers: skip connections train fastest, so that their weig
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from torch import Tensor
 
 from nascence.architecture import Architecture
-from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.tasks.base import Metric
 
 IDLE = ("skip_connect", "none")
 """Operations that compute nothing."""
@@ -31,8 +32,8 @@ class Health:
     ``skip_share``, ``none_share``: of the edges of the cell in which they are most (a normal cell of skips is a
     collapse, whatever the reduction cell is). ``entropy``: of an edge's weights, 0 (one operation has it all) to 1
     (uniform); ``margin``: between an edge's best and second weight; both means over edges, of weights brought to sum 1.
-    ``supernet_accuracy``, ``derived_accuracy``: in percent, on the same validation images, with the mean weights and
-    with those of the architecture alone; None where not measured. ``connected``: the output depends on the input.
+    ``supernet``, ``derived``: the task's ``metric`` on the same validation data, with the mean weights and with those
+    of the architecture alone; None where not measured. ``connected``: the output depends on the input.
     """
 
     skip_share: float
@@ -40,14 +41,15 @@ class Health:
     entropy: float
     margin: float
     connected: bool
-    supernet_accuracy: float | None = None
-    derived_accuracy: float | None = None
+    metric: Metric
+    supernet: float | None = None
+    derived: float | None = None
 
     @property
     def collapse(self) -> str | None:
         """One sentence on what is wrong and what to try, or None: no path from input to output; more than half of the
         edges of a cell skip or carry nothing; or the weights are decided (entropy below 0.3), yet the architecture
-        alone keeps less than half of the supernet's accuracy."""
+        alone keeps less than half of what the supernet has, where that is a percentage of right answers."""
         remedy = "try --set beta_decay=50, a longer --set warmup_epochs, or another method"
         if not self.connected:
             return f"The search collapsed: no path of operations leads from the input to the output; {remedy}."
@@ -56,31 +58,49 @@ class Health:
                 f"The search collapsed: {self.skip_share:.0%} of the edges of a cell of its architecture skip and "
                 f"{self.none_share:.0%} carry nothing; {remedy}."
             )
-        if self.supernet_accuracy is None or self.derived_accuracy is None or self.entropy >= DECIDED:
+        if self.supernet is None or self.derived is None or self.entropy >= DECIDED or self.metric.unit != "%":
             return None
-        if self.derived_accuracy < LEAST_KEPT * self.supernet_accuracy:
+        if self.derived < LEAST_KEPT * self.supernet:
             return (
-                f"The search collapsed: its architecture alone reaches {self.derived_accuracy:.3g} % of the validation "
-                f"images, the supernet {self.supernet_accuracy:.3g} %; {remedy}."
+                f"The search collapsed: its architecture alone reaches {self.derived:.3g} % of the validation "
+                f"images, the supernet {self.supernet:.3g} %; {remedy}."
             )
         return None
 
     def event(self) -> dict[str, Any]:
-        """As a part of an event."""
-        return {**vars(self), "collapsed": self.collapse is not None}
+        """As a part of an event; the metrics are called such as ``supernet_accuracy``."""
+        names = {"supernet": f"supernet_{self.metric.name}", "derived": f"derived_{self.metric.name}"}
+        values = {name: value for name, value in vars(self).items() if name != "metric"}
+        return {names.get(name, name): value for name, value in values.items()} | {
+            "collapsed": self.collapse is not None
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The inverse of :meth:`load`."""
+        return {name: value for name, value in vars(self).items() if name != "metric"}
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any], metric: Metric) -> Health:
+        """From a checkpoint, also of version 1."""
+        return cls(**{name.removesuffix("_accuracy"): value for name, value in state.items()}, metric=metric)
 
 
 def examine(
-    space: CellSpace,
+    space: RelaxableSpace,
     weights: Mapping[str, Tensor],
     architecture: Architecture,
-    supernet_accuracy: float | None = None,
-    derived_accuracy: float | None = None,
+    metric: Metric,
+    supernet: float | None = None,
+    derived: float | None = None,
 ) -> Health:
-    """Look at mean mixing weights [E, O] per kind of cell, and at the architecture derived from them."""
-    chosen = space.edge_operations(architecture)
-    shares = [[list(edges.values()).count(idle) / len(edges) for idle in IDLE] for edges in chosen.values()]
-    skip_share, none_share = max(shares, key=sum)
+    """Look at mean mixing weights [R, O] per group, and at the architecture derived from them."""
+    chosen = space.one_hot(architecture)
+    shares = [
+        [_share(chosen[group.name], group.options, idle) for idle in IDLE]
+        for group in space.groups
+        if group.role == "operation"
+    ]
+    skip_share, none_share = max(shares, key=sum, default=[0.0, 0.0])
     entropies, margins = [], []
     for rows in weights.values():
         for row in rows.double():
@@ -93,21 +113,17 @@ def examine(
         none_share=none_share,
         entropy=sum(entropies) / len(entropies),
         margin=sum(margins) / len(margins),
-        connected=all(_connected(space, edges) for edges in chosen.values()),
-        supernet_accuracy=supernet_accuracy,
-        derived_accuracy=derived_accuracy,
+        connected=space.connected(architecture),
+        supernet=supernet,
+        derived=derived,
+        metric=metric,
     )
 
 
-def _connected(space: CellSpace, edges: Mapping[int, str]) -> bool:
-    """Whether the cell's output depends on any of its inputs."""
-    shape = space.shape
-    reached = set(range(shape.inputs))
-    for at, (source, target) in enumerate(shape.edges):  # ordered by target, so sources are known
-        if source in reached and edges.get(at, "none") != "none":
-            reached.add(target)
-    last = shape.inputs + shape.nodes - 1
-    return last in reached if shape.output == "last" else bool(reached - set(range(shape.inputs)))
+def _share(one_hot_RO: Tensor, options: Sequence[str], idle: str) -> float:
+    """Of the rows that an architecture keeps, those with the option ``idle``."""
+    kept = int((one_hot_RO != 0).any(-1).sum())
+    return int((one_hot_RO[:, options.index(idle)] != 0).sum()) / kept if idle in options and kept else 0.0
 
 
 __all__ = ["IDLE", "Health", "examine"]

@@ -16,7 +16,7 @@ import torch
 from nascence.benchmarks.tables import TABLES, load_table
 from nascence.schedules import Moment
 from nascence.seeding import generator
-from nascence.strategies.architecture_gradient import CalibratedStep, clip_together, enhanced_gradient
+from nascence.strategies.descent.architecture_gradient import CalibratedStep, clip_together, enhanced_gradient
 from nascence.strategies.pareto import non_dominated
 
 REPOSITORY = Path(__file__).parents[2]

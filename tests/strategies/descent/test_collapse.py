@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from nascence.spaces import get_space
-from nascence.strategies.collapse import Health, examine
+from nascence.strategies.descent.collapse import Health, examine
+from nascence.tasks import Metric
+
+ACCURACY = Metric("accuracy", "%")
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
@@ -22,7 +25,7 @@ CONV, SKIP, NONE = "nor_conv_3x3", "skip_connect", "none"
 
 
 def test_uniform_weights_have_entropy_one_and_no_margin():
-    health = examine(NB201, uniform(NB201), cell(*[CONV] * 6))
+    health = examine(NB201, uniform(NB201), cell(*[CONV] * 6), ACCURACY)
     assert health.entropy == pytest.approx(1.0)
     assert health.margin == pytest.approx(0.0)
     assert health.collapse is None
@@ -30,12 +33,12 @@ def test_uniform_weights_have_entropy_one_and_no_margin():
 
 def test_entropy_and_margin_by_hand():
     weights = {"cell": torch.tensor([[0.0, 0.75, 0.25, 0.0, 0.0]] * 6)}
-    health = examine(NB201, weights, cell(*[CONV] * 6))
+    health = examine(NB201, weights, cell(*[CONV] * 6), ACCURACY)
     assert health.margin == pytest.approx(0.5)
     assert health.entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(2))
-    halved = examine(NB201, {"cell": weights["cell"] / 2}, cell(*[CONV] * 6))
+    halved = examine(NB201, {"cell": weights["cell"] / 2}, cell(*[CONV] * 6), ACCURACY)
     assert (halved.entropy, halved.margin) == pytest.approx((health.entropy, health.margin)), "rows of any sum"
-    decided = examine(NB201, {"cell": torch.eye(5)[[1] * 6]}, cell(*[CONV] * 6))
+    decided = examine(NB201, {"cell": torch.eye(5)[[1] * 6]}, cell(*[CONV] * 6), ACCURACY)
     assert (decided.entropy, decided.margin) == (0.0, 1.0)
 
 
@@ -50,7 +53,7 @@ def test_entropy_and_margin_by_hand():
     ],
 )
 def test_more_than_half_of_the_edges_do_nothing(names, collapsed):
-    health = examine(NB201, uniform(NB201), cell(*names))
+    health = examine(NB201, uniform(NB201), cell(*names), ACCURACY)
     assert health.skip_share == names.count(SKIP) / 6
     assert health.none_share == names.count(NONE) / 6
     assert (health.collapse is not None) == collapsed
@@ -67,7 +70,7 @@ def test_more_than_half_of_the_edges_do_nothing(names, collapsed):
     ],
 )
 def test_no_path(names, connected):
-    health = examine(NB201, uniform(NB201), cell(*names))
+    health = examine(NB201, uniform(NB201), cell(*names), ACCURACY)
     assert health.connected == connected
     if not connected:
         assert "no path" in health.collapse
@@ -80,7 +83,7 @@ def test_each_kind_of_cell_is_looked_at_for_itself(skips, collapsed):
         return [(name, at % 2) for at, name in enumerate(names)]
 
     architecture = DARTS.parse(f"Genotype(normal={nodes(skips[0])}, reduce={nodes(skips[1])})")
-    health = examine(DARTS, uniform(DARTS), architecture)
+    health = examine(DARTS, uniform(DARTS), architecture, ACCURACY)
     assert health.skip_share == max(skips) / 8
     assert health.connected
     assert (health.collapse is not None) == collapsed
@@ -90,11 +93,11 @@ def test_each_kind_of_cell_is_looked_at_for_itself(skips, collapsed):
 
 def test_a_gap_counts_only_where_the_weights_are_decided():
     """Near-uniform weights leave a large gap by nature: it says nothing about the architecture."""
-    facts = {"skip_share": 0.0, "none_share": 0.0, "margin": 0.9, "connected": True}
-    assert Health(entropy=0.9, supernet_accuracy=80.0, derived_accuracy=10.0, **facts).collapse is None
-    assert Health(entropy=0.1, supernet_accuracy=80.0, derived_accuracy=60.0, **facts).collapse is None
+    facts = {"skip_share": 0.0, "none_share": 0.0, "margin": 0.9, "connected": True, "metric": ACCURACY}
+    assert Health(entropy=0.9, supernet=80.0, derived=10.0, **facts).collapse is None
+    assert Health(entropy=0.1, supernet=80.0, derived=60.0, **facts).collapse is None
     assert Health(entropy=0.1, **facts).collapse is None
-    sentence = Health(entropy=0.1, supernet_accuracy=80.0, derived_accuracy=10.0, **facts).collapse
+    sentence = Health(entropy=0.1, supernet=80.0, derived=10.0, **facts).collapse
     assert "10 %" in sentence
     assert "80 %" in sentence
     assert sentence.count(".") == 1, "one sentence"

@@ -7,10 +7,10 @@ from nascence.costs import Budget
 from nascence.relaxations import Softmax
 from nascence.schedules import Moment
 from nascence.spaces import NetworkConfig
-from nascence.strategies.architecture_gradient import CalibratedStep, GradientTransform
-from nascence.strategies.bilevel import BilevelDescent
-from nascence.strategies.descent import Descent
-from nascence.strategies.stages import Stage
+from nascence.strategies.descent.architecture_gradient import CalibratedStep, GradientTransform
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.descent.settings import Descent
+from nascence.strategies.descent.stages import Stage
 from nascence.supernets.cells import CellSupernet
 from nascence.tasks import load_task
 from nascence.testing import toy_space
@@ -76,9 +76,9 @@ def test_its_state_is_a_part_of_the_searchs(digits):
     for _ in range(2):
         whole.advance()
     resumed.load_state_dict(whole.state_dict())
-    assert resumed.transform.seen == whole.transform.seen
-    assert len(whole.transform.seen) == 2
+    assert resumed.architecture.transform.seen == whole.architecture.transform.seen
+    assert len(whole.architecture.transform.seen) == 2
     assert resumed.advance() == whole.advance()
-    assert len(resumed.transform.seen) == 3
+    assert len(resumed.architecture.transform.seen) == 3
     for one, two in zip(whole.relaxation.parameters.values(), resumed.relaxation.parameters.values(), strict=True):
         assert torch.equal(one, two)

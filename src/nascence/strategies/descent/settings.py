@@ -8,13 +8,16 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """How weights and architecture are moved, and what sees the images; settings of every gradient method.
+    """How weights and architecture are moved, and what sees the data; settings of every gradient method.
 
     Weights: SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
     ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
     ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
-    through one step of the weights; ``first``: whose step comes first. ``train_images``, ``valid_images``: how many of
-    each half are used, None for all. ``epoch_images``: an epoch ends after so many of each half, and the next one goes
+    through one step of the weights; ``first``: whose step comes first. ``alternate``: weights and architecture take
+    turns step by step, or epoch by epoch (first all steps of the one, then all of the other). ``weights_share``: of the
+    training data that weights learn from; the architecture has the rest. ``architecture_data``: rest, or validation for
+    the data's own validation part, and then all training data are the weights'. ``train_images``, ``valid_images``: how
+    many of either are used, None for all. ``epoch_images``: an epoch ends after so many of each, and the next one goes
     on with the others; None for whole passes.
     """
 
@@ -30,6 +33,9 @@ class Descent:
     architecture_weight_decay: float = 1e-3
     order: Literal[1, 2] = 1
     first: Literal["architecture", "weights"] = "architecture"
+    alternate: Literal["step", "epoch"] = "step"
+    weights_share: float = 0.5
+    architecture_data: Literal["rest", "validation"] = "rest"
     train_images: int | None = None
     valid_images: int | None = None
     epoch_images: int | None = None

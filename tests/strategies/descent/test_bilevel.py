@@ -6,14 +6,14 @@ from torch import nn
 
 from nascence.costs import Budget
 from nascence.errors import BudgetError, DataError, NascenceError, RunError, SettingError
-from nascence.objectives import BetaDecay, CrossEntropy
+from nascence.objectives import BetaDecay, TaskLoss
 from nascence.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, LogitRelaxation, Softmax
 from nascence.schedules import Constant, Linear
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig
-from nascence.strategies.bilevel import BilevelDescent
-from nascence.strategies.descent import Descent
-from nascence.strategies.stages import Stage
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.descent.settings import Descent
+from nascence.strategies.descent.stages import Stage
 from nascence.supernets.cells import CellSupernet
 from nascence.tasks import ImageClassification, ImageSet
 from nascence.testing import toy_space
@@ -39,7 +39,7 @@ def search(
     stages=(Stage(epochs=2),),
     seed=0,
     budget=None,
-    objectives=(CrossEntropy(),),
+    objectives=(TaskLoss(),),
     chunk=20,
     **descent,
 ):
@@ -89,7 +89,7 @@ def test_one_pair_of_steps_by_the_obvious_form():
             ("architecture", adam, [alpha]),
             ("weights", sgd, list(obvious.parameters())),
         ):
-            batch = strategy._batches[name](number)
+            batch = strategy.game.batch(name, number)
             x, y = batch.inputs[0], batch.target
             loss = nn.functional.cross_entropy(obvious(x, {"cell": alpha.softmax(1)}), y)
             gradients = torch.autograd.grad(loss, parameters)
@@ -107,29 +107,29 @@ def test_one_pair_of_steps_by_the_obvious_form():
 def test_neither_step_moves_the_others_parameters(monkeypatch):
     strategy = search()
     moved = []
-    for name in ("_step_architecture", "_step_weights"):
-        inner = getattr(strategy, name)
+    for name in ("architecture", "weights"):
+        inner = getattr(strategy, name).play
 
         def step(*arguments, name=name, inner=inner):
             weights, alpha = snapshot(strategy)
             inner(*arguments)
             now_weights, now_alpha = snapshot(strategy)
             moved.append((name, not same(weights, now_weights), not same(alpha, now_alpha)))
-            if name == "_step_architecture":
+            if name == "architecture":
                 assert not any(weight.requires_grad for weight in strategy.supernet.parameters())
             else:
                 assert all(weight.grad is not None for weight in strategy.supernet.parameters())
 
-        monkeypatch.setattr(strategy, name, step)
+        monkeypatch.setattr(getattr(strategy, name), "play", step)
     strategy.advance()
-    steps = ["_step_architecture", "_step_weights"] * 4
-    assert moved == [(name, name == "_step_weights", name == "_step_architecture") for name in steps]
+    steps = ["architecture", "weights"] * 4
+    assert moved == [(name, name == "weights", name == "architecture") for name in steps]
 
 
 def seen_images(strategy, monkeypatch):
     """Lists that fill with the pixels of the images behind every batch, by name of the batches."""
-    seen = {name: [] for name in strategy._batches}
-    for name, batches in strategy._batches.items():
+    seen = {name: [] for name in strategy.game._batches}
+    for name, batches in strategy.game._batches.items():
         monkeypatch.setattr(batches, "images", Recorded(batches.images, seen[name]))
     return seen
 
@@ -167,11 +167,12 @@ def test_an_epoch_is_at_most_one_pass_and_has_a_step_or_more():
 def test_the_weights_may_go_first(monkeypatch):
     order = []
     strategy = search(first="weights")
-    for name in ("_step_architecture", "_step_weights"):
-        inner = getattr(strategy, name)
-        monkeypatch.setattr(strategy, name, lambda *a, name=name, inner=inner: (order.append(name), inner(*a)))
+    for name in ("architecture", "weights"):
+        player = getattr(strategy, name)
+        inner = player.play
+        monkeypatch.setattr(player, "play", lambda *a, name=name, inner=inner: (order.append(name), inner(*a)))
     strategy.advance()
-    assert order == ["_step_weights", "_step_architecture"] * 4
+    assert order == ["weights", "architecture"] * 4
 
 
 def test_gradients_are_clipped_for_the_weights_only(monkeypatch):
@@ -203,7 +204,7 @@ def test_warm_up_trains_the_weights_alone():
 def test_an_event_says_what_there_is_to_know():
     strategy = search(
         GumbelSoftmax(SPACE, SPACE.operations, Linear(10, 1, reach=True)),
-        objectives=(CrossEntropy(), BetaDecay(Linear(0, 50))),
+        objectives=(TaskLoss(), BetaDecay(Linear(0, 50))),
         chunk=3,
     )
     events = finish(strategy)
@@ -272,8 +273,8 @@ def test_stages_drop_operations_and_widen_the_network():
     narrow = sum(p.numel() for p in strategy.supernet.parameters())
     events = finish(strategy)
     assert sum(p.numel() for p in strategy.supernet.parameters()) > narrow
-    assert all(p.shape == b["momentum_buffer"].shape for p, b in strategy._sgd.state.items())
-    assert len(strategy._sgd.state) == len(list(strategy.supernet.parameters()))
+    assert all(p.shape == b["momentum_buffer"].shape for p, b in strategy.weights.sgd.state.items())
+    assert len(strategy.weights.sgd.state) == len(list(strategy.supernet.parameters()))
     kept = [sum(w > 0 for w in row) for row in events[-1]["weights"]["cell"]]
     assert kept == [2, 2, 2]
     assert [e["stage"] for e in events] == [1, 1, 2, 2]
@@ -297,7 +298,7 @@ def test_single_level_takes_both_gradients_from_one_batch():
     supernet = factory(1, 0)
     supernet.load_state_dict(strategy.supernet.state_dict())
     alpha = strategy.relaxation.parameters["cell"].detach().clone().requires_grad_()
-    batch = strategy._batches["both"](0)
+    batch = strategy.game.batch("both", 0)
     x, y = batch.inputs[0], batch.target
     loss = nn.functional.cross_entropy(supernet(x, {"cell": alpha.softmax(1)}), y)
     loss.backward()
@@ -328,7 +329,7 @@ def test_losses_of_several_sub_networks_are_averaged(order):
     network = factory(1, 0)
     network.load_state_dict(strategy.supernet.state_dict())
     alpha = strategy.relaxation.parameters["cell"].detach().clone().requires_grad_()
-    batch = strategy._batches["architecture"](0)
+    batch = strategy.game.batch("architecture", 0)
     x, y = batch.inputs[0], batch.target
     uniform = torch.full((3, 4), 0.25)
     losses = [nn.functional.cross_entropy(network(x, {"cell": w}), y) for w in (alpha.softmax(1), uniform)]
@@ -351,7 +352,7 @@ def test_beta_decay_does_not_touch_the_weights_gradient():
     """One pair of steps: only the architecture differs from the run without the term, until it acts on the weights."""
     plain, decayed = (
         search(objectives=terms, chunk=1, first="weights")
-        for terms in ((CrossEntropy(),), (CrossEntropy(), BetaDecay(Constant(5.0))))
+        for terms in ((TaskLoss(),), (TaskLoss(), BetaDecay(Constant(5.0))))
     )
     plain.advance()
     decayed.advance()
@@ -405,7 +406,7 @@ def test_a_compiled_supernet_ends_the_same(monkeypatch):
     for one, two in zip(finish(plain), finish(other), strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
         assert two.get("validation_loss") == pytest.approx(one.get("validation_loss"), rel=1e-4)
-    assert other._call is not other.supernet
+    assert other.game._call is not other.supernet
     torch.testing.assert_close(
         list(other.relaxation.parameters.values()), list(plain.relaxation.parameters.values()), rtol=1e-3, atol=1e-4
     )

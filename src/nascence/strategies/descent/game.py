@@ -1,0 +1,152 @@
+"""What the players of a descent share: the supernet, the relaxation, batches by number, and the sums of an epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.errors import NascenceError
+from nascence.objectives import Evaluated
+from nascence.relaxations import Relaxation
+from nascence.schedules import Moment
+from nascence.seeding import generator
+from nascence.strategies.descent.settings import Descent
+from nascence.strategies.descent.stages import Epoch
+from nascence.supernets.base import Supernet
+from nascence.supernets.groups import MixingWeights
+from nascence.tasks.base import Batch, Batches, Part, Task
+
+
+@final
+@dataclass(frozen=True)
+class Turn:
+    """Step ``step`` of ``steps`` of an epoch."""
+
+    epoch: Epoch
+    step: int
+    steps: int
+
+    @property
+    def moment(self) -> Moment:
+        return self.epoch.moment
+
+
+@final
+class Game:
+    """The state that all players see. ``batches``: of the parts ``weights``, ``architecture`` and ``both``."""
+
+    supernet: Supernet
+
+    def __init__(
+        self,
+        task: Task,
+        relaxation: Relaxation,
+        descent: Descent,
+        parts: Mapping[str, Part],
+        seed: int,
+    ) -> None:
+        self.task, self.relaxation, self.descent, self.seed = task, relaxation, descent, seed
+        self.device = torch.device(descent.device)
+        self._batches: dict[str, Batches] = {
+            name: part.batches(descent.batch_size, seed, name, image_size=descent.image_size)
+            for name, part in parts.items()
+        }
+        self.sums: dict[str, Any] = {}
+        self._losses: list[tuple[str, int, Tensor]] = []
+
+    def use(self, supernet: Supernet) -> None:
+        """``supernet`` from now on."""
+        self.supernet = supernet
+        self.weights: list[nn.Parameter] = list(supernet.parameters())
+        self._call: Callable[..., Any] = torch.compile(supernet) if self.descent.compile else supernet
+
+    def passes(self, name: str) -> int:
+        """Batches in a pass over a part."""
+        return len(self._batches[name])
+
+    def batch(self, name: str, number: int) -> Batch:
+        return self._batches[name](number).to(self.device, channels_last=self.descent.channels_last)
+
+    def draw(self, turn: Turn, who: str) -> torch.Generator:
+        """Random numbers that follow from the turn and from who asks."""
+        return generator(self.seed, "mixing", who, turn.moment.epoch, turn.step)
+
+    def require(self, weights: bool) -> None:
+        """The network's weights need no gradients while the architecture is moved."""
+        for weight in self.weights:
+            weight.requires_grad_(weights)
+
+    def evaluate(self, batch: Batch, weights: MixingWeights, moment: Moment, step: int = 0) -> Evaluated:
+        weights = {name: value.to(self.device) for name, value in weights.items()}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.descent.bf16):
+            output = self._call(*batch.inputs, weights=weights, sparse=True)
+        return Evaluated(self.task, self.supernet, self.relaxation, weights, batch, output, moment, step)
+
+    def record(self, name: str, loss: Tensor, evaluated: Evaluated, samples: int = 1) -> None:
+        """Add a loss (of one of ``samples`` sub-networks, already divided by their number) and what the task sums.
+
+        Sums stay on the device. A loss that is not finite raises :class:`NascenceError`: at once on the CPU, elsewhere
+        when :meth:`check` asks, since looking at it would make the device wait.
+        """
+        value = samples * loss.detach().double()
+        if self.device.type == "cpu":
+            self._refuse(name, evaluated.step, float(value), evaluated.moment)
+        else:
+            self._losses.append((name, evaluated.step, value))
+        sums = self.task.sums(evaluated.output, evaluated.batch)
+        sums["loss"] = value * sums["count"]
+        for key, more in sums.items():
+            self.sums[f"{name}_{key}"] = self.sums.get(f"{name}_{key}", 0.0) + more.double() / samples
+
+    def check(self, moment: Moment) -> None:
+        """Raise :class:`NascenceError` for the first loss since the last call that is not finite."""
+        for name, step, value in self._losses:
+            self._refuse(name, step, float(value), moment)
+        self._losses.clear()
+
+    def _refuse(self, name: str, step: int, value: float, moment: Moment) -> None:
+        if not math.isfinite(value):
+            raise NascenceError(
+                f"The {name} loss became {value} in epoch {moment.epoch + 1}, step {step + 1}; try a smaller learning "
+                f"rate, such as --set learning_rate={self.descent.learning_rate / 10:g}."
+            )
+
+    def load_sums(self, sums: Mapping[str, Any]) -> None:
+        """As :attr:`sums` was, or as version 1 kept them (numbers, and images for what is counted)."""
+        named = {name.replace("_images", "_count"): value for name, value in sums.items()}
+        self.sums = {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in named.items()}
+
+    def measures(self, name: str) -> dict[str, Any]:
+        """Mean loss and the metric of what was recorded under ``name``; empty where nothing was."""
+        count = float(self.sums.get(f"{name}_count", 0.0))
+        if not count:
+            return {}
+        sums = {key.removeprefix(f"{name}_"): value for key, value in self.sums.items() if key.startswith(f"{name}_")}
+        metric = self.task.metric.name
+        return {
+            f"{name}_loss": float(sums["loss"]) / count,
+            f"{name}_{metric}": self.task.measures(sums)[metric],
+        }
+
+    @torch.no_grad()
+    def measure(self, weights: MixingWeights, part: Part, moment: Moment) -> float:
+        """The metric on ``part`` under mixing weights, with the statistics of each batch, as in training; running
+        statistics are left alone."""
+        buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
+        sums: dict[str, Any] = {}
+        for batch in part.passing(256, image_size=self.descent.image_size):
+            with self.supernet.undropped():
+                evaluated = self.evaluate(batch.to(self.device), weights, moment)
+            for key, more in self.task.sums(evaluated.output, evaluated.batch).items():
+                sums[key] = sums.get(key, 0) + more
+        for name, value in self.supernet.named_buffers():
+            value.copy_(buffers[name])
+        return float(self.task.measures(sums)[self.task.metric.name])
+
+
+__all__ = ["Game", "Turn"]

@@ -1,0 +1,260 @@
+"""The players of a descent: who takes which step on which batch."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from nascence.libraries import import_dynamo
+from nascence.objectives import Objective, terms, total
+from nascence.strategies.descent.architecture_gradient import GradientTransform
+from nascence.strategies.descent.combination import Combination
+from nascence.strategies.descent.game import Game, Turn
+from nascence.strategies.descent.unrolled import unrolled_gradient
+from nascence.tasks.base import Batch
+
+
+class Player(ABC):
+    """Somebody beside weights and architecture: an adversary, an augmentation policy.
+
+    In every turn in which weights move, :meth:`transform` may change their batch before their step, and :meth:`play`
+    takes the player's own step after it.
+    """
+
+    name: str
+
+    def begin(self, game: Game) -> None:  # noqa: B027 - most need no more than the turn
+        """Called before the first turn and whenever the supernet is a new one."""
+
+    def transform(self, batch: Batch, game: Game, turn: Turn) -> Batch:
+        """What the weights are trained on instead of ``batch``."""
+        return batch
+
+    @abstractmethod
+    def play(self, batch: Batch, game: Game, turn: Turn) -> None:
+        """Its own step; ``batch`` is what the weights were trained on."""
+
+    def observed(self) -> dict[str, Any]:
+        """Numbers for the event of an epoch."""
+        return {}
+
+    def findings(self) -> dict[str, Any]:
+        """For the record of the finished search."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - most have no state
+        pass
+
+
+@final
+class WeightsPlayer:
+    """The supernet's weights: SGD on the mean loss over all sub-networks that the relaxation draws for a step."""
+
+    def __init__(self, game: Game, objectives: Sequence[Objective]) -> None:
+        self.game, self.objectives = game, tuple(objectives)
+
+    def begin(self) -> None:
+        """A fresh optimizer for the present supernet."""
+        d = self.game.descent
+        import_dynamo()
+        self.sgd = torch.optim.SGD(
+            self.game.weights, d.learning_rate, momentum=d.momentum, weight_decay=d.weight_decay, nesterov=d.nesterov
+        )
+
+    def momentum(self) -> list[Tensor | None]:
+        return [self.sgd.state[weight].get("momentum_buffer") for weight in self.game.weights]
+
+    def set_momentum(self, buffers: Sequence[Tensor | None], *, copy: bool = False) -> None:
+        for weight, buffer in zip(self.game.weights, buffers, strict=True):
+            if buffer is not None:
+                self.sgd.state[weight]["momentum_buffer"] = buffer.to(weight, copy=True) if copy else buffer
+
+    def set_rate(self, rate: float) -> None:
+        for group in self.sgd.param_groups:
+            group["lr"] = rate
+
+    def play(self, batch: Batch, turn: Turn) -> None:
+        game = self.game
+        game.require(weights=True)
+        with torch.no_grad():
+            samples = game.relaxation.samples(game.draw(turn, "weights"))
+        self.sgd.zero_grad(set_to_none=False)
+        for weights in samples:
+            evaluated = game.evaluate(batch, weights, turn.moment, turn.step)
+            loss = total(self.objectives, evaluated) / len(samples)
+            game.record("train", loss, evaluated, len(samples))
+            loss.backward()
+        self.move()
+
+    def move(self) -> None:
+        """One step along the gradients that are there."""
+        for weight in self.game.weights:  # every weight decays, also those of operations that did not run
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        if self.game.descent.clip_norm:
+            nn.utils.clip_grad_norm_(self.game.weights, self.game.descent.clip_norm)
+        self.sgd.step()
+
+
+@final
+class ArchitecturePlayer:
+    """The relaxation's parameters: Adam on the combination of the objectives, or plain SGD steps of what ``transform``
+    makes of its gradient."""
+
+    def __init__(
+        self,
+        game: Game,
+        objectives: Sequence[Objective],
+        combination: Combination,
+        transform: GradientTransform | None = None,
+    ) -> None:
+        self.game, self.objectives = game, tuple(objectives)
+        self.combination, self.transform = combination, transform
+
+    def begin(self) -> None:
+        """A fresh optimizer for the present parameters."""
+        d, relaxation = self.game.descent, self.game.relaxation
+        groups = [
+            {"params": [leaf], **relaxation.optimizer_options(name)} for name, leaf in relaxation.parameters.items()
+        ]
+        self.optimizer: torch.optim.Optimizer
+        if self.transform is not None:
+            self.optimizer = torch.optim.SGD(groups, lr=1.0)
+            return
+        self.optimizer = torch.optim.Adam(
+            groups,
+            d.architecture_learning_rate,
+            betas=d.architecture_betas,
+            weight_decay=d.architecture_weight_decay,
+        )
+
+    def state(self) -> list[dict[str, Tensor]]:
+        """Of the optimizer, per parameter."""
+        return [
+            {name: value.clone() for name, value in self.optimizer.state[leaf].items()}
+            for leaf in self.game.relaxation.parameters.values()
+        ]
+
+    def set_state(self, state: Sequence[Mapping[str, Tensor]]) -> None:
+        for leaf, moments in zip(self.game.relaxation.parameters.values(), state, strict=True):
+            self.optimizer.state[leaf].update({name: value.clone() for name, value in moments.items()})
+
+    def play(self, batch: Batch, turn: Turn) -> None:
+        """A first-order step: the weights stand for the best ones."""
+        self.game.require(weights=False)
+        self.move(self._gradients(batch, turn), turn)
+
+    def play_unrolled(
+        self, batch: Batch, train: Batch, turn: Turn, weights: WeightsPlayer, train_objectives: Sequence[Objective]
+    ) -> None:
+        """A second-order step, through one virtual step of the weights on ``train``."""
+        game = self.game
+        game.require(weights=True)
+        leaves = list(game.relaxation.parameters.values())
+
+        def gradients(loss: Tensor) -> list[Tensor]:
+            return gradient_of(loss, leaves, retain_graph=True)
+
+        def loss(batch: Batch, combine: Callable[[list[Tensor]], Tensor] | None, record: bool) -> Tensor:
+            samples = game.relaxation.samples(game.draw(turn, "architecture"))
+            losses = []
+            for sample in samples:
+                evaluated = game.evaluate(batch, sample, turn.moment, turn.step)
+                if combine is None:
+                    losses.append(total(train_objectives, evaluated) / len(samples))
+                else:
+                    losses.append(combine(terms(self.objectives, evaluated)) / len(samples))
+                if record:
+                    game.record("validation", losses[-1], evaluated, len(samples))
+            return torch.stack(losses).sum()
+
+        found = unrolled_gradient(
+            lambda: loss(train, None, False),
+            lambda: loss(batch, lambda parts: self.combination.loss(parts, gradients), True),
+            game.weights,
+            leaves,
+            learning_rate=weights.sgd.param_groups[0]["lr"],
+            momentum=game.descent.momentum,
+            weight_decay=game.descent.weight_decay,
+            buffers=weights.momentum(),
+        )
+        self.move(found, turn)
+
+    def play_together(self, batch: Batch, turn: Turn, weights: WeightsPlayer) -> None:
+        """Weights and architecture from one batch."""
+        game = self.game
+        game.require(weights=True)
+        leaves = list(game.relaxation.parameters.values())
+        samples = game.relaxation.samples(game.draw(turn, "both"))
+        found = [torch.zeros_like(leaf) for leaf in leaves]
+        weights.sgd.zero_grad(set_to_none=False)
+        for sample in samples:
+            evaluated = game.evaluate(batch, sample, turn.moment, turn.step)
+            parts = terms(self.objectives, evaluated)
+            combined = self.combination.loss(parts, lambda loss: gradient_of(loss, leaves, retain_graph=True))
+            loss = combined / len(samples)
+            game.record("train", loss, evaluated, len(samples))
+            gradients = gradient_of(loss, [*leaves, *game.weights], retain_graph=True)
+            for gradient, value in zip(gradients, found, strict=False):
+                value += gradient
+            for weight, gradient in zip(game.weights, gradients[len(leaves) :], strict=True):
+                weight.grad = gradient if weight.grad is None else weight.grad + gradient
+        weights.move()
+        self.move(found, turn)
+
+    def move(self, gradients: Sequence[Tensor], turn: Turn) -> None:
+        """One step along (or what ``transform`` makes of) gradients, one per parameter."""
+        leaves = list(self.game.relaxation.parameters.values())
+        if self.transform is not None:
+            gradients = self.transform(gradients, leaves, turn.moment)
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            leaf.grad = gradient.to(leaf)
+        self.optimizer.step()
+
+    def _gradients(self, batch: Batch, turn: Turn) -> list[Tensor]:
+        """Of the mean loss over all samples. The supernet's part goes through a copy of the mixing weights, so that
+        each sample's graph is freed before the next one runs."""
+        game = self.game
+        leaves = list(game.relaxation.parameters.values())
+        samples = game.relaxation.samples(game.draw(turn, "architecture"))
+        found = [torch.zeros_like(leaf) for leaf in leaves]
+        for weights in samples:
+            cut = {name: value.detach().to(game.device).requires_grad_() for name, value in weights.items()}
+
+            def through(
+                loss: Tensor, retain_graph: bool, cut: dict[str, Tensor] = cut, weights: Mapping[str, Tensor] = weights
+            ) -> list[Tensor]:
+                gradients = gradient_of(loss, [*cut.values(), *leaves], retain_graph=retain_graph)
+                of_weights = [g.to(w) for g, w in zip(gradients, weights.values(), strict=False)]
+                made = [value for value in weights.values() if value.requires_grad]
+                onwards = [g for g, value in zip(of_weights, weights.values(), strict=True) if value.requires_grad]
+                inner = torch.autograd.grad(made, leaves, onwards, allow_unused=True, retain_graph=True)
+                direct = gradients[len(cut) :]
+                return [d if chained is None else d + chained for d, chained in zip(direct, inner, strict=True)]
+
+            evaluated = game.evaluate(batch, cut, turn.moment, turn.step)
+            parts = terms(self.objectives, evaluated)
+            loss = self.combination.loss(parts, functools.partial(through, retain_graph=True)) / len(samples)
+            game.record("validation", loss, evaluated, len(samples))
+            for value, more in zip(found, through(loss, retain_graph=False), strict=True):
+                value += more
+        return found
+
+
+def gradient_of(loss: Tensor, of: list[Any], retain_graph: bool = False) -> list[Tensor]:
+    """Gradients, zero for what the loss does not depend on (a sampled cell may carry nothing at all)."""
+    if not loss.requires_grad:
+        return [torch.zeros_like(at) for at in of]
+    found = torch.autograd.grad(loss, of, allow_unused=True, retain_graph=retain_graph)
+    return [torch.zeros_like(at) if value is None else value for at, value in zip(of, found, strict=True)]
+
+
+__all__ = ["ArchitecturePlayer", "Player", "WeightsPlayer", "gradient_of"]
