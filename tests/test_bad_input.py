@@ -211,7 +211,6 @@ DATA = [
     ("no bytes", "damaged"),
     ("not an image", "damaged"),
     ("empty class", "emu is empty"),
-    ("sizes", "--image-size"),
     ("single", "for testing"),
     (" ", "is empty"),
     ("cut.npz", "no valid .npz"),
@@ -349,6 +348,15 @@ def test_no_space_left_is_one_sentence_and_the_run_goes_on(place: Path) -> None:
     assert [told.code for told in again] == [0, 0]
     found, whole = (json.loads(Path(run, "architecture.json").read_text()) for run in ("full", "whole"))
     assert found["architecture"] == whole["architecture"]
+
+
+def test_images_of_several_sizes_are_brought_to_one_that_is_told(place: Path) -> None:
+    (told,) = say(f"{TOY} --data sizes --out run-sizes")
+    assert told.code == 0
+    assert "2 different sizes" in told.err
+    assert "all are brought to 8 x 8" in told.err
+    config = json.loads(Path("run-sizes/config.json").read_text())
+    assert (config["image_size"], config["task"]["input_shape"]) == (8, [3, 8, 8])
 
 
 MODES = [("L",), ("RGBA",), ("P",), ("1",), ("L", "RGBA", "P", "RGB", "LA", "1")]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nascence.api.inputs import (
     compute_threads,
@@ -13,6 +14,7 @@ from nascence.api.inputs import (
     describe_task,
     load_source,
     network_size,
+    settled,
     slug,
 )
 from nascence.errors import SettingError
@@ -55,6 +57,29 @@ def test_a_path_is_kept_absolute_and_a_name_as_it_is(tmp_path: Path, monkeypatch
     assert named["data_dir"] == str(tmp_path)
     monkeypatch.chdir("/")
     assert len(load_source(named).test) > 0
+
+
+def test_photographs_of_several_sizes_are_brought_to_one_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, sizes in {"cat": [(40, 90), (50, 70), (60, 60)], "dog": [(48, 64), (64, 48), (70, 52)]}.items():
+        (tmp_path / name).mkdir()
+        for at, size in enumerate(sizes):
+            Image.new("RGB", size, (9 * at, 0, 0)).save(tmp_path / name / f"{at}.png")
+    given = data_source(str(tmp_path), None, None)
+    source, task = settled(given)
+    assert given["image_size"] is None
+    assert source == {**given, "image_size": 48}
+    assert task.image_size == (48, 48)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "6 different sizes" in told
+    assert "all are brought to 48 x 48" in told
+    assert "--image-size N" in told
+    chosen, task = settled(data_source(str(tmp_path), None, 16))
+    assert (chosen["image_size"], task.image_size) == (16, (16, 16))
+    assert capsys.readouterr().err == ""
+    assert load_source(source).image_size == (48, 48), "a run finds them again"
 
 
 def test_a_task_is_described_for_json() -> None:

@@ -91,7 +91,7 @@ def test_arrays_that_cannot_serve_are_refused(tmp_path: Path, arrays: Arrays) ->
         ({"x": x, "y": np.eye(2)[y]}, r"has the shape \[20, 2\]; expected one label per image"),
         ({"x": x, "y": np.array([None] * 20, object)}, "no valid .npz file of plain arrays"),
         ({"x": x, "y": y * 0}, "only the class '0'"),
-        ({"x_train": x, "y_train": y, "x_test": x[:, :4], "y_test": y}, "5 x 4 but its test images 4 x 4"),
+        ({"x_train": x, "y_train": y, "x_test": x[:, :4], "y_test": y}, "2 different sizes, such as 4 x 4 and 5 x 4"),
     ]
     for stored, message in cases:
         with pytest.raises(DataError, match=message):

@@ -74,7 +74,7 @@ def test_flip_is_the_data_set_s_unless_said_otherwise() -> None:
         (RawData("toy", labelled([0, 1]), labelled([2])), "test images of 'toy' have the class '2', which no training"),
         (
             RawData("toy", labelled([0, 1]), labelled([0], size=3)),
-            "are 4 x 4 but its test images 3 x 3; add --image-size",
+            "images of 'toy' have 2 different sizes, such as 3 x 3 and 4 x 4; add --image-size N",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from PIL import Image
 from nascence.errors import DataError
 from nascence.tasks import decoding
 from nascence.tasks.decoding import decode_images, resize
+from nascence.tasks.sizes import SeveralSizesError
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -99,6 +100,17 @@ def test_many_images_keep_their_order() -> None:
 def test_different_sizes_are_counted_and_the_remedy_named() -> None:
     with pytest.raises(DataError, match=r"3 different sizes, such as 4 x 6 and 5 x 7; add --image-size N"):
         decode(saved(ramp()), saved(ramp(size=(7, 5))), saved(ramp(size=(9, 9))), saved(ramp()))
+
+
+def test_different_sizes_are_told_from_headers_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of at most so many images: what those do not show, decoding does."""
+    sources = [saved(ramp())] * 5 + [saved(ramp(size=(7, 5)))]
+    monkeypatch.setattr(decoding, "_HEADERS", 2)  # images 0 and 3
+    with pytest.raises(SeveralSizesError, match="2 different sizes"):
+        decode(*sources)
+    monkeypatch.setattr(decoding, "_decode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(SeveralSizesError, match="2 different sizes"):
+        decode(*sources[::-1])
 
 
 @pytest.mark.parametrize("broken", [b"", b"no image at all", saved(ramp())[:60], saved(ramp(), "JPEG")[:-150]])

@@ -8,6 +8,7 @@ import torch
 
 from nascence.errors import DataError
 from nascence.tasks import load_task
+from nascence.tasks.sizes import SeveralSizesError
 
 Encode = Callable[..., bytes]
 
@@ -63,8 +64,9 @@ def test_hidden_and_system_files_are_passed_over_and_deeper_folders_read(class_f
 
 def test_an_image_size_mends_different_sizes(class_folders: Path, encode: Encode) -> None:
     (class_folders / "cat" / "big.png").write_bytes(encode(50, (20, 12), mode="L"))
-    with pytest.raises(DataError, match="2 different sizes"):
+    with pytest.raises(SeveralSizesError, match="2 different sizes, such as 6 x 6 and 12 x 20") as caught:
         load_task(str(class_folders))
+    assert caught.value.suggested == 6, "the shorter side of most"
     assert load_task(str(class_folders), image_size=8).image_size == (8, 8)
 
 

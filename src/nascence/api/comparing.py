@@ -11,7 +11,15 @@ from typing import Any, final
 
 from torch import nn
 
-from nascence.api.inputs import compute_threads, data_source, describe_task, input_shape, load_source, network_size
+from nascence.api.inputs import (
+    compute_threads,
+    data_source,
+    describe_task,
+    input_shape,
+    load_source,
+    network_size,
+    settled,
+)
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, search, search_config
 from nascence.api.tables import evaluation_columns
@@ -64,8 +72,7 @@ def compare(
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
-    source = data_source(data, data_dir, image_size)
-    task = load_source(source, download)
+    source, task = settled(data_source(data, data_dir, image_size), download)
     network = network_size(get_space(space), task, channels, depth)
     shape, classes = input_shape(task), task.num_classes
     if budget:

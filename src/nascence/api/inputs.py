@@ -13,8 +13,10 @@ import torch
 
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
+from nascence.runs.progress import tell
 from nascence.spaces import NetworkConfig, Space
 from nascence.tasks import ImageClassification, find_data_dir, is_named, load_task
+from nascence.tasks.sizes import SeveralSizesError
 
 SMALL_IMAGES = 16
 FEW_IMAGES = 5_000
@@ -34,6 +36,23 @@ def data_source(data: str, data_dir: str | Path | None, image_size: int | None) 
 def load_source(source: Mapping[str, Any], download: bool = False) -> ImageClassification:
     """The task that :func:`data_source` describes; other entries of ``source`` are ignored."""
     return load_task(source["data"], source["data_dir"], image_size=source["image_size"], download=download)
+
+
+def settled(source: Mapping[str, Any], download: bool = False) -> tuple[dict[str, Any], ImageClassification]:
+    """The source and the task that it describes. Where the images have several sizes and no ``image_size`` says what to
+    bring them to, one is taken that suits most of them, stands in the source, and is told on stderr."""
+    try:
+        return dict(source), load_source(source, download)
+    except SeveralSizesError as error:
+        if source["image_size"] is not None:
+            raise
+        size = error.suggested
+        tell(
+            f"{error.found}; all are brought to {size} x {size}: the shorter side to {size} pixels, and the centre "
+            "square is kept. For another size, give --image-size N."
+        )
+        taken = {**source, "image_size": size}
+        return taken, load_source(taken, download)
 
 
 def describe_task(task: ImageClassification) -> dict[str, Any]:
@@ -111,5 +130,6 @@ __all__ = [
     "load_source",
     "network_size",
     "reload_task",
+    "settled",
     "slug",
 ]

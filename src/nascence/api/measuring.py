@@ -101,6 +101,8 @@ def measure_table(
     on ``checks`` random networks. ``threads``: as the searches that look it up will have. Raises
     :class:`nascence.errors.NascenceError`, before anything is measured.
     """
+    if checks < 1:
+        raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
     path = Path(out)
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from nascence.api.inputs import compute_threads, data_source, input_shape, load_source, network_size
+from nascence.api.inputs import compute_threads, data_source, input_shape, network_size, settled
 from nascence.api.searching import method_of, search_config
 from nascence.api.step_clock import time_steps
 from nascence.configuration import to_json
@@ -54,8 +54,7 @@ def plan(
     preset, chosen = method_of(method, settings, None, objectives, preset, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     found = get_space(space)
-    source = data_source(data, data_dir, image_size)
-    task = load_source(source, download)
+    source, task = settled(data_source(data, data_dir, image_size), download)
     with compute_threads(threads) as threads:
         network, shape = network_size(found, task, channels, depth), input_shape(task)
         table = None if latency_table is None else LatencyTable.load(latency_table)

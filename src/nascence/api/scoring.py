@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from nascence.api.inputs import compute_threads, load_source
+from nascence.api.inputs import compute_threads, load_source, settled
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
@@ -102,7 +102,6 @@ def score_many(
     """
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
     from nascence.scores import SCORES
-    from nascence.tasks import ImageClassification
 
     where = _executor(executor, workers, ray_address)
     computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
@@ -112,8 +111,7 @@ def score_many(
     out = None if out is None else Path(out)
     if out is not None:
         check_out(out, resume)
-    source = source_of(own, data, data_dir, image_size)
-    task: ImageClassification = load_source(source, download)
+    source, task = settled(source_of(own, data, data_dir, image_size), download)
     load = Loaded(task) if executor == "ray" else partial(load_source, source)
     stream = ScoreStream(
         space=get_space(space),

@@ -15,9 +15,9 @@ from nascence.api.inputs import (
     data_source,
     describe_task,
     input_shape,
-    load_source,
     network_size,
     reload_task,
+    settled,
     slug,
 )
 from nascence.api.tables import look_up, trajectory
@@ -95,8 +95,7 @@ def search(
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
-    source = data_source(data, data_dir, image_size)
-    task = load_source(source, download)
+    source, task = settled(data_source(data, data_dir, image_size), download)
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), task, channels, depth)
         config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)

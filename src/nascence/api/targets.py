@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
-from nascence.api.inputs import data_source, input_shape, load_source, network_size, reload_task
+from nascence.api.inputs import data_source, input_shape, network_size, reload_task, settled
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.errors import RunError, SettingError
@@ -84,7 +84,7 @@ def task_of(
     :class:`RunError` when the data of a run changed."""
     if target is not None and target.run is not None and data is None and data_dir is None and image_size is None:
         return reload_task(target.run)
-    return load_source(source_of(target, data, data_dir, image_size), download)
+    return settled(source_of(target, data, data_dir, image_size), download)[1]
 
 
 def source_of(

@@ -18,9 +18,9 @@ from nascence.api.inputs import (
     data_source,
     describe_task,
     input_shape,
-    load_source,
     network_size,
     reload_task,
+    settled,
 )
 from nascence.api.tables import look_up
 from nascence.architecture import Architecture
@@ -117,8 +117,7 @@ def train(
         missing = "--data" if data is None else "--out"
         raise SettingError(f"Training an architecture that is in no run directory needs {missing}; add it.")
     check_free(out, overwrite)
-    source = data_source(data, data_dir, image_size)
-    task = load_source(source, download)
+    source, task = settled(data_source(data, data_dir, image_size), download)
     with compute_threads(threads) as threads:
         config = {
             "kind": TRAINING.name,

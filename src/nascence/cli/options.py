@@ -21,7 +21,12 @@ DataDir = Annotated[
     typer.Option("--data-dir", help="Where named data lie [default: $NASCENCE_DATA, else the user's cache folder]."),
 ]
 ImageSize = Annotated[
-    int | None, typer.Option("--image-size", help="Bring all images to this many pixels square.", metavar="N")
+    int | None,
+    typer.Option(
+        "--image-size",
+        help="Bring images to this many pixels square [default: as they are; of several sizes, one that suits most].",
+        metavar="N",
+    ),
 ]
 Space = Annotated[str, typer.Option("--space", help="The search space; 'nascence spaces' lists them.")]
 MaybeSpace = Annotated[str | None, typer.Option("--space", help="The space of an architecture that is given as text.")]

@@ -12,6 +12,7 @@ from torch import Tensor
 from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks.image_classification import ImageClassification, ImageSet, stratified_split
+from nascence.tasks.sizes import SeveralSizesError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,11 +64,8 @@ def assemble(
     else:
         train, test = _same_channels(train, _image_set(raw.test, mapping, raw.name))
         if train.images.shape[1:] != test.images.shape[1:]:
-            sizes = [f"{s.images.shape[2]} x {s.images.shape[3]}" for s in (train, test)]
-            raise DataError(
-                f"The training images of '{raw.name}' are {sizes[0]} but its test images {sizes[1]}; "
-                "add --image-size N to bring all to N x N."
-            )
+            counts = {(s.images.shape[2], s.images.shape[3]): len(s) for s in (train, test)}
+            raise SeveralSizesError(counts, f"The training and the test images of '{raw.name}' have")
     mean, std = _statistics(train.images)
     return ImageClassification(
         raw.name, names, train, test, mean, std, raw.flip if flip is None else flip, label_mapping=mapping

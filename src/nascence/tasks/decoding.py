@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nascence.errors import DataError
+from nascence.tasks.sizes import SeveralSizesError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _CHUNK = 64
+_HEADERS = 500
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -34,18 +37,20 @@ def decode_images(sources: Sequence[tuple[str, bytes | Path]], image_size: int |
 
 
 def _decode_all(sources: Sequence[tuple[str, bytes | Path]], image_size: int | None) -> np.ndarray:
-    if image_size is not None:
+    if image_size is None:
+        _compare_headers(sources)
+    else:
         _check_memory(len(sources) * image_size**2 * 3, len(sources))
     first = _decode(*sources[0], image_size)
     height, width, _ = first.shape
     _check_memory(len(sources) * height * width * 3, len(sources))
     decoded = np.empty((len(sources), height, width, 3), np.uint8)
 
-    def work(start: int) -> tuple[bool, set[tuple[int, int]]]:
-        grey, sizes = True, set()
+    def work(start: int) -> tuple[bool, Counter[tuple[int, int]]]:
+        grey, sizes = True, Counter[tuple[int, int]]()
         for at in range(start, min(start + _CHUNK, len(sources))):
             pixels = _decode(*sources[at], image_size)
-            sizes.add(pixels.shape[:2])
+            sizes[pixels.shape[0], pixels.shape[1]] += 1
             grey = grey and pixels.shape[2] == 1
             if pixels.shape[:2] == (height, width):
                 decoded[at] = pixels
@@ -54,14 +59,21 @@ def _decode_all(sources: Sequence[tuple[str, bytes | Path]], image_size: int | N
     # Python's own part of the work is most of it for small images, where more threads only get into each other's way.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1) if height * width > 128 * 128 else 1) as threads:
         results = list(threads.map(work, range(0, len(sources), _CHUNK)))
-    sizes = set().union(*(found for _, found in results))
+    sizes = sum((found for _, found in results), Counter[tuple[int, int]]())
     if len(sizes) > 1:
-        raise DataError(
-            f"The images have {len(sizes)} different sizes, such as "
-            f"{' and '.join(_text(size) for size in sorted(sizes)[:2])}; "
-            "add --image-size N to bring all to N x N."
-        )
+        raise SeveralSizesError(sizes)
     return np.ascontiguousarray(decoded[..., :1]) if all(grey for grey, _ in results) else decoded
+
+
+def _compare_headers(sources: Sequence[tuple[str, bytes | Path]]) -> None:
+    """Look at the headers of some images, evenly spaced, so that sizes that differ are told before all are decoded."""
+    seen = Counter[tuple[int, int]]()
+    for _, source in sources[:: -(-len(sources) // _HEADERS)]:
+        size = header_size(source)
+        if size is not None:
+            seen[size[1], size[0]] += 1
+    if len({frozenset(size) for size in seen}) > 1:  # a photograph may lie on its side
+        raise SeveralSizesError(seen)
 
 
 def resize(images: np.ndarray, image_size: int | None) -> np.ndarray:
@@ -77,14 +89,14 @@ def resize(images: np.ndarray, image_size: int | None) -> np.ndarray:
     return np.stack([np.asarray(square).reshape(image_size, image_size, -1) for square in squares])
 
 
-def header_size(path: Path) -> tuple[int, int] | None:
-    """(width, height) of an image file from its header, upright or not; None when it cannot be read."""
+def header_size(source: Path | bytes) -> tuple[int, int] | None:
+    """(width, height) of an encoded image from its header, upright or not; None when it cannot be read."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
                 return image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
@@ -94,10 +106,6 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     from PIL import Image, ImageOps
 
     return image if image.size == (size, size) else ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-
-
-def _text(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]}"
 
 
 def _check_memory(needed: int, count: int) -> None:

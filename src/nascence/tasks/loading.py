@@ -69,8 +69,8 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
     """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or in the data folder.
 
     Nothing is decoded: a folder counts when it has images below two class folders, or parquet files with the columns.
-    ``note`` says what more has to be typed, such as ``--image-size`` where the first images of the classes differ in
-    size; it is empty for most.
+    ``note`` says what more may have to be typed, such as ``--image-size`` where the first images of the classes differ
+    in size; it is empty for most.
     """
     folder = find_data_dir(data_dir)
     described: list[dict[str, Any]] = []
@@ -88,7 +88,7 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
         )
     for name, path in _found(folder).items():
         if name not in DATASETS.names() and _promising(path):
-            note = "images of several sizes: add --image-size N" if _several_sizes(path) else ""
+            note = "images of several sizes: --image-size N says what to bring them to" if _several_sizes(path) else ""
             described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True, "note": note})
     return described
 
