@@ -107,3 +107,17 @@ def test_parameters_stay_trainable_leaves():
 def test_unknown_scheme():
     with pytest.raises(UnknownNameError, match="Unknown initialisation 'kaiming'"):
         initialise(network(), "kaiming", generator(0))
+
+
+@pytest.mark.parametrize("make", [lambda: nn.LSTM(3, 4), lambda: nn.ConvTranspose2d(3, 4, 2), lambda: nn.LayerNorm(4)])
+def test_every_module_with_parameters_follows_from_the_generator(make):
+    before = torch.get_rng_state()
+    one, other = (initialise(make(), "default", generator(4)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    initialise(one, "default", generator(5))
+    assert isinstance(one, nn.LayerNorm) or not torch.equal(next(one.parameters()), next(other.parameters()))
+    torch.set_rng_state(before)
+    module = make()
+    state = torch.get_rng_state()
+    initialise(module, "default", generator(4))
+    assert torch.equal(torch.get_rng_state(), state), "nothing else is drawn from"

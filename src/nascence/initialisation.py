@@ -21,7 +21,9 @@ def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> n
     ``default``: PyTorch's own (uniform in +-1/sqrt(fan in), weights and biases). ``kaiming-fan-in`` and
     ``kaiming-fan-out``: normal with variance 2/fan, biases zero (He et al. 2015). ``xavier``: normal with variance
     2/(fan in + fan out). ``standard-normal``: N(0, 1), biases zero. Batch normalisation always starts at scale 1,
-    shift 0 and fresh statistics. Raises :class:`UnknownNameError` on another scheme.
+    shift 0 and fresh statistics. Other modules with parameters of their own (LSTM, attention, layer normalisation)
+    start as their ``reset_parameters`` has it, whatever the scheme, but from ``generator``. Raises
+    :class:`UnknownNameError` on another scheme.
     """
     if scheme not in INITIALISATIONS:
         raise UnknownNameError("initialisation", scheme, INITIALISATIONS)
@@ -46,4 +48,9 @@ def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> n
                     module.bias.uniform_(-bound, bound, generator=generator)
             elif isinstance(module, nn.BatchNorm2d):
                 module.reset_parameters()
+            elif next(module.parameters(recurse=False), None) is not None and hasattr(module, "reset_parameters"):
+                reset: Callable[[], object] = module.reset_parameters  # type: ignore[assignment]
+                with torch.random.fork_rng(devices=[]):  # by the module's own rule, but from our generator
+                    torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+                    reset()
     return network

@@ -35,7 +35,7 @@ class NodeClassification(Task):
     ``scoring``: the metric; None for the area under the ROC curve of two classes and accuracy of more. ``fanouts``:
     with them batches are nodes and their sampled neighbourhoods; without, the whole graph is one batch, whatever batch
     size is asked for, and its mask says whose outputs count. ``notes``: what has to be said about how the data were
-    read.
+    read. ``untrained_classes``: there may be classes without a training node.
     Raises :class:`DataError` where the split does not fit the graph, :class:`SettingError` on a metric that does not.
     """
 
@@ -45,9 +45,10 @@ class NodeClassification(Task):
     scoring: NodeMetric | None = None
     fanouts: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    untrained_classes: bool = False
 
     def __post_init__(self) -> None:
-        check_split(self.name, self.graph, self.split)
+        check_split(self.name, self.graph, self.split, untrained=self.untrained_classes)
         if self.scoring == "roc_auc" and self.num_classes != 2:
             raise SettingError(f"roc_auc is about two classes, and '{self.name}' has {self.num_classes}; try macro_f1.")
 

@@ -54,9 +54,9 @@ def given_split(train: Tensor, validation: Tensor, test: Tensor, number: int, na
     return NodeSplit(rows[0], rows[1], rows[2], f"{name} {number}" if len(masks[0]) > 1 else name)
 
 
-def check_split(name: str, graph: Graph, split: NodeSplit) -> None:
+def check_split(name: str, graph: Graph, split: NodeSplit, *, untrained: bool = False) -> None:
     """Raises :class:`DataError` where a part is empty, has nodes of another part or without a class, or where a class
-    has no training node."""
+    has no training node (unless ``untrained``)."""
     parts = {"train": split.train, "validation": split.validation, "test": split.test}
     for part, mask in parts.items():
         if len(mask) != graph.nodes:
@@ -75,8 +75,11 @@ def check_split(name: str, graph: Graph, split: NodeSplit) -> None:
             )
     counts = torch.bincount(graph.labels[split.train], minlength=len(graph.class_names))
     for label, count in enumerate(counts.tolist()):
-        if not count:
-            raise DataError(f"Class '{graph.class_names[label]}' of '{name}' has no training node; expected 1 or more.")
+        if not count and not untrained:
+            raise DataError(
+                f"Class '{graph.class_names[label]}' of '{name}' has no training node in split '{split.name}'; choose "
+                "another split, or accept that its nodes are told wrong with --task-set untrained_classes=true."
+            )
 
 
 __all__ = ["SHARES", "NodeSplit", "check_split", "given_split", "random_split"]

@@ -1,0 +1,50 @@
+"""From PyTorch Geometric's ``Data`` objects, in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from nascence.errors import DataError
+from nascence.tasks.graphs.node_classification import NodeClassification
+from nascence.tasks.graphs.raw import Masks, NodeSettings, RawGraph, assemble
+
+
+def node_classification(data: Any, *, name: str = "graph", seed: int = 0, **settings: Any) -> NodeClassification:
+    """The task of a ``torch_geometric.data.Data`` object: ``x``, ``y``, ``edge_index`` and, if present, ``train_mask``,
+    ``val_mask`` and ``test_mask`` ([N], or [N, S] for S splits).
+
+    ``settings``: those of :class:`nascence.tasks.graphs.raw.NodeSettings`. ``seed``: of a random split. Anything with
+    these attributes will do; PyTorch Geometric itself is not needed. Raises :class:`DataError`.
+    """
+    missing = [part for part in ("x", "y", "edge_index") if not isinstance(getattr(data, part, None), Tensor)]
+    if missing:
+        raise DataError(f"This graph has no {missing[0]}; expected x [N, F], y [N] and edge_index [2, E].")
+    labels = data.y[:, 0] if data.y.dim() == 2 and data.y.shape[1] == 1 else data.y
+    if labels.is_floating_point():
+        raise DataError("The labels y of this graph are no whole numbers; expected a class for each node.")
+    parts = [getattr(data, part, None) for part in ("train_mask", "val_mask", "test_mask")]
+    masks: dict[str, Masks] = {}
+    if all(isinstance(part, Tensor) for part in parts):
+        rows: list[Tensor] = [part.T if part.dim() == 2 else part for part in parts if part is not None]
+        masks["given"] = (rows[0], rows[1], rows[2])
+    elif any(isinstance(part, Tensor) for part in parts):
+        raise DataError("This graph has masks for some parts only; give train_mask, val_mask and test_mask, or none.")
+    raw = RawGraph(name, data.x.detach().cpu().float(), labels.cpu(), data.edge_index.cpu(), masks)
+    return assemble(raw, NodeSettings(**settings), seed)
+
+
+def as_data(task: NodeClassification) -> Any:
+    """The graph as a ``torch_geometric.data.Data`` object with its masks, for anything else that takes one.
+
+    Raises :class:`nascence.errors.MissingExtraError` without PyTorch Geometric.
+    """
+    from nascence.operations.graphs import geometric
+
+    features, edges = task.whole
+    masks = {"train_mask": task.split.train, "val_mask": task.split.validation, "test_mask": task.split.test}
+    return geometric().data.Data(x=features, y=task.graph.labels, edge_index=edges, **masks)
+
+
+__all__ = ["as_data", "node_classification"]
