@@ -10,6 +10,7 @@ import nascence
 from nascence.costs import CostModel, LatencyTable
 from nascence.errors import ArchitectureError, RunError
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SIZE: dict[str, Any] = {"channels": 2, "depth": 1}
@@ -23,7 +24,7 @@ def test_every_cost_of_a_network() -> None:
     assert list(costs) == ["params", "flops", "memory-mib", "latency-ms, PyTorch", "latency-ms, ONNX Runtime"]
     assert all(cost["value"] > 0 and cost["unit"] and cost["batch"] == 1 and cost["device"] for cost in costs.values())
     space = get_space("nas-bench-201")
-    model = CostModel(space, NetworkConfig(**SIZE), (1, 8, 8))
+    model = CostModel(space, NetworkConfig(**SIZE), Signature.images((1, 8, 8)))
     for name in ("params", "flops"):
         assert costs[name]["value"] == model.networks.count(name, space.parse(CELL))
     for runtime in ("PyTorch", "ONNX Runtime"):

@@ -12,6 +12,7 @@ from nascence.costs import CostModel
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 
 SIZE = {"channels": 2, "depth": 1, "measure": False}
 
@@ -23,7 +24,7 @@ def costs(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_the_range_of_nas_bench_201_is_that_of_enumeration() -> None:
     found = nascence.plan("nas-bench-201", max_params=3000, **SIZE)
     space = get_space("nas-bench-201")
-    model = CostModel(space, NetworkConfig(channels=2, depth=1), (1, 8, 8))
+    model = CostModel(space, NetworkConfig(channels=2, depth=1), Signature.images((1, 8, 8)))
     for name in ("params", "flops"):
         every = [model.networks.count(name, one) for one in (space.sample(generator(at)) for at in range(20))]
         values = [model.cost(name, one) for one in space.enumerate()]
@@ -44,7 +45,7 @@ def test_the_bounds_of_darts_hold_on_a_thousand_architectures() -> None:
     plan = nascence.plan("darts", **{**SIZE, "depth": 3})
     found, network = costs(plan), plan["network"]
     assert network["depth"] == 3
-    model = CostModel(space, NetworkConfig(**network), (1, 8, 8))
+    model = CostModel(space, NetworkConfig(**network), Signature.images((1, 8, 8)))
     for name in ("params", "flops"):
         values = [model.cost(name, space.sample(generator(at, "bounds"))) for at in range(1000)]
         assert found[name]["smallest"] <= min(values)

@@ -5,6 +5,7 @@ from nascence.benchmarks.baselines import baselines, by_parts, trainable_layers
 from nascence.benchmarks.selections import Selection
 from nascence.costs import flops, params
 from nascence.spaces import get_space
+from nascence.tasks.base import Signature
 from nascence.testing import toy_space
 
 SPACES = ["nas-bench-201", "nas-bench-macro", "toy"]
@@ -15,7 +16,7 @@ def test_they_are_those_of_the_built_networks(name):
     toy_space()
     space = get_space(name)
     architectures = Selection.sample(space, 2, 0).architectures
-    found = baselines(space, architectures, input_shape=(1, 16, 16), num_classes=3)
+    found = baselines(space, architectures, signature=Signature.images((1, 16, 16), 3))
     assert list(found) == ["params", "flops", "trainable-layers"]
     for at, architecture in enumerate(architectures):
         network = space.build(architecture, in_channels=1, num_classes=3)

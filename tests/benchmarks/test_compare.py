@@ -13,6 +13,7 @@ from nascence.benchmarks.compare import random_architecture
 from nascence.costs import Budget, BudgetChecker, CostModel, params
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 
 NB201 = get_space("nas-bench-201")
 NETWORK = NetworkConfig(channels=4, depth=1)
@@ -65,7 +66,7 @@ def table(tmp_path_factory):
 def make(tmp_path, runs, table):
     def comparison(**changes):
         settings = {
-            "methods": ["a", "b"], "seeds": [0, 1, 2], "model": CostModel(NB201, NETWORK, (3, 8, 8)),
+            "methods": ["a", "b"], "seeds": [0, 1, 2], "model": CostModel(NB201, NETWORK, Signature.images((3, 8, 8))),
             "search": runs.search, "out": tmp_path / "cmp", "table": table, "columns": ["accuracy"],
         }  # fmt: skip
         return Comparison(**{**settings, **changes})
@@ -98,14 +99,14 @@ def test_a_comparison_without_training(make, tmp_path):
 
 def test_the_random_architectures_follow_from_the_space_and_the_seeds_alone(make, tmp_path):
     found = rows(make().run())["random-architectures"]["architectures"]
-    other = CostModel(NB201, NetworkConfig(channels=8, depth=2), (1, 16, 16), 7)
+    other = CostModel(NB201, NetworkConfig(channels=8, depth=2), Signature.images((1, 16, 16), 7))
     again = make(methods=["b"], seeds=[5, 2, 0], model=other, settings={"epochs": 3}, out=tmp_path / "other")
     assert rows(again.run())["random-architectures"]["architectures"][1:] == [found[2], found[0]]
     assert found[0] == "|skip_connect~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 
 
 def test_a_budget_takes_the_first_of_a_seed_s_draws_within_it(make):
-    model = CostModel(NB201, NETWORK, (3, 8, 8))
+    model = CostModel(NB201, NETWORK, Signature.images((3, 8, 8)))
     for seed in range(6):
         free = random_architecture(BudgetChecker(Budget(), model), seed)
         cost = model.params(free)
@@ -116,7 +117,7 @@ def test_a_budget_takes_the_first_of_a_seed_s_draws_within_it(make):
 
 
 def test_what_nobody_searched_for_keeps_within_the_budget(make):
-    model = CostModel(NB201, NETWORK, (3, 8, 8))
+    model = CostModel(NB201, NETWORK, Signature.images((3, 8, 8)))
     low, high = model.range("params")
     limit = low + 0.2 * (high - low)
     found = rows(make(budget=Budget(max_params=limit), seeds=list(range(8))).run())

@@ -292,6 +292,6 @@ class Entangled(Space):
     def parse(self, text):
         return self.architecture(text.split("-"))
 
-    def assemble(self, architecture, network, in_channels, num_classes):
+    def assemble(self, architecture, network, signature):
         a, b, c = map(int, architecture.answers)
-        return nn.Sequential(nn.Conv2d(in_channels, a * b * c, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return nn.Sequential(nn.Conv2d(signature.features, a * b * c, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())

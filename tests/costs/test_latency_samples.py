@@ -9,13 +9,14 @@ from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 from nascence.testing import toy_space
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
 
 def networks(channels=2, threads=1):
-    return Networks(NB201, NetworkConfig(channels=channels, depth=1), (1, 8, 8), 4, threads)
+    return Networks(NB201, NetworkConfig(channels=channels, depth=1), Signature.images((1, 8, 8), 4), threads)
 
 
 def measure(path, count, seed=0, **more):

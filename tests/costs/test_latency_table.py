@@ -12,6 +12,7 @@ from nascence.costs.networks import Networks
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 
 NB201, MACRO = get_space("nas-bench-201"), get_space("nas-bench-macro")
 SMALL = NetworkConfig(channels=4, depth=1)
@@ -45,7 +46,7 @@ def clock(monkeypatch):
 
 
 def model(space=NB201, size=SMALL, **options):
-    return CostModel(space, size, SHAPE, threads=1, **options)
+    return CostModel(space, size, Signature.images(SHAPE), threads=1, **options)
 
 
 @pytest.mark.parametrize(("space", "size"), [(NB201, SMALL), (MACRO, NetworkConfig(channels=4))])

@@ -7,6 +7,7 @@ from nascence.costs.memory import MIB, peak_bytes, trace
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 
 
 def slow_peak(touched, sizes):
@@ -77,12 +78,12 @@ def test_weights_and_state_do_not_count_and_are_not_touched():
 )
 def test_one_pass_is_the_definition(name, size):
     space = get_space(name)
-    model = CostModel(space, size, (3, 16, 16))
+    model = CostModel(space, size, Signature.images((3, 16, 16)))
     peaks = set()
     for at in range(4):
         architecture = space.sample(generator(at))
         with torch.device("meta"):
-            module = space.assemble(architecture, size, 3, 10)
+            module = space.assemble(architecture, size, Signature.images())
         touched, sizes = trace(module, (3, 16, 16))
         assert len(touched) > 20
         assert peak_bytes(touched, sizes) == slow_peak(touched, sizes)
@@ -95,7 +96,7 @@ def test_one_pass_is_the_definition(name, size):
 
 def test_memory_is_no_sum():
     space = get_space("nas-bench-201")
-    model = CostModel(space, NetworkConfig(channels=4, depth=1), (3, 8, 8))
+    model = CostModel(space, NetworkConfig(channels=4, depth=1), Signature.images((3, 8, 8)))
     assert not model.adds_up("memory_mib")
     with pytest.raises(SettingError, match="no sum"):
         model.prices("memory_mib")

@@ -9,6 +9,7 @@ from nascence.architecture import Architecture
 from nascence.costs import CostModel, flops, params
 from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.spaces import Choice, NetworkConfig, Space, get_space
+from nascence.tasks.base import Signature
 
 NB201 = get_space("nas-bench-201")
 DARTS = get_space("darts")
@@ -36,11 +37,11 @@ class Kernels(_Toy):
     name = "toy-kernels"
     choices = tuple(Choice(f"kernel {at}", ("1", "3", "5")) for at in range(4))
 
-    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
+    def assemble(self, architecture: Architecture, network, signature):
         c = network.channels
         layers = [nn.Conv2d(c, c, int(k), padding=int(k) // 2) for k in architecture.answers]
-        stem = nn.Conv2d(in_channels, c, 1)
-        return nn.Sequential(stem, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, num_classes))
+        stem = nn.Conv2d(signature.features, c, 1)
+        return nn.Sequential(stem, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, signature.outputs))
 
 
 class Widths(_Toy):
@@ -49,10 +50,10 @@ class Widths(_Toy):
     name = "toy-widths"
     choices = tuple(Choice(f"width {at}", ("2", "4", "7")) for at in range(4))
 
-    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
-        widths = [in_channels, *map(int, architecture.answers)]
+    def assemble(self, architecture: Architecture, network, signature):
+        widths = [signature.features, *map(int, architecture.answers)]
         layers = [nn.Conv2d(a, b, 3) for a, b in itertools.pairwise(widths)]
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_classes))
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], signature.outputs))
 
 
 class Tangled(_Toy):
@@ -61,10 +62,10 @@ class Tangled(_Toy):
     name = "toy-tangled"
     choices = tuple(Choice(f"factor {at}", ("1", "2", "3")) for at in range(3))
 
-    def assemble(self, architecture: Architecture, network, in_channels, num_classes):
+    def assemble(self, architecture: Architecture, network, signature):
         a, b, c = map(int, architecture.answers)
         width = a * b * c
-        conv, classifier = nn.Conv2d(in_channels, width, 1), nn.Linear(width, num_classes)
+        conv, classifier = nn.Conv2d(signature.features, width, 1), nn.Linear(width, signature.outputs)
         return nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten(), classifier)
 
 
@@ -108,7 +109,7 @@ def test_published_parameters_of_darts(darts):
     ],
 )
 def test_counts_equal_those_of_the_built_module(space, network, input_shape, classes):
-    model = CostModel(space, network, input_shape, classes)
+    model = CostModel(space, network, Signature.images(input_shape, classes))
     for architecture in draws(space, 4):
         module = space.build(architecture, network=network, in_channels=input_shape[0], num_classes=classes)
         assert model.params(architecture) == params(module)
@@ -160,7 +161,7 @@ def test_widths_that_meet_far_apart_are_priced_exactly():
     """In Channel-Bench-Macro the stem's width meets those of blocks 1 to 3, and block 3's that of the last layer."""
     space = get_space("channel-bench-macro-mobilenet")
     network = NetworkConfig(channels=8)
-    model = CostModel(space, network, (3, 16, 16), 7)
+    model = CostModel(space, network, Signature.images((3, 16, 16), 7))
     for architecture in [*draws(space, 30), space.parse("4111141"), space.parse("1444414"), space.parse("4114114")]:
         module = space.build(architecture, network=network, num_classes=7)
         assert model.params(architecture) == params(module)
@@ -193,7 +194,7 @@ def test_table_adds_up_and_its_expectation_is_the_mean(nb201):
 
 def test_selection_in_small_spaces_equals_enumeration():
     for space in (Kernels(), Widths()):
-        model = CostModel(space, space.networks["evaluation"], (3, 12, 12))
+        model = CostModel(space, space.networks["evaluation"], Signature.images((3, 12, 12)))
         everything = list(space.enumerate())
         generator = torch.Generator().manual_seed(1)
         scores = {choice.name: torch.randn(3, generator=generator) for choice in space.choices}
@@ -249,13 +250,13 @@ def test_scores_of_minus_infinity_forbid(nb201):
 def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
     """With a clock that charges each operation its FLOPs plus one, and each network twice that."""
     from nascence.costs import cells, networks
-    from nascence.costs.counting import count_on_meta
+    from nascence.costs.counting import count_flops
 
     measured_operations = []
 
     def operation_cost(place, operation):
         measured_operations.append((place, operation))
-        return 1.0 + count_on_meta(place.build(operation).to("meta"), place.input_shape)
+        return 1.0 + count_flops(place.build(operation).to("meta"), place.input_shape)
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
@@ -275,7 +276,7 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 @pytest.mark.parametrize("space", [NB201, Kernels()])
 def test_latency_is_measured_in_positive_milliseconds(space):
     network = NetworkConfig(channels=4, depth=1, stages=1)
-    model = CostModel(space, network, (3, 8, 8), threads=1)
+    model = CostModel(space, network, Signature.images((3, 8, 8)), threads=1)
     (architecture,) = draws(space, 1)
     assert model.predicted_latency_ms(architecture) == model.predicted_latency_ms(architecture)
     assert model.networks.measure(architecture).median_ms > 0
@@ -308,7 +309,7 @@ def choice_weights(space, seed):
 @pytest.mark.parametrize("name", ["params", "flops"])
 def test_the_expectation_over_choices_is_that_of_enumeration(space, name):
     """Also where choices price each other, as the widths on both sides of a convolution do."""
-    model = CostModel(space, NetworkConfig(channels=4), (3, 16, 16))
+    model = CostModel(space, NetworkConfig(channels=4), Signature.images((3, 16, 16)))
     weights = choice_weights(space, 0)
     for value in weights.values():
         value.requires_grad_()
@@ -331,7 +332,7 @@ def test_the_expectation_over_choices_is_that_of_enumeration(space, name):
 
 def test_the_expectation_over_choices_wants_all_of_them():
     space = Kernels()
-    model = CostModel(space, NetworkConfig(channels=4), (3, 8, 8))
+    model = CostModel(space, NetworkConfig(channels=4), Signature.images((3, 8, 8)))
     weights = choice_weights(space, 0)
     with pytest.raises(SettingError, match="kernel 0"):
         model.expected("params", {name: value for name, value in weights.items() if name != "kernel 0"})
@@ -342,7 +343,7 @@ def test_the_expectation_over_choices_wants_all_of_them():
 def test_the_range_where_nothing_adds_up():
     """By descent: exact where every choice has a cheapest and a dearest answer."""
     space = Tangled()
-    model = CostModel(space, NetworkConfig(channels=4), (3, 8, 8))
+    model = CostModel(space, NetworkConfig(channels=4), Signature.images((3, 8, 8)))
     assert not model.adds_up("params")
     counted = [model.params(architecture) for architecture in space.enumerate()]
     assert model.range("params") == (min(counted), max(counted))

@@ -5,6 +5,7 @@ from nascence.costs import CostModel, survey
 from nascence.costs import survey as package_survey
 from nascence.costs.survey import DRAWS
 from nascence.spaces import NetworkConfig, get_space
+from nascence.tasks.base import Signature
 from nascence.testing import toy_space
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
@@ -13,7 +14,7 @@ NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 @pytest.mark.parametrize("name", ["toy", "nas-bench-201", "nas-bench-macro"])
 def test_all_of_a_small_space(name):
     space = toy_space() if name == "toy" else get_space(name)
-    model = CostModel(space, NetworkConfig(channels=4), (3, 8, 8))
+    model = CostModel(space, NetworkConfig(channels=4), Signature.images((3, 8, 8)))
     found = survey(model, ["params", "flops"])
     assert found.exact
     assert found.count == space.size
@@ -29,7 +30,7 @@ def test_all_of_a_small_space(name):
 
 
 def test_draws_of_a_large_one():
-    model = CostModel(DARTS, NetworkConfig(channels=4, depth=5), (3, 8, 8))
+    model = CostModel(DARTS, NetworkConfig(channels=4, depth=5), Signature.images((3, 8, 8)))
     found = survey(model, ["params", "flops"])
     assert not found.exact
     assert found.count == DRAWS
@@ -42,7 +43,7 @@ def test_draws_of_a_large_one():
 
 
 def test_what_does_not_add_up_is_counted_one_by_one():
-    model = CostModel(NB201, NetworkConfig(channels=2, depth=1), (3, 8, 8))
+    model = CostModel(NB201, NetworkConfig(channels=2, depth=1), Signature.images((3, 8, 8)))
     found = survey(model, ["memory_mib"], seconds=0.0, least=4)
     assert not found.exact
     assert found.count == 4

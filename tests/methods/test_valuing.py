@@ -8,6 +8,7 @@ from nascence.methods.valuing import WRONG, by_cost, by_score, by_training, obje
 from nascence.scores import SCORES, evaluate
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import load_task
+from nascence.tasks.base import Signature
 from nascence.training import Training
 
 NB201 = get_space("nas-bench-201")
@@ -33,7 +34,7 @@ def test_names():
 
 
 def test_costs(drawn):
-    model = CostModel(NB201, SMALL, (1, 8, 8))
+    model = CostModel(NB201, SMALL, Signature.images((1, 8, 8)))
     params, flops = by_cost("params", model), by_cost("flops", model)
     assert params.values(drawn) == [model.params(one) for one in drawn]
     assert not params.dear

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from nascence.errors import ArchitectureError, NascenceError, UnknownNameError
+from nascence.errors import ArchitectureError, NascenceError, SettingError, UnknownNameError
 from nascence.seeding import generator
-from nascence.spaces import SPACES, Choice, NetworkConfig, Space, get_space
+from nascence.spaces import SPACES, Choice, NetworkConfig, Space, get_space, plain_size
+from nascence.tasks.base import Signature
 from nascence.testing import toy_space
 
 
@@ -100,7 +101,7 @@ class Lopsided(Space):
     def parse(self, text):
         raise NotImplementedError
 
-    def assemble(self, architecture, network, in_channels, num_classes):
+    def assemble(self, architecture, network, signature):
         raise NotImplementedError
 
 
@@ -143,3 +144,25 @@ def test_mutation_at_a_rate():
     assert [0.2 < changed.count(count) / 2000 < 0.6 for count in range(3)] == [True] * 3
     assert space.mutate(one, draws, 0.0) == one
     assert all(a != b for a, b in zip(one.answers[:2], space.mutate(one, draws, 1.0).answers[:2], strict=True))
+
+
+def test_a_size_is_changed_where_it_has_the_field():
+    space = get_space("nas-bench-201")
+    size = space.networks["evaluation"]
+    assert space.resized(size, channels=8, depth=None) == dataclasses.replace(size, channels=8)
+    with pytest.raises(SettingError, match=r"Networks of nas-bench-201 have no hidden to set; .*channels, depth"):
+        space.resized(size, hidden=8)
+    with_head = dataclasses.replace(size, auxiliary=True)
+    assert plain_size(with_head) == size
+    assert plain_size(size) is size
+
+
+def test_networks_are_built_for_a_signature():
+    space = get_space("nas-bench-201")
+    one = space.from_index(0)
+    small = NetworkConfig(channels=2, depth=1)
+    same = [
+        space.build(one, network=small, signature=Signature.images((1, 8, 8), 3)),
+        space.build(one, network=small, in_channels=1, num_classes=3),
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(same[0].parameters(), same[1].parameters(), strict=True))

@@ -11,6 +11,7 @@ from nascence.operations.convolutions import LightSeparableConv
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.spaces.eg import KINDS, REDUCTIONS
+from nascence.tasks.base import Signature
 from nascence.testing import SpaceConformance
 
 SPACE = get_space("eg")
@@ -82,7 +83,7 @@ def test_parameters_follow_the_formulas():
 @pytest.mark.parametrize("input_shape", [(3, 32, 32), (1, 9, 13), (3, 2, 2)])
 def test_counts_are_those_of_the_built_network(name, input_shape):
     space = get_space(name)
-    model = CostModel(space, NetworkConfig(channels=6), input_shape, num_classes=7)
+    model = CostModel(space, NetworkConfig(channels=6), Signature.images(input_shape, 7))
     draws = generator(1)
     for _ in range(3):
         architecture = space.sample(draws)
@@ -103,7 +104,7 @@ def test_counting_a_thousand_architectures_counts_few_pieces():
 
 def test_latency_is_the_sum_of_pieces_that_are_measured_once(monkeypatch):
     monkeypatch.setattr("nascence.costs.networks.time_ms", lambda call, repeats, warm_up: [float(call().numel())] * 9)
-    model = CostModel(SPACE, NetworkConfig(channels=4), (3, 8, 8), threads=1)
+    model = CostModel(SPACE, NetworkConfig(channels=4), Signature.images((3, 8, 8)), threads=1)
     small, large = written(12, "1,1,1", "1.5,1.5"), written(12, "2,1,1", "1.5,1.5")
     assert not model.adds_up("latency_ms")
     assert 0 < model.cost("latency_ms", small) < model.cost("latency_ms", large)
@@ -116,7 +117,7 @@ def test_a_published_cell_has_its_published_parameters():
     blocks = SPACE.block_search()
     architecture = blocks.parse(f"normal:{DARTS_V2};reduce:{DARTS_V2_REDUCE}")
     with torch.device("meta"):
-        network = blocks.assemble(architecture, NetworkConfig(channels=36, depth=20), 3, 10)
+        network = blocks.assemble(architecture, NetworkConfig(channels=36, depth=20), Signature.images())
     assert params(network) == 3_349_342
 
 

@@ -273,7 +273,7 @@ class _Bits(Space):
     def parse(self, text):
         return self.architecture(list(text))
 
-    def assemble(self, architecture, network, in_channels, num_classes):
+    def assemble(self, architecture, network, signature):
         raise NotImplementedError
 
 

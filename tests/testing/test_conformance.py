@@ -1,5 +1,7 @@
 """The checks catch what they are for: a space broken in one place fails the check of that place."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -25,10 +27,10 @@ class Linear(Space):
     def parse(self, text):
         return self.architecture(text.strip().split("-"))
 
-    def assemble(self, architecture, network, in_channels, num_classes):
+    def assemble(self, architecture, network, signature):
         widths = [network.channels * int(answer) for answer in architecture.answers]
-        layers = [nn.Conv2d(in_channels, widths[0], 3, padding=1), nn.ReLU(), nn.Conv2d(*widths, 1), nn.ReLU()]
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[1], num_classes))
+        layers = [nn.Conv2d(signature.features, widths[0], 3, padding=1), nn.ReLU(), nn.Conv2d(*widths, 1), nn.ReLU()]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[1], signature.outputs))
 
 
 class ForgetsText(Linear):
@@ -57,8 +59,8 @@ class FalseCanonical(Linear):
 
 
 class WrongLogits(Linear):
-    def assemble(self, architecture, network, in_channels, num_classes):
-        return super().assemble(architecture, network, in_channels, num_classes + 1)
+    def assemble(self, architecture, network, signature):
+        return super().assemble(architecture, network, replace(signature, outputs=signature.outputs + 1))
 
 
 class DrawsGlobally(Linear):

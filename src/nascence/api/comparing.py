@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,15 +11,7 @@ from typing import Any, final
 
 from torch import nn
 
-from nascence.api.inputs import (
-    compute_threads,
-    data_source,
-    describe_task,
-    input_shape,
-    load_source,
-    network_size,
-    settled,
-)
+from nascence.api.inputs import compute_threads, data_source, describe_task, load_source, network_size, settled
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, search, search_config
 from nascence.api.tables import evaluation_columns
@@ -31,6 +23,7 @@ from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
 from nascence.spaces import get_space
+from nascence.tasks import image_classes
 from nascence.training import Training, TrainingConfig
 
 
@@ -43,6 +36,8 @@ def compare(
     out: str | Path,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
@@ -72,11 +67,10 @@ def compare(
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
-    source, task = settled(data_source(data, data_dir, image_size), download)
-    network = network_size(get_space(space), task, channels, depth)
-    shape, classes = input_shape(task), task.num_classes
+    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    network = network_size(get_space(space), loaded, channels, depth)
     if budget:
-        budget.bind(get_space(space), network, input_shape=shape, num_classes=classes, threads=threads).check()
+        budget.bind(get_space(space), network, signature=loaded.signature, threads=threads).check()
     table = table_of(space, source["data_dir"])
     if columns and table is None:
         raise SettingError(f"There is no table of {space} below {source['data_dir']}/tables to take columns from.")
@@ -86,22 +80,23 @@ def compare(
         max_params=max_params,
         max_flops=max_flops,
         max_latency_ms=max_latency_ms,
-        channels=network.channels,
-        depth=network.depth,
+        channels=getattr(network, "channels", None),
+        depth=getattr(network, "depth", None),
     )
     shown = asdict(options) | ({"preset": preset} if preset is not None else {})
+    shown = {name: value for name, value in shown.items() if name != "loading" or value is not None}
     with compute_threads(threads) as number, _stopped():
         for method in methods:  # data that do not suffice for one of them are told before anything is written
             own = preset if METHODS.get(method).PRESETS else None
             named, chosen = method_of(method, preset=own, space=space)
             seed = numbers[0] if numbers else 0
             PreparedSearch(
-                search_config(chosen, space, source, task, network, budget, seed, number, preset=named), task
+                search_config(chosen, space, source, loaded, network, budget, seed, number, preset=named), loaded
             )
         return Comparison(
             methods=list(methods),
             seeds=numbers,
-            model=CostModel(get_space(space), network, shape, classes, threads=threads),
+            model=CostModel(get_space(space), network, loaded.signature, threads=threads),
             search=_Search(options, preset),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),
@@ -137,8 +132,16 @@ class _Options:
     max_params: float | None
     max_flops: float | None
     max_latency_ms: float | None
-    channels: int
-    depth: int
+    channels: int | None
+    depth: int | None
+    loading: Mapping[str, Any] | None = None
+
+    def arguments(self, *names: str) -> dict[str, Any]:
+        """Those of ``names`` as :func:`search` and :func:`train` take them; all without names."""
+        values = asdict(self)
+        read = values.pop("loading") or {"task": None, "settings": {}}
+        chosen = {name: value for name, value in values.items() if not names or name in names}
+        return {**chosen, "task": read["task"], "task_settings": read["settings"]}
 
 
 def _title(directory: Path) -> str:
@@ -158,7 +161,7 @@ class _Search:
             resume(directory, progress=title)
         else:
             preset = self.preset if METHODS.get(method).PRESETS else None
-            search(method, seed=seed, out=directory, progress=title, preset=preset, **asdict(self.options))
+            search(method, seed=seed, out=directory, progress=title, preset=preset, **self.options.arguments())
 
 
 @final
@@ -170,10 +173,9 @@ class _Train:
     def __call__(self, subject: Architecture | nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
         if isinstance(subject, nn.Module):
             return self._train_module(subject, seed, directory)
-        options = asdict(self.options)
         title = f"{_title(directory)}, training"
         if not (directory / "config.json").is_file():
-            size = {name: options[name] for name in ("data", "data_dir", "image_size", "channels", "depth")}
+            size = self.options.arguments("data", "data_dir", "image_size", "channels", "depth")
             result = train(subject, out=directory, seed=seed, epochs=self.epochs, progress=title, **size)
         elif RunDirectory.open(directory).config["kind"] == TRAINING.name:
             resume(directory, progress=title)
@@ -185,7 +187,7 @@ class _Train:
     def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
         """A network that is of no space, trained in the same way."""
         options = asdict(self.options)
-        task = load_source(options)
+        task = image_classes(load_source(options), "The plain ResNet")
         config = TrainingConfig.suggested(task, epochs=self.epochs)
         if (directory / "config.json").is_file():
             run = RunDirectory.open(directory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,34 +11,55 @@ from typing import Any
 
 import torch
 
+from nascence.configuration import to_json
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.runs.progress import tell
-from nascence.spaces import NetworkConfig, Space
-from nascence.tasks import ImageClassification, find_data_dir, is_named, load_task
+from nascence.spaces import Size, Space
+from nascence.tasks import Task, find_data_dir, is_named, load_task, loading
+from nascence.tasks.base import Signature
 from nascence.tasks.sizes import SeveralSizesError
 
-SMALL_IMAGES = 16
-FEW_IMAGES = 5_000
 SMALL_CHANNELS = 16
 
 
-def data_source(data: str, data_dir: str | Path | None, image_size: int | None) -> dict[str, Any]:
-    """``data``, ``data_dir``, ``image_size`` for a run's configuration, so that they mean the same from any folder."""
+def data_source(
+    data: str,
+    data_dir: str | Path | None,
+    image_size: int | None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
+) -> dict[str, Any]:
+    """``data``, ``data_dir``, ``image_size`` for a run's configuration, so that they mean the same from any folder; and
+    ``loading``, where they are not image classes read as usual: the kind of ``task`` and all its settings."""
     if not data.strip():
         raise DataError("The name of the data is empty; 'nascence datasets' lists names, or give a path.")
     folder = find_data_dir(data_dir).resolve()
     path = Path(data).expanduser()
     absolute = str(path.resolve()) if not is_named(data, folder) and path.exists() else data
-    return {"data": absolute, "data_dir": str(folder), "image_size": image_size}
+    read = loading(absolute, folder, task, task_settings)
+    return {
+        "data": absolute,
+        "data_dir": str(folder),
+        "image_size": image_size,
+        **({"loading": read} if read else {}),
+    }
 
 
-def load_source(source: Mapping[str, Any], download: bool = False) -> ImageClassification:
+def load_source(source: Mapping[str, Any], download: bool = False) -> Task:
     """The task that :func:`data_source` describes; other entries of ``source`` are ignored."""
-    return load_task(source["data"], source["data_dir"], image_size=source["image_size"], download=download)
+    read = source.get("loading") or {}
+    return load_task(
+        source["data"],
+        source["data_dir"],
+        task=read.get("task"),
+        settings=read.get("settings", {}),
+        image_size=source["image_size"],
+        download=download,
+    )
 
 
-def settled(source: Mapping[str, Any], download: bool = False) -> tuple[dict[str, Any], ImageClassification]:
+def settled(source: Mapping[str, Any], download: bool = False) -> tuple[dict[str, Any], Task]:
     """The source and the task that it describes. Where the images have several sizes and no ``image_size`` says what to
     bring them to, one is taken that suits most of them, stands in the source, and is told on stderr."""
     try:
@@ -55,51 +76,46 @@ def settled(source: Mapping[str, Any], download: bool = False) -> tuple[dict[str
         return taken, load_source(taken, download)
 
 
-def describe_task(task: ImageClassification) -> dict[str, Any]:
-    """What a run remembers of its data: class names, the labels they had, shape (channels, height, width), counts, and
-    mean and deviation per channel of the training images in [0, 1]."""
-    return {
-        "class_names": list(task.class_names),
-        "labels": list(task.label_mapping),
-        "input_shape": list(input_shape(task)),
-        "train_images": len(task.train),
-        "test_images": len(task.test),
-        "mean": list(task.mean),
-        "std": list(task.std),
-    }
+def describe_task(task: Task) -> dict[str, Any]:
+    """What a run remembers of its data (:meth:`nascence.tasks.Task.describe`), and the signature, which image classes
+    do without."""
+    described = task.describe()
+    return {**described, "signature": task.signature.to_dict()} if "kind" in described else described
 
 
-def reload_task(run: RunDirectory) -> ImageClassification:
+def described_signature(described: Mapping[str, Any]) -> Signature:
+    """The signature in what :func:`describe_task` gave."""
+    if "signature" in described:
+        return Signature.from_dict(described["signature"])
+    channels, height, width = described["input_shape"]
+    return Signature.images((channels, height, width), len(described["class_names"]))
+
+
+def reload_task(run: RunDirectory) -> Task:
     """The data of a run. Raises :class:`RunError` when they are not what they were when it began."""
     task = load_source(run.config)
-    before, now = run.config["task"], describe_task(task)
+    before, now = run.config["task"], to_json(describe_task(task))
     if any(before.get(name) != now[name] for name in now if name not in ("mean", "std")):  # sums may round differently
         raise RunError(f"The data '{run.config['data']}' changed since {run.path} began; start a new run.")
     return task
 
 
-def input_shape(task: ImageClassification) -> tuple[int, int, int]:
-    """(channels, height, width)."""
-    height, width = task.image_size
-    return task.in_channels, height, width
-
-
-def network_size(
-    space: Space, task: ImageClassification, channels: int | None = None, depth: int | None = None
-) -> NetworkConfig:
+def network_size(space: Space, task: Task, channels: int | None = None, depth: int | None = None) -> Size:
     """The size of the network to be trained in the end.
 
-    By default the space's ``evaluation`` size (nas-bench-201: 16 channels, 5 cells a stage). For images of at most 16
-    pixels, or fewer than 5,000 training images, a fifth of its depth and at most 16 channels: more would only take
-    longer. ``channels`` and ``depth`` replace either. Raises :class:`SettingError` when one is below 1.
+    By default the space's ``evaluation`` size (nas-bench-201: 16 channels, 5 cells a stage). Where the task is modest
+    (images of at most 16 pixels, or fewer than 5,000 training images), a fifth of its depth and at most 16 channels.
+    ``channels`` and ``depth`` replace either. Raises :class:`SettingError` when one is below 1, or when sizes of the
+    space have no such field.
     """
     for name, value in (("channels", channels), ("depth", depth)):
         if value is not None and value < 1:
             raise SettingError(f"The {name} of the network must be at least 1, got {value}.")
     size = space.networks["evaluation"]
-    if min(task.image_size) <= SMALL_IMAGES or len(task.train) < FEW_IMAGES:
-        size = replace(size, channels=min(SMALL_CHANNELS, size.channels), depth=max(1, size.depth // 5))
-    return replace(size, channels=channels or size.channels, depth=depth or size.depth)
+    if task.modest:
+        least = {"channels": lambda own: min(SMALL_CHANNELS, own), "depth": lambda own: max(1, own // 5)}
+        size = replace(size, **{name: make(getattr(size, name)) for name, make in least.items() if hasattr(size, name)})
+    return space.resized(size, channels=channels, depth=depth)
 
 
 def slug(data: str) -> str:
@@ -126,7 +142,7 @@ __all__ = [
     "compute_threads",
     "data_source",
     "describe_task",
-    "input_shape",
+    "described_signature",
     "load_source",
     "network_size",
     "reload_task",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nascence.api.inputs import compute_threads, input_shape, network_size
+from nascence.api.inputs import compute_threads, network_size
 from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
@@ -26,6 +27,8 @@ def measure(
     data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -47,16 +50,16 @@ def measure(
     known = read_target(target, space)
     architecture = known.architecture
     found = get_space(architecture.space)
-    if data is image_size is data_dir is None and known.network and known.input_shape and known.classes:
-        network, shape, classes = sized(known.network, channels, depth), known.input_shape, known.classes
+    if data is image_size is data_dir is task is None and not task_settings and known.network and known.signature:
+        network, signature = sized(found, known.network, channels, depth), known.signature
     else:
-        task = task_of(known, data, data_dir, image_size, download)
-        network, shape, classes = network_of(known, task, channels, depth)
+        loaded = task_of(known, data, data_dir, image_size, download, task, task_settings)
+        network, signature = network_of(known, loaded, channels, depth), loaded.signature
     if threads is None and known.run is not None:
         threads = known.run.config.get("threads")
     counted = [cost for cost in (COSTS.get(name) for name in COSTS.names()) if cost.key != "latency_ms"]
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, shape, classes, threads=threads)
+        model = CostModel(found, network, signature, threads=threads)
         costs: list[dict[str, Any]] = [
             {
                 "name": cost.name,
@@ -70,16 +73,18 @@ def measure(
         measured = {"PyTorch": model.networks.measure(architecture, repeats, warm_up)}
         if onnx:
             module = model.networks.build(architecture)
-            measured["ONNX Runtime"] = onnx_latency_ms(module, shape, threads=threads, repeats=repeats, warm_up=warm_up)
+            measured["ONNX Runtime"] = onnx_latency_ms(
+                module, signature.input_shape, threads=threads, repeats=repeats, warm_up=warm_up
+            )
     for runtime, latency in measured.items():
         about = {name: value for name, value in asdict(latency).items() if name not in ("median_ms", "device")}
         costs.append(
             {"name": f"latency-ms, {runtime}", "value": latency.median_ms, "unit": "ms", **about}
             | {"device": latency.device}
         )
-    size = {"network": to_json(network), "input_shape": list(shape)}
+    size = {"network": to_json(network), "input_shape": list(signature.input_shape)}
     named = data or (known.source["data"] if known.source else ASSUMED)
-    return {**architecture.to_dict(), "data": named, **size, "classes": classes, "costs": costs}
+    return {**architecture.to_dict(), "data": named, **size, "classes": signature.outputs, "costs": costs}
 
 
 def measure_table(
@@ -89,6 +94,8 @@ def measure_table(
     data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -107,10 +114,10 @@ def measure_table(
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")
     found = get_space(space)
-    task = task_of(None, data, data_dir, image_size, download)
-    network = network_size(found, task, channels, depth)
+    loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
+    network = network_size(found, loaded, channels, depth)
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, input_shape(task), task.num_classes, threads=threads)
+        model = CostModel(found, network, loaded.signature, threads=threads)
         table = LatencyTable.measure(model, checks, seed)
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +133,8 @@ def measure_networks(
     data: str | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -148,14 +157,14 @@ def measure_networks(
         raise SettingError(f"Measured networks go to a CSV file; {path} does not end in .csv.")
     found = get_space(space)
     architectures = random_architectures(found, count, seed)
-    task = task_of(None, data, data_dir, image_size, download)
-    network = network_size(found, task, channels, depth)
+    loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
+    network = network_size(found, loaded, channels, depth)
     shown = named_progress(progress, f"Latencies of {space}", "networks", ("latency_ms",))
     with compute_threads(threads) as threads, files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if overwrite:
             path.unlink(missing_ok=True)
-        samples = LatencySamples(path, Networks(found, network, input_shape(task), task.num_classes, threads))
+        samples = LatencySamples(path, Networks(found, network, loaded.signature, threads))
         done = len(set(map(found.format, architectures)) & set(samples.texts))
         if shown is not None:
             shown.begin(count, done)

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from nascence.api.inputs import compute_threads, data_source, input_shape, network_size, settled
+from nascence.api.inputs import compute_threads, data_source, network_size, settled
 from nascence.api.searching import method_of, search_config
 from nascence.api.step_clock import time_steps
 from nascence.configuration import to_json
@@ -29,6 +29,8 @@ def plan(
     seed: int = 0,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
@@ -54,13 +56,11 @@ def plan(
     preset, chosen = method_of(method, settings, None, objectives, preset, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     found = get_space(space)
-    source, task = settled(data_source(data, data_dir, image_size), download)
+    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     with compute_threads(threads) as threads:
-        network, shape = network_size(found, task, channels, depth), input_shape(task)
+        network = network_size(found, loaded, channels, depth)
         table = None if latency_table is None else LatencyTable.load(latency_table)
-        checker = budget.bind(
-            found, network, input_shape=shape, num_classes=task.num_classes, threads=threads, latency_table=table
-        )
+        checker = budget.bind(found, network, signature=loaded.signature, threads=threads, latency_table=table)
         model = checker.model
         timed = measure or table is not None or max_latency_ms is not None
         names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
@@ -70,9 +70,9 @@ def plan(
         told = _budget(checker, together) if budget else None
         search: dict[str, Any] | None = None
         if measure and (told is None or told["possible"]):
-            config = search_config(chosen, space, source, task, network, budget, seed, threads, latency_table, preset)
+            config = search_config(chosen, space, source, loaded, network, budget, seed, threads, latency_table, preset)
             search = _search(config)
-    size = {"network": to_json(network), "input_shape": list(shape), "threads": threads}
+    size = {"network": to_json(network), "input_shape": list(loaded.signature.input_shape), "threads": threads}
     return {"space": space, "size": found.size, "data": data, **size, "costs": costs, "budget": told, "search": search}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -16,6 +16,7 @@ from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.runs import Interrupted, Progress, Terminated
 from nascence.seeding import generator
 from nascence.spaces import get_space
+from nascence.tasks import ImageClassification, image_classes
 
 if TYPE_CHECKING:
     from nascence.benchmarks.scores_file import ScoreTable
@@ -59,7 +60,7 @@ def score(
     if not scores:
         raise SettingError(f"Name at least one score: {', '.join(SCORES.names())}.")
     computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
-    task = task_of(own, data, data_dir, image_size, download)
+    task = image_classes(task_of(own, data, data_dir, image_size, download), "Scoring")
     named = data or (own.source["data"] if own is not None and own.source else ASSUMED)
     scored = []
     with compute_threads(threads):
@@ -111,8 +112,9 @@ def score_many(
     out = None if out is None else Path(out)
     if out is not None:
         check_out(out, resume)
-    source, task = settled(source_of(own, data, data_dir, image_size), download)
-    load = Loaded(task) if executor == "ray" else partial(load_source, source)
+    source, found = settled(source_of(own, data, data_dir, image_size), download)
+    task = image_classes(found, "Scoring")
+    load = Loaded(task) if executor == "ray" else partial(_load_images, source)
     stream = ScoreStream(
         space=get_space(space),
         selection=selection,
@@ -130,6 +132,10 @@ def score_many(
         number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
         how = "; what was finished is kept"
         raise Interrupted(number, "the same command and --resume", how) from None
+
+
+def _load_images(source: Mapping[str, Any], download: bool = False) -> ImageClassification:
+    return image_classes(load_source(source, download), "Scoring")
 
 
 def _executor(name: str, workers: int, ray_address: str | None) -> Executor:

@@ -14,7 +14,6 @@ from nascence.api.inputs import (
     compute_threads,
     data_source,
     describe_task,
-    input_shape,
     network_size,
     reload_task,
     settled,
@@ -29,9 +28,9 @@ from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
 from nascence.runs.listing import USUAL
 from nascence.runs.progress import duration, tell
-from nascence.spaces import SPACES, NetworkConfig, get_space
+from nascence.spaces import SPACES, Size, get_space
 from nascence.strategies import Strategy
-from nascence.tasks import ImageClassification
+from nascence.tasks import Task
 
 
 @final
@@ -58,6 +57,8 @@ def search(
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
@@ -95,11 +96,11 @@ def search(
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     path = Path(out) if out is not None else default_out(method, space, data, seed)
     check_free(path, overwrite)
-    source, task = settled(data_source(data, data_dir, image_size), download)
+    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     with compute_threads(threads) as threads:
-        size = network_size(get_space(space), task, channels, depth)
-        config = search_config(chosen, space, source, task, size, budget, seed, threads, latency_table, preset)
-        prepared = PreparedSearch(config, task)
+        size = network_size(get_space(space), loaded, channels, depth)
+        config = search_config(chosen, space, source, loaded, size, budget, seed, threads, latency_table, preset)
+        prepared = PreparedSearch(config, loaded)
         run = RunDirectory.create(path, config, overwrite)
         if progress and out is None:
             tell(f"The run goes to {path}")
@@ -118,8 +119,8 @@ def search_config(
     method: Method,
     space: str,
     source: Mapping[str, Any],
-    task: ImageClassification,
-    network: NetworkConfig,
+    task: Task,
+    network: Size,
     budget: Budget,
     seed: int,
     threads: int,
@@ -156,16 +157,15 @@ def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchRes
 class PreparedSearch:
     """A search that is checked and ready to go, made from a run's configuration and its data."""
 
-    def __init__(self, config: Mapping[str, Any], task: ImageClassification) -> None:
+    def __init__(self, config: Mapping[str, Any], task: Task) -> None:
         self.config, self.task = config, task
         self.space = get_space(config["space"])
-        self.network = from_json(NetworkConfig, config["network"])
+        self.network: Size = from_json(self.space.size_class, config["network"])
         budget = from_json(Budget, config["budget"])
         self.checker = budget.bind(
             self.space,
             self.network,
-            input_shape=input_shape(task),
-            num_classes=task.num_classes,
+            signature=task.signature,
             threads=config["threads"],
             latency_table=LatencyTable.from_json(table) if (table := config.get("latency_table")) else None,
         )
@@ -207,10 +207,11 @@ class PreparedSearch:
             **architecture.to_dict(),
             **({"index": index} if index is not None else {}),
             **{name: self.config[name] for name in ("method", "settings", "seed", "data", "budget", "network")},
+            **({"loading": self.config["loading"]} if "loading" in self.config else {}),
             "params": model.params(architecture),
             "flops": model.flops(architecture),
             "input_shape": self.config["task"]["input_shape"],
-            "class_names": self.config["task"]["class_names"],
+            **({"class_names": names} if (names := self.config["task"].get("class_names")) else {}),
             **({"table": table} if table is not None else {}),
             **({"caveat": self.method.caveat} if self.method.caveat else {}),
         }

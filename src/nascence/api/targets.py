@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from nascence.api.inputs import data_source, input_shape, network_size, reload_task, settled
+from nascence.api.inputs import data_source, described_signature, network_size, reload_task, settled
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.errors import RunError, SettingError
 from nascence.runs import RunDirectory, files
-from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import ImageClassification
+from nascence.spaces import Size, Space, get_space
+from nascence.tasks import Task
+from nascence.tasks.base import Signature
 
 ASSUMED = "digits"
 """The data where nothing names any."""
@@ -28,15 +29,14 @@ class Target:
     """An architecture, and what its run or its file says beside it; None for what is not said.
 
     ``run``: the run it comes from; ``source``: what :func:`nascence.api.inputs.load_source` takes; ``network``: the
-    size of the network to be trained; ``input_shape``: (channels, height, width); ``classes``: how many.
+    size of the network to be trained; ``signature``: of the data.
     """
 
     architecture: Architecture
     run: RunDirectory | None = None
     source: Mapping[str, Any] | None = None
-    network: NetworkConfig | None = None
-    input_shape: tuple[int, int, int] | None = None
-    classes: int | None = None
+    network: Size | None = None
+    signature: Signature | None = None
 
 
 def read_target(target: str | Path | Architecture | RunDirectory | object, space: str) -> Target:
@@ -79,68 +79,73 @@ def task_of(
     data_dir: str | Path | None,
     image_size: int | None,
     download: bool = False,
-) -> ImageClassification:
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
+) -> Task:
     """The task that the user names, else the target's own, else :data:`ASSUMED`. Raises :class:`DataError`, and
     :class:`RunError` when the data of a run changed."""
-    if target is not None and target.run is not None and data is None and data_dir is None and image_size is None:
+    named = data is not None or data_dir is not None or image_size is not None or task is not None or task_settings
+    if target is not None and target.run is not None and not named:
         return reload_task(target.run)
-    return settled(source_of(target, data, data_dir, image_size), download)[1]
+    return settled(source_of(target, data, data_dir, image_size, task, task_settings), download)[1]
 
 
 def source_of(
-    target: Target | None, data: str | None, data_dir: str | Path | None, image_size: int | None
+    target: Target | None,
+    data: str | None,
+    data_dir: str | Path | None,
+    image_size: int | None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
 ) -> Mapping[str, Any]:
     """What :func:`nascence.api.inputs.load_source` takes: of the data that the user names, else of the target's own,
     else of :data:`ASSUMED`, with a sentence on stderr."""
     if data is not None:
-        return data_source(data, data_dir, image_size)
+        return data_source(data, data_dir, image_size, task, task_settings)
     if target is not None and target.source is not None:
         own = target.source
+        read = own.get("loading") or {}
         return data_source(
             own["data"],
             own["data_dir"] if data_dir is None else data_dir,
             own["image_size"] if image_size is None else image_size,
+            task or read.get("task"),
+            task_settings or read.get("settings", {}),
         )
     print(
         f"Note: no data were named, so {ASSUMED} is assumed; name yours with --data, or give a run directory.",
         file=sys.stderr,
         flush=True,
     )
-    return data_source(ASSUMED, data_dir, image_size)
+    return data_source(ASSUMED, data_dir, image_size, task, task_settings)
 
 
-def sized(network: NetworkConfig, channels: int | None, depth: int | None) -> NetworkConfig:
-    """``network`` with what the user says instead. Raises :class:`SettingError` below 1."""
+def sized(space: Space, network: Size, channels: int | None, depth: int | None) -> Size:
+    """``network`` with what the user says instead. Raises :class:`SettingError` below 1, or where sizes of the space
+    have no such field."""
     for name, value in (("channels", channels), ("depth", depth)):
         if value is not None and value < 1:
             raise SettingError(f"The {name} of the network must be at least 1, got {value}.")
-    return replace(network, channels=channels or network.channels, depth=depth or network.depth)
+    return space.resized(network, channels=channels, depth=depth)
 
 
-def network_of(
-    target: Target, task: ImageClassification, channels: int | None, depth: int | None
-) -> tuple[NetworkConfig, tuple[int, int, int], int]:
-    """The size of the network, (channels, height, width) and the number of classes: the run's own, else by the data."""
+def network_of(target: Target, task: Task, channels: int | None, depth: int | None) -> Size:
+    """The size of the network: the run's own, else by the data."""
+    space = get_space(target.architecture.space)
     if target.network is not None:
-        network = sized(target.network, channels, depth)
-    else:
-        network = network_size(get_space(target.architecture.space), task, channels, depth)
-    return network, input_shape(task), task.num_classes
+        return sized(space, target.network, channels, depth)
+    return network_size(space, task, channels, depth)
 
 
 def _of_run(run: RunDirectory) -> Target:
     run.require_architecture()
     run.require("data", "data_dir", "network", "task")
     source = {name: run.config.get(name) for name in ("data", "data_dir", "image_size")}
-    shape, classes = _seen(run.config["task"], run.path / "config.json")
-    return Target(
-        Architecture.load(run.path / "architecture.json"),
-        run,
-        source,
-        _network(run.config["network"], run.path / "config.json"),
-        shape,
-        classes,
-    )
+    if "loading" in run.config:
+        source["loading"] = run.config["loading"]
+    architecture = Architecture.load(run.path / "architecture.json")
+    network = _network(architecture.space, run.config["network"], run.path / "config.json")
+    return Target(architecture, run, source, network, _seen(run.config["task"], run.path / "config.json"))
 
 
 def _of_file(path: Path) -> Target:
@@ -150,23 +155,27 @@ def _of_file(path: Path) -> Target:
     record = files.read_json(path)
     if not {"data", "network", "input_shape", "class_names"} <= record.keys():
         return Target(architecture)
-    shape, classes = _seen(record, path)
+    signature = _seen(record, path)
     if not isinstance(record["data"], str):
         raise RunError(f"{path} is damaged: 'data' is no text.")
-    side = shape[1] if shape[1] == shape[2] else None  # what its images were brought to, if they were
+    height, width = signature.size
+    side = height if height == width else None  # what its images were brought to, if they were
     source = {"data": record["data"], "data_dir": None, "image_size": side}
-    return Target(architecture, None, source, _network(record["network"], path), shape, classes)
+    return Target(architecture, None, source, _network(architecture.space, record["network"], path), signature)
 
 
-def _network(value: Any, path: Path) -> NetworkConfig:
+def _network(space: str, value: Any, path: Path) -> Size:
     try:
-        return from_json(NetworkConfig, value)
+        return from_json(get_space(space).size_class, value)
     except ValueError as error:
         raise RunError(f"{path} is damaged: its network is none ({error})") from None
 
 
-def _seen(record: Mapping[str, Any], path: Path) -> tuple[tuple[int, int, int], int]:
-    """``input_shape`` and the number of ``class_names``. Raises :class:`RunError` when they are none."""
+def _seen(record: Mapping[str, Any], path: Path) -> Signature:
+    """The signature, of image classes ``input_shape`` and ``class_names``. Raises :class:`RunError` where there is
+    none."""
+    if isinstance(record, Mapping) and "signature" in record:
+        return described_signature(record)
     shape = record.get("input_shape") if isinstance(record, Mapping) else None
     names = record.get("class_names") if isinstance(record, Mapping) else None
     if not isinstance(shape, list) or len(shape) != 3 or not isinstance(names, list) or len(names) < 2:
@@ -174,11 +183,11 @@ def _seen(record: Mapping[str, Any], path: Path) -> tuple[tuple[int, int, int], 
     channels, height, width = (side if type(side) is int and 0 < side <= _LARGEST else 0 for side in shape)
     if not channels * height * width:
         raise RunError(f"{path} is damaged: {shape} is no shape of an image.")
-    return (channels, height, width), len(names)
+    return Signature.images((channels, height, width), len(names))
 
 
 def _about(target: Target) -> tuple[Any, ...]:
-    return target.source, target.network, target.input_shape, target.classes
+    return target.source, target.network, target.signature
 
 
 __all__ = ["ASSUMED", "Target", "common", "network_of", "read_target", "sized", "source_of", "task_of"]

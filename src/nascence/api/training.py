@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +17,7 @@ from nascence.api.inputs import (
     compute_threads,
     data_source,
     describe_task,
-    input_shape,
+    described_signature,
     network_size,
     reload_task,
     settled,
@@ -29,8 +29,8 @@ from nascence.costs import CostModel
 from nascence.errors import ArchitectureError, RunError, SettingError
 from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress
 from nascence.seeding import derive_seed
-from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import ImageClassification
+from nascence.spaces import get_space, plain_size
+from nascence.tasks import ImageClassification, image_classes
 from nascence.training import PRESETS, Training, TrainingConfig
 
 SHOWN = ("train_loss", "test_accuracy")
@@ -62,6 +62,8 @@ def train(
     seed: int | None = None,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
+    task: str | None = None,
+    task_settings: Mapping[str, Any] | Iterable[str] = (),
     channels: int | None = None,
     depth: int | None = None,
     epochs: int | None = None,
@@ -90,7 +92,8 @@ def train(
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
-        for name, value in {**given, "channels": channels, "depth": depth}.items():
+        settings_given = {"task": task, "task_set": task_settings or None}
+        for name, value in {**given, "channels": channels, "depth": depth, **settings_given}.items():
             if value is not None:
                 raise SettingError(
                     f"--{name.replace('_', '-')} does not go with a run directory: {found.path} knows its own;"
@@ -98,26 +101,28 @@ def train(
                 )
         found.require_architecture()
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
-            task = reload_task(found)
-            chosen = recipe.entry(task, found.config["seed"] if seed is None else seed, threads)
+            loaded = image_classes(reload_task(found), "Training")
+            chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads)
             with found.locked():
                 architecture = _architecture(found) if pick is None else _picked(found, str(pick))
                 if found.has("front.json"):
                     chosen["architecture"] = str(architecture)
-                _Prepared({**found.config, TRAINING.name: chosen}, architecture, task)
+                _Prepared({**found.config, TRAINING.name: chosen}, architecture, loaded)
                 _begin(found, chosen, overwrite, architecture)
-                return _finish(found, task, progress)
+                return _finish(found, loaded, progress)
     if pick is not None:
         raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
     record = _given(target, space)
     architecture = Architecture.from_dict(record)
-    if data is None:
-        data = record.get("data")
+    if data is None and "data" in record:
+        data, read = record["data"], record.get("loading") or {}
+        task, task_settings = task or read.get("task"), task_settings or read.get("settings", {})
     if data is None or out is None:
         missing = "--data" if data is None else "--out"
         raise SettingError(f"Training an architecture that is in no run directory needs {missing}; add it.")
     check_free(out, overwrite)
-    source, task = settled(data_source(data, data_dir, image_size), download)
+    source, found_task = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    loaded = image_classes(found_task, "Training")
     with compute_threads(threads) as threads:
         config = {
             "kind": TRAINING.name,
@@ -125,14 +130,16 @@ def train(
             "space": architecture.space,
             **source,
             "seed": seed or 0,
-            "network": to_json(network_size(get_space(architecture.space), task, channels, depth)),
-            "task": describe_task(task),
+            "network": to_json(network_size(get_space(architecture.space), loaded, channels, depth)),
+            "task": describe_task(loaded),
         }
-        chosen = recipe.entry(task, config["seed"], threads)
-        _Prepared({**config, TRAINING.name: chosen}, architecture, task)  # whatever does not fit is told before writing
+        chosen = recipe.entry(loaded, config["seed"], threads)
+        _Prepared(
+            {**config, TRAINING.name: chosen}, architecture, loaded
+        )  # whatever does not fit is told before writing
         run = RunDirectory.create(out, {**config, "architecture": str(architecture), TRAINING.name: chosen}, overwrite)
         with run.locked():
-            return _finish(run, task, progress)
+            return _finish(run, loaded, progress)
 
 
 def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainResult:
@@ -141,7 +148,7 @@ def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainRe
     if run.has("metrics.json"):
         return _kept(run)
     with compute_threads(run.config[TRAINING.name]["threads"]):
-        return _finish(run, reload_task(run), progress)
+        return _finish(run, image_classes(reload_task(run), "Training"), progress)
 
 
 def load_model(run: str | Path | RunDirectory) -> nn.Module:
@@ -297,9 +304,9 @@ def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str
 
 def _describe(run: RunDirectory, architecture: Architecture, task: ImageClassification) -> dict[str, Any]:
     """``architecture.json`` of a training without a search."""
-    network = from_json(NetworkConfig, run.config["network"])
-    model = CostModel(get_space(architecture.space), network, input_shape(task), task.num_classes)
-    index = get_space(architecture.space).index(architecture)
+    space = get_space(architecture.space)
+    model = CostModel(space, from_json(space.size_class, run.config["network"]), task.signature)
+    index = space.index(architecture)
     return {
         **architecture.to_dict(),
         **({"index": index} if index is not None else {}),
@@ -333,11 +340,11 @@ def _redescribe(run: RunDirectory, architecture: Architecture) -> dict[str, Any]
 
 
 def _build(config: Mapping[str, Any], architecture: Architecture, *, auxiliary: bool, seed: int = 0) -> nn.Module:
-    network = replace(from_json(NetworkConfig, config["network"]), auxiliary=auxiliary)
-    task = config["task"]
-    return architecture.build(
-        network=network, in_channels=task["input_shape"][0], num_classes=len(task["class_names"]), seed=seed
-    )
+    space = get_space(architecture.space)
+    network = plain_size(from_json(space.size_class, config["network"]))
+    if auxiliary:
+        network = space.resized(network, auxiliary=True)
+    return space.build(architecture, network=network, signature=described_signature(config["task"]), seed=seed)
 
 
 def _architecture(run: RunDirectory) -> Architecture:

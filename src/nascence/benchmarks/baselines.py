@@ -16,6 +16,7 @@ from nascence.architecture import Architecture
 from nascence.costs import CostModel
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, Space
+from nascence.tasks.base import IMAGES, Signature
 
 BASELINES = ("params", "flops", "trainable-layers")
 _CHECKS = 8
@@ -26,15 +27,14 @@ def baselines(
     space: Space,
     architectures: Sequence[Architecture],
     names: Sequence[str] = BASELINES,
-    input_shape: tuple[int, int, int] = (3, 32, 32),
-    num_classes: int = 10,
+    signature: Signature = IMAGES,
 ) -> dict[str, Floats]:
     """By name the values [N], of the ``evaluation`` networks. Trainable layers are convolutions and linear layers."""
-    model = CostModel(space, space.networks["evaluation"], input_shape, num_classes)
+    model = CostModel(space, space.networks["evaluation"], signature)
     found: dict[str, Floats] = {}
     for name in names:
         if name == "trainable-layers":
-            found[name] = trainable_layers(space, architectures, input_shape[0], num_classes)
+            found[name] = trainable_layers(space, architectures, signature)
         elif isinstance(space, CellSpace):  # exact prices of edges: nothing is built
             found[name] = np.array([model.cost(name, architecture) for architecture in architectures])
         else:
@@ -42,14 +42,12 @@ def baselines(
     return found
 
 
-def trainable_layers(
-    space: Space, architectures: Sequence[Architecture], in_channels: int = 3, num_classes: int = 10
-) -> Floats:
+def trainable_layers(space: Space, architectures: Sequence[Architecture], signature: Signature = IMAGES) -> Floats:
     """The number [N] of convolutions and linear layers."""
 
     def count(architecture: Architecture) -> float:
         with torch.device("meta"):
-            network = space.assemble(architecture, space.networks["evaluation"], in_channels, num_classes)
+            network = space.assemble(architecture, space.networks["evaluation"], signature)
         return float(sum(isinstance(module, nn.Conv2d | nn.Linear) for module in network.modules()))
 
     return by_parts(space, count, architectures)

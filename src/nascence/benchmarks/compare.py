@@ -31,6 +31,7 @@ from nascence.runs.workers import LocalProcesses
 from nascence.seeding import derive_seed
 from nascence.spaces import Space
 from nascence.strategies.sampling import RandomSampling
+from nascence.tasks.base import Signature
 
 Search = Callable[[str, int, Path], None]
 Train = Callable[[Architecture | nn.Module, int, Path], Mapping[str, float]]
@@ -167,9 +168,7 @@ class Comparison:
 
     def _compute(self, tasks: Iterable[_Task]) -> None:
         missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]
-        networks = self.model.networks
-        shape = (networks.input_shape, networks.num_classes)
-        entries = _Entries(self.out, self.search, self.train, self.model.space, *shape)
+        entries = _Entries(self.out, self.search, self.train, self.model.space, self.model.networks.signature)
         if self.workers == 1 or len(missing) < 2:
             for task in missing:
                 entries()(task)
@@ -247,8 +246,7 @@ class _Entries:
     search: Search
     train: Train | None
     space: Space
-    input_shape: tuple[int, int, int]
-    num_classes: int
+    signature: Signature
 
     def __call__(self) -> Callable[[_Task], None]:
         return self._work
@@ -259,8 +257,9 @@ class _Entries:
         measures: dict[str, float] = {}
         subject: Architecture | nn.Module
         if task.resnet_params is not None:
-            subject = plain_resnet(task.resnet_params, self.input_shape[0], self.num_classes, seed=task.seed)
-            measures = {"params": params(subject), "flops": flops(subject, self.input_shape)}
+            features, outputs = self.signature.features, self.signature.outputs
+            subject = plain_resnet(task.resnet_params, features, outputs, seed=task.seed)
+            measures = {"params": params(subject), "flops": flops(subject, self.signature)}
         else:
             if text is None:
                 self.search(task.name, task.seed, directory)

@@ -16,6 +16,7 @@ from nascence.benchmarks.scores_file import ScoreTable
 from nascence.benchmarks.tables import Table
 from nascence.errors import ArchitectureError, DataError, SettingError
 from nascence.scores import AGGREGATES
+from nascence.tasks.base import Signature
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +102,8 @@ def _columns(
     columns = {name: (scores.columns[name], scores.larger_is_better(name)) for name in scores.scores}
     absent = [name for name in BASELINES if name not in columns]
     data = scores.settings["data"]
-    found = baselines(get_space(scores.space), architectures, absent, tuple(data["shape"]), data["classes"])
+    signature = Signature.images(tuple(data["shape"]), data["classes"])
+    found = baselines(get_space(scores.space), architectures, absent, signature)
     columns |= {name: (values, True) for name, values in found.items()}
     draws = {
         name: scores.draws(name) if name in scores.scores else values[None] for name, (values, _) in columns.items()

@@ -28,6 +28,22 @@ ImageSize = Annotated[
         metavar="N",
     ),
 ]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        "--task", help="What the data are for, such as classify [default: what they look like].", metavar="KIND"
+    ),
+]
+TaskSettings = Annotated[
+    list[str] | None,
+    typer.Option("--task-set", help="A setting of the task, name=value; may be repeated.", metavar="NAME=VALUE"),
+]
+Sigma = Annotated[
+    str | None, typer.Option("--sigma", help="Short for --task-set sigma=..., of denoising.", metavar="S")
+]
+Scale = Annotated[
+    int | None, typer.Option("--scale", help="Short for --task-set scale=..., of super-resolution.", metavar="N")
+]
 Space = Annotated[str, typer.Option("--space", help="The search space; 'nascence spaces' lists them.")]
 MaybeSpace = Annotated[str | None, typer.Option("--space", help="The space of an architecture that is given as text.")]
 Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
@@ -100,3 +116,9 @@ LatencyTable = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]
+
+
+def task_settings(given: list[str] | None, sigma: str | None, scale: int | None) -> list[str]:
+    """All settings of a task as ``name=value`` texts."""
+    short = {"sigma": sigma, "scale": scale}
+    return [*(given or []), *(f"{name}={value}" for name, value in short.items() if value is not None)]

@@ -27,6 +27,10 @@ def command(
     channels: options.Channels = None,
     depth: options.Depth = None,
     image_size: options.ImageSize = None,
+    task: options.Task = None,
+    task_settings: options.TaskSettings = None,
+    sigma: options.Sigma = None,
+    scale: options.Scale = None,
     threads: options.Threads = None,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Time the parts of networks and the steps of the search.")
@@ -45,6 +49,8 @@ def command(
         seed=seed,
         data_dir=data_dir,
         image_size=image_size,
+        task=task,
+        task_settings=options.task_settings(task_settings, sigma, scale),
         max_params=max_params,
         max_flops=max_flops,
         max_latency_ms=max_latency_ms,

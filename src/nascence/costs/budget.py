@@ -14,7 +14,8 @@ from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.model import CostModel, Selection
 from nascence.errors import BudgetError, SettingError
-from nascence.spaces import NetworkConfig, Space
+from nascence.spaces import Size, Space
+from nascence.tasks.base import Signature
 
 _REPAIR_MEASUREMENTS = 30
 
@@ -51,20 +52,23 @@ class Budget:
     def bind(
         self,
         space: Space,
-        network: NetworkConfig,
+        network: Size,
         *,
+        signature: Signature | None = None,
         input_shape: tuple[int, int, int] = (3, 32, 32),
         num_classes: int = 10,
         threads: int | None = None,
         latency_table: LatencyTable | None = None,
     ) -> BudgetChecker:
-        """The budget applied to ``space`` at a network size; ``input_shape`` is (channels, height, width).
+        """The budget applied to ``space`` at a network size, for the inputs and outputs of ``signature``; without one,
+        images of ``input_shape`` (channels, height, width) and ``num_classes`` classes.
 
         ``threads`` is for measuring latency, None for PyTorch's current number. ``latency_table``: where latencies are
         predicted from; None to measure parts on this machine. Nothing is measured or built yet. Raises
         :class:`SettingError` when the table is of something else.
         """
-        model = CostModel(space, network, input_shape, num_classes, threads=threads, latency_table=latency_table)
+        signature = signature or Signature.images(input_shape, num_classes)
+        model = CostModel(space, network, signature, threads=threads, latency_table=latency_table)
         return BudgetChecker(self, model)
 
 
@@ -166,7 +170,7 @@ class BudgetChecker:
         return found.architecture
 
     def verify(self, architecture: Architecture) -> LatencyMeasurement:
-        """Measure the real network on this machine, at batch 1."""
+        """Measure the real network on this machine, on one image or graph."""
         return self.model.networks.measure(architecture)
 
     def repair(self, architecture: Architecture, scores: Mapping[str, Tensor] | None = None) -> Repair:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nascence.costs.counting import count_on_meta, params
+from nascence.costs.counting import count_flops, params
 from nascence.costs.groups import cell_groups, combine
 from nascence.costs.latency import threads_set_to, time_ms
 from nascence.costs.networks import Networks
@@ -105,8 +105,8 @@ class CellPricing:
 
     def _flops(self) -> tuple[float, Floats]:
         frame, _ = self._frame
-        table = self._table(lambda place, operation: count_on_meta(_on_meta(place, operation), place.input_shape))
-        return float(count_on_meta(frame, self.networks.input_shape)), table
+        table = self._table(lambda place, operation: count_flops(_on_meta(place, operation), place.input_shape))
+        return float(count_flops(frame, self.networks.signature)), table
 
     def _latency(self) -> tuple[float, Floats]:
         looked_up = self.networks.latency_table
@@ -138,8 +138,9 @@ class CellPricing:
 
         with torch.device("meta"):
             networks = self.networks
-            frame = self.space.stack(fill, networks.network, networks.input_shape[0], networks.num_classes)
-        count_on_meta(frame, networks.input_shape)
+            signature = networks.signature
+            frame = self.space.stack(fill, networks.network, signature.features, signature.outputs)
+        count_flops(frame, signature)
         return frame, [(self.space.kinds.index(probe.edge.kind), probe.edge.at, probe.place) for probe in probes]
 
     def _table(self, cost: Callable[[_Place, str], float]) -> Floats:

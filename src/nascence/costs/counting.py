@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.flop_counter import flop_registry
 
+from nascence.costs.inputs import Inputs, counting_device, to_count
 from nascence.costs.shapes import Shapes
 
 
@@ -17,21 +17,21 @@ def params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """FLOPs of one forward pass at batch 1 in evaluation mode; ``input_shape`` is without the batch: (C, H, W).
+def flops(module: nn.Module, inputs: Inputs) -> int:
+    """FLOPs of the forward pass of one image or graph in evaluation mode; see :data:`nascence.costs.inputs.Inputs`.
 
     The rule: FLOPs = 2 x MACs of convolutions and matrix products (linear layers included). Biases, normalisation,
     activations, pooling and additions count nothing; a padded position counts like any other. The network is
     evaluated on a shape-only copy, so neither its state nor its mode is touched.
     """
-    return count_on_meta(copy.deepcopy(module).to("meta"), input_shape)
+    return count_flops(copy.deepcopy(module).to(counting_device(inputs)), inputs)
 
 
-def count_on_meta(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """:func:`flops` of a module that lives on the ``meta`` device already; leaves it in evaluation mode."""
+def count_flops(module: nn.Module, inputs: Inputs) -> int:
+    """:func:`flops` of a module that lives on the device of counting already; leaves it in evaluation mode."""
     module.eval()
     with _Counter() as counter:
-        module(torch.empty(1, *input_shape, device="meta"))
+        module(*to_count(inputs))
     return counter.total
 
 
@@ -50,4 +50,4 @@ class _Counter(Shapes):
         return result
 
 
-__all__ = ["count_on_meta", "flops", "params"]
+__all__ = ["count_flops", "flops", "params"]

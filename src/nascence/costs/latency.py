@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from nascence.costs.inputs import Inputs, random_inputs
 from nascence.errors import SettingError
 
 _TURN = 5
@@ -47,14 +48,14 @@ class LatencyMeasurement:
 
 def latency_ms(
     module: nn.Module,
-    input_shape: tuple[int, ...],
+    inputs: Inputs,
     *,
     batch: int = 1,
     threads: int | None = None,
     repeats: int = 30,
     warm_up: int = 5,
 ) -> LatencyMeasurement:
-    """Measure a forward pass on random input [batch, *input_shape], on the CPU and in evaluation mode.
+    """Measure a forward pass on random inputs, ``batch`` images or one graph, on the CPU and in evaluation mode.
 
     ``threads`` of PyTorch for the measurement alone, None for its current number. ``repeats`` passes are timed after
     ``warm_up`` untimed ones. The module's modes are restored. Raises :class:`SettingError` on counts below one.
@@ -62,15 +63,15 @@ def latency_ms(
     for name, value, least in (("batch", batch, 1), ("repeats", repeats, 1), ("warm_up", warm_up, 0)):
         if value < least:
             raise SettingError(f"{name} must be at least {least}, not {value}.")
-    x = torch.rand(batch, *input_shape, generator=torch.Generator().manual_seed(0))
+    example = random_inputs(inputs, batch)
     with threads_set_to(threads) as used, _evaluating(module), torch.inference_mode():
-        times = time_ms(lambda: module(x), repeats, warm_up)
+        times = time_ms(lambda: module(*example), repeats, warm_up)
     return LatencyMeasurement.of(times, batch=batch, threads=used, device=device_name(), warm_up=warm_up)
 
 
 def latencies_in_turn(
     modules: Sequence[nn.Module],
-    input_shape: tuple[int, ...],
+    inputs: Inputs,
     *,
     threads: int | None = None,
     repeats: int = 30,
@@ -81,7 +82,7 @@ def latencies_in_turn(
     for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
         if value < least:
             raise SettingError(f"{name} must be at least {least}, not {value}.")
-    x = torch.rand(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    example = random_inputs(inputs, 1)
     times: list[list[float]] = [[] for _ in modules]
     with ExitStack() as stack:
         used = stack.enter_context(threads_set_to(threads))
@@ -91,7 +92,7 @@ def latencies_in_turn(
         while len(times[-1]) < repeats:
             before = 1 if times[-1] else warm_up
             for module, own in zip(modules, times, strict=True):
-                own += time_ms(partial(module, x), min(_TURN, repeats - len(own)), before)
+                own += time_ms(partial(module, *example), min(_TURN, repeats - len(own)), before)
     return [LatencyMeasurement.of(own, batch=1, threads=used, device=device_name(), warm_up=warm_up) for own in times]
 
 

@@ -15,9 +15,11 @@ from nascence.costs.latency import device_name, latencies_in_turn
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
 from nascence.seeding import generator
-from nascence.spaces import Space
+from nascence.spaces import Size, Space
+from nascence.tasks.base import Signature
 
 _SLANTED_EVERY = 5
+_INSIDE = ("stages", "stem_channels")  # of a size, not written down: spaces have their own rule
 _MEASURED = ("architecture", "latency_ms", "iqr_ms", "reference_ms")
 
 
@@ -51,6 +53,13 @@ def _slanted(space: Space, random: torch.Generator) -> Architecture:
     return space.architecture(answers)
 
 
+def measured_on(network: Size, signature: Signature) -> dict[str, int]:
+    """What latencies depend on, by the names of the file's columns: numbers of the size and of the signature."""
+    shape = ("in_channels", "height", "width") if signature.domain == "images" else ("features", "nodes", "edges")
+    sizes = {name: value for name, value in vars(network).items() if type(value) is int and name not in _INSIDE}
+    return {**sizes, **dict(zip(shape, signature.input_shape, strict=True)), "num_classes": signature.outputs}
+
+
 @final
 class LatencySamples:
     """The file: one row a network, with its latency, inter-quartile range, the latency of one same reference network
@@ -64,10 +73,7 @@ class LatencySamples:
         network, threads = networks.network, networks.threads or torch.get_num_threads()
         self.about = {
             "space": networks.space.name,
-            "channels": str(network.channels),
-            "depth": str(network.depth),
-            **dict(zip(("in_channels", "height", "width"), map(str, networks.input_shape), strict=True)),
-            "num_classes": str(networks.num_classes),
+            **{name: str(value) for name, value in measured_on(network, networks.signature).items()},
             "batch": "1",
             "threads": str(threads),
             "device": device_name(),
@@ -106,13 +112,13 @@ class LatencySamples:
         either in turn."""
         space, known = self.networks.space, set(self.texts)
         reference = self.networks.build(space.sample(generator(0, "latency reference")))
-        shape, threads = self.networks.input_shape, self.networks.threads
+        signature, threads = self.networks.signature, self.networks.threads
         for architecture in architectures:
             text = space.format(architecture)
             if text in known:
                 continue
             both = [reference, self.networks.build(architecture)]
-            beside, found = latencies_in_turn(both, shape, threads=threads, repeats=repeats, warm_up=warm_up)
+            beside, found = latencies_in_turn(both, signature, threads=threads, repeats=repeats, warm_up=warm_up)
             self._append([text, f"{found.median_ms:.6g}", f"{found.iqr_ms:.4g}", f"{beside.median_ms:.6g}"])
             self.texts.append(text)
             yield architecture, found.median_ms

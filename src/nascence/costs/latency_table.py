@@ -16,7 +16,8 @@ from nascence.configuration import from_json, to_json
 from nascence.costs.latency import device_name
 from nascence.errors import NascenceError, SettingError
 from nascence.seeding import generator
-from nascence.spaces import NetworkConfig
+from nascence.spaces import Size, get_space
+from nascence.tasks.base import Signature
 
 if TYPE_CHECKING:
     from nascence.costs.model import CostModel
@@ -32,15 +33,15 @@ class LatencyTable:
     """What each part of a space's networks adds to the milliseconds of a forward pass of PyTorch at batch 1.
 
     ``constant``: of what all networks have. ``parts``: cell spaces: per kind of cell a list [E][O]; others: per choice
-    a list [options]. ``device``, ``threads``, ``input_shape`` (C, H, W), ``num_classes``, ``network``: what it was
-    measured on. The error of adding up: ``checked`` networks, drawn at random and not used for the table, with the
-    median and the 90 % quantile of |predicted - measured| / measured, and Spearman's correlation between the two (None
-    where all are equal).
+    a list [options]. ``device``, ``threads``, ``input_shape`` (of :class:`nascence.tasks.base.Signature`),
+    ``num_classes`` (outputs), ``network``: what it was measured on. The error of adding up: ``checked`` networks, drawn
+    at random and not used for the table, with the median and the 90 % quantile of |predicted - measured| / measured,
+    and Spearman's correlation between the two (None where all are equal).
     """
 
     space: str
-    network: NetworkConfig
-    input_shape: tuple[int, int, int]
+    network: Size
+    input_shape: tuple[int, ...]
     num_classes: int
     device: str
     threads: int
@@ -51,21 +52,14 @@ class LatencyTable:
     error_90: float
     rank_correlation: float | None
 
-    def check(
-        self,
-        space: str,
-        network: NetworkConfig,
-        input_shape: tuple[int, int, int],
-        num_classes: int,
-        threads: int | None,
-    ) -> None:
+    def check(self, space: str, network: Size, signature: Signature, threads: int | None) -> None:
         """Raise :class:`SettingError` when the table was measured on something else."""
         asked: dict[str, tuple[object, object]] = {
             "space": (self.space, space),
             "device": (self.device, device_name()),
             "network size": (_size(self.network), _size(network)),
-            "input shape": (_shape(self.input_shape), _shape(input_shape)),
-            "number of classes": (self.num_classes, num_classes),
+            "input shape": (_shape(self.input_shape), _shape(signature.input_shape)),
+            "number of classes": (self.num_classes, signature.outputs),
             "number of threads": (self.threads, threads or self.threads),
         }
         for what, (own, wanted) in asked.items():
@@ -88,8 +82,8 @@ class LatencyTable:
         try:
             names = set(cls.__dataclass_fields__)
             values = {name: own for name, own in value.items() if name in names}
-            network, shape = from_json(NetworkConfig, values.pop("network")), tuple(values.pop("input_shape"))
-            return cls(network=network, input_shape=shape, **values)
+            network: Size = from_json(get_space(values["space"]).size_class, values.pop("network"))
+            return cls(network=network, input_shape=tuple(values.pop("input_shape")), **values)
         except (TypeError, KeyError, NascenceError):
             raise SettingError(
                 f"{source} is damaged; measure it again with: nascence measure --out FILE.json"
@@ -110,8 +104,8 @@ class LatencyTable:
         return cls(
             space=model.space.name,
             network=networks.network,
-            input_shape=networks.input_shape,
-            num_classes=networks.num_classes,
+            input_shape=networks.signature.input_shape,
+            num_classes=networks.signature.outputs,
             device=device_name(),
             threads=networks.threads or torch.get_num_threads(),
             constant=constant,
@@ -142,7 +136,7 @@ def _rank_correlation(one: Floats, two: Floats) -> float | None:
     return float(spearmanr(one, two).statistic)
 
 
-def _size(network: NetworkConfig) -> str:
+def _size(network: Size) -> str:
     return ", ".join(f"{name} {value}" for name, value in to_json(network).items() if name != "auxiliary")
 
 

@@ -6,17 +6,18 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from nascence.costs.inputs import Inputs, counting_device, to_count
 from nascence.costs.shapes import Shapes
 
 MIB = 2**20
 
 
-def memory_mib(module: nn.Module, input_shape: tuple[int, ...]) -> float:
-    """MiB (2^20 bytes) of activations alive at once at the worst moment of a forward pass, batch 1, evaluation mode.
+def memory_mib(module: nn.Module, inputs: Inputs) -> float:
+    """MiB (2^20 bytes) of activations alive at once at the worst moment of the forward pass of one image or graph, in
+    evaluation mode; see :data:`nascence.costs.inputs.Inputs`.
 
     Exactly: the operators run in the order of the program, as PyTorch dispatches them. A tensor's storage is alive from
     the operator that makes it (the network's input: from the start) to the last operator that reads or writes it (the
@@ -25,26 +26,26 @@ def memory_mib(module: nn.Module, input_shape: tuple[int, ...]) -> float:
     Weights, statistics of normalisation and an operator's own scratch space are not counted. Activations are float32.
     Evaluated on a shape-only copy.
     """
-    return memory_on_meta(copy.deepcopy(module).to("meta"), input_shape)
+    return trace_memory(copy.deepcopy(module).to(counting_device(inputs)), inputs)
 
 
-def memory_on_meta(module: nn.Module, input_shape: tuple[int, ...]) -> float:
-    """:func:`memory_mib` of a module that lives on the ``meta`` device already; leaves it in evaluation mode."""
-    return peak_bytes(*trace(module, input_shape)) / MIB
+def trace_memory(module: nn.Module, inputs: Inputs) -> float:
+    """:func:`memory_mib` of a module that lives on the device of counting already; leaves it in evaluation mode."""
+    return peak_bytes(*trace(module, inputs)) / MIB
 
 
-def trace(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[list[tuple[int, ...]], dict[int, int]]:
+def trace(module: nn.Module, inputs: Inputs) -> tuple[list[tuple[int, ...]], dict[int, int]]:
     """Per operator the activation storages that it touches, and each storage's bytes.
 
-    The first entry is the network's input alone, the last its output. The module is on the ``meta`` device.
+    The first entry is the network's input alone, the last its output. The module is on the device of counting.
     """
     module.eval()
     own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
     recorder = _Recorder(own)
-    x = torch.empty(1, *input_shape, device="meta")
+    example = to_count(inputs)
     with recorder:
-        recorder.note([x])
-        recorder.note(tree_leaves(module(x)))
+        recorder.note(example)
+        recorder.note(tree_leaves(module(*example)))
     return recorder.touched, recorder.sizes
 
 
@@ -93,4 +94,4 @@ def _storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-__all__ = ["MIB", "memory_mib", "memory_on_meta", "peak_bytes", "trace"]
+__all__ = ["MIB", "memory_mib", "peak_bytes", "trace", "trace_memory"]

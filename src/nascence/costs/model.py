@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
@@ -21,7 +21,8 @@ from nascence.costs.networks import Networks
 from nascence.costs.selection import Group, choose
 from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.seeding import generator
-from nascence.spaces import CellSpace, NetworkConfig, Space
+from nascence.spaces import CellSpace, Size, Space, plain_size
+from nascence.tasks.base import IMAGES, Signature
 
 COST_NAMES = ("params", "flops", "memory_mib", "latency_ms")
 _DESCENTS = 2
@@ -52,19 +53,18 @@ class CostModel:
     def __init__(
         self,
         space: Space,
-        network: NetworkConfig,
-        input_shape: tuple[int, int, int] = (3, 32, 32),
-        num_classes: int = 10,
+        network: Size,
+        signature: Signature = IMAGES,
         *,
         threads: int | None = None,
         latency_table: LatencyTable | None = None,
     ) -> None:
         """Raises :class:`SettingError` when the table is of another space, network, input or device."""
         self.space = space
-        network = replace(network, auxiliary=False)
+        network = plain_size(network)
         if latency_table is not None:
-            latency_table.check(space.name, network, input_shape, num_classes, threads)
-        self.networks = Networks(space, network, input_shape, num_classes, threads, latency_table)
+            latency_table.check(space.name, network, signature, threads)
+        self.networks = Networks(space, network, signature, threads, latency_table)
         self._prices: dict[str, list[Floats]] = {}
 
     def params(self, architecture: Architecture) -> int:
@@ -72,11 +72,11 @@ class CostModel:
         return int(self.cost("params", architecture))
 
     def flops(self, architecture: Architecture) -> int:
-        """FLOPs = 2 x MACs of one image's forward pass (:func:`nascence.costs.flops`)."""
+        """FLOPs = 2 x MACs of the forward pass of one image or graph (:func:`nascence.costs.flops`)."""
         return int(self.cost("flops", architecture))
 
     def predicted_latency_ms(self, architecture: Architecture) -> float:
-        """Milliseconds of one image's forward pass on this machine, from the latencies of its parts."""
+        """Milliseconds of that forward pass on this machine, from the latencies of its parts."""
         return self.cost("latency_ms", architecture)
 
     def cost(self, name: str, architecture: Architecture) -> float:

@@ -8,26 +8,27 @@ import torch
 from torch import nn
 
 from nascence.architecture import Architecture
-from nascence.costs.counting import count_on_meta, params
+from nascence.costs.counting import count_flops, params
 from nascence.costs.groups import reference
+from nascence.costs.inputs import counting_device
 from nascence.costs.latency import LatencyMeasurement, latency_ms, threads_set_to, time_ms
 from nascence.costs.latency_table import LatencyTable
-from nascence.costs.memory import memory_on_meta
-from nascence.spaces import NetworkConfig, Space
+from nascence.costs.memory import trace_memory
+from nascence.spaces import Size, Space
 from nascence.spaces.stacks import Piece
+from nascence.tasks.base import Signature
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A space at a network size; ``input_shape`` is (channels, height, width), ``threads`` is for measuring latency.
+    """A space at a network size, for the inputs of a task; ``threads`` is for measuring latency.
 
     ``latency_table``: where latencies of parts are looked up instead of being measured.
     """
 
     space: Space
-    network: NetworkConfig
-    input_shape: tuple[int, int, int]
-    num_classes: int
+    network: Size
+    signature: Signature
     threads: int | None = None
     latency_table: LatencyTable | None = None
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
@@ -36,16 +37,14 @@ class Networks:
 
     def build(self, architecture: Architecture) -> nn.Module:
         """The network, freshly initialised."""
-        return self.space.build(
-            architecture, network=self.network, in_channels=self.input_shape[0], num_classes=self.num_classes
-        )
+        return self.space.build(architecture, network=self.network, signature=self.signature)
 
     def count(self, name: str, architecture: Architecture) -> float:
-        """``params``, ``flops`` or ``memory_mib``, from the shapes of the network's modules; no weights are made. Of
+        """``params``, ``flops`` or ``memory_mib``, of images from the shapes of modules alone, without weights. Of
         networks in pieces also ``latency_ms``: the sum of the pieces' own, each measured once."""
         known = self._counts.setdefault(architecture, {})
         if name not in known:
-            pieces = self.space.pieces(architecture, self.network, self.input_shape, self.num_classes)
+            pieces = self.space.pieces(architecture, self.network, self.signature)
             if name == "latency_ms":
                 assert pieces is not None
                 known[name] = sum(self._piece_ms(piece) for piece in pieces)
@@ -55,25 +54,24 @@ class Networks:
                 counts = [counted(piece) or self._count_piece(piece) for piece in pieces]
                 known["params"], known["flops"] = (float(sum(column)) for column in zip(*counts, strict=True))
                 return known[name]
-            with torch.device("meta"):
-                module = self.space.assemble(architecture, self.network, self.input_shape[0], self.num_classes)
+            with torch.random.fork_rng(devices=[]), counting_device(self.signature):
+                module = self.space.assemble(architecture, self.network, self.signature)
             if name == "memory_mib":
-                known[name] = memory_on_meta(module, self.input_shape)
+                known[name] = trace_memory(module, self.signature)
             else:
-                known |= {"params": float(params(module)), "flops": float(count_on_meta(module, self.input_shape))}
+                known |= {"params": float(params(module)), "flops": float(count_flops(module, self.signature))}
         return known[name]
 
     @property
     def in_pieces(self) -> bool:
         """Whether networks are counted piece by piece: quickly, and because their costs are no sum over choices."""
-        one = reference(self.space)
-        return self.space.pieces(one, self.network, self.input_shape, self.num_classes) is not None
+        return self.space.pieces(reference(self.space), self.network, self.signature) is not None
 
     def _count_piece(self, piece: Piece) -> tuple[int, int]:
         """Its parameters and FLOPs, kept."""
         with torch.device("meta"):
             module = piece.build()
-        self._pieces[piece] = params(module), count_on_meta(module, piece.input_shape)
+        self._pieces[piece] = params(module), count_flops(module, piece.input_shape)
         return self._pieces[piece]
 
     def _piece_ms(self, piece: Piece) -> float:
@@ -87,9 +85,9 @@ class Networks:
         return self._latencies[piece]
 
     def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
-        """The network's latency on this machine, at batch 1."""
+        """The network's latency on this machine, of one image or graph."""
         network = self.build(architecture)
-        return latency_ms(network, self.input_shape, threads=self.threads, repeats=repeats, warm_up=warm_up)
+        return latency_ms(network, self.signature, threads=self.threads, repeats=repeats, warm_up=warm_up)
 
     def cost(self, name: str, architecture: Architecture) -> float:
         """``params``, ``flops``, ``memory_mib``, or the measured ``latency_ms``."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nascence.costs.counting import flops, params
+from nascence.costs.inputs import Inputs
 from nascence.costs.latency import latency_ms
 from nascence.costs.memory import memory_mib
 from nascence.registry import Registry
@@ -15,13 +16,13 @@ from nascence.registry import Registry
 
 @dataclass(frozen=True)
 class Cost:
-    """``measure(module, input_shape)`` gives the value in ``unit`` at ``batch`` images on ``device``; ``key`` is its
+    """``measure(module, inputs)`` gives the value in ``unit`` at ``batch`` images on ``device``; ``key`` is its
     name in results and budgets."""
 
     name: str
     unit: str
     description: str
-    measure: Callable[[nn.Module, tuple[int, ...]], float]
+    measure: Callable[[nn.Module, Inputs], float]
     device: str = "any device"
     batch: int = 1
 
@@ -35,7 +36,7 @@ class Cost:
         return f"{self.name} ({self.unit}, batch {self.batch}, {self.device})"
 
 
-PARAMS = Cost("params", "parameters", "Number of weights and biases.", lambda module, input_shape: params(module))
+PARAMS = Cost("params", "parameters", "Number of weights and biases.", lambda module, inputs: params(module))
 FLOPS = Cost("flops", "FLOPs", "2 x MACs of convolutions and matrix products, batch 1, forward pass.", flops)
 MEMORY_MIB = Cost(
     "memory-mib",
@@ -47,7 +48,7 @@ LATENCY_MS = Cost(
     "latency-ms",
     "ms",
     "Median of a forward pass on this machine's CPU, batch 1, evaluation mode.",
-    lambda module, input_shape: latency_ms(module, input_shape).median_ms,
+    lambda module, inputs: latency_ms(module, inputs).median_ms,
     device="this machine's CPU",
 )
 

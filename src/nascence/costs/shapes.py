@@ -17,8 +17,8 @@ class Shapes(TorchDispatchMode):
     """Within it, common operators on tensors of the ``meta`` device give an empty tensor of the right shape at once.
 
     The same as without it, but PyTorch decomposes these in Python there, which is most of the time of a pass over
-    shapes, and the first one imports the compiler, which takes seconds. Gradients are off, and inference mode with
-    them, where PyTorch would not take operators apart before they come here.
+    shapes, and the first one imports the compiler, which takes seconds. Tensors of other devices are left alone.
+    Gradients are off, and inference mode with them, where PyTorch would not take operators apart before they come here.
     """
 
     def __enter__(self) -> Self:
@@ -38,9 +38,14 @@ class Shapes(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        rule = _RULES.get(function)
+        rule = _RULES.get(function) if args and _on_meta(args[0]) else None
         found = NotImplemented if rule is None else rule(*args, **(kwargs or {}))
         return function(*args, **(kwargs or {})) if found is NotImplemented else found
+
+
+def _on_meta(value: Any) -> bool:
+    first = value[0] if isinstance(value, list | tuple) else value
+    return isinstance(first, Tensor) and first.is_meta
 
 
 def _batch_norm(x: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import SettingError, UnknownNameError
-from nascence.spaces import NetworkConfig, Space
+from nascence.spaces import Size, Space
 from nascence.strategies import Strategy
-from nascence.tasks import ImageClassification
+from nascence.tasks import ImageClassification, Task, image_classes
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,16 @@ class Problem:
     """
 
     space: Space
-    task: ImageClassification
-    network: NetworkConfig
+    task: Task
+    network: Size
     budget: BudgetChecker
     seed: int
     data_dir: str | None = None
+
+    @property
+    def images(self) -> ImageClassification:
+        """The task, for a method that works on images with a class each. Raises :class:`SettingError` on other data."""
+        return image_classes(self.task, "This method")
 
 
 @dataclass(frozen=True, kw_only=True)

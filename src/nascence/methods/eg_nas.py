@@ -170,7 +170,7 @@ class EGNAS(Method):
                 f"eg-nas searches blocks and networks, and {space.name} fixes one of them; type --space eg, or choose "
                 "another method."
             )
-        problem = replace(problem, task=problem.task.shrunk(self.image_size))
+        problem = replace(problem, task=problem.images.shrunk(self.image_size))
         small = _Networks(self, problem, space)
         return BlocksThenNetworks(
             self._blocks(problem, space),
@@ -197,7 +197,7 @@ class EGNAS(Method):
             return _pool_from(stack, text)
         size = stack.networks["search"]
         size = replace(size, channels=self.channels or size.channels, depth=self.depth or size.depth)
-        checker = Budget().bind(stack, size, input_shape=_shape(problem), num_classes=problem.task.num_classes)
+        checker = Budget().bind(stack, size, signature=problem.task.signature)
         searches = tuple(self._search(problem, stack, size, checker, weight) for weight in self.complexities)
         return BlockSearches(stack, searches, self.complexities, self.sparse, self.reductions)
 
@@ -205,7 +205,7 @@ class EGNAS(Method):
         self, problem: Problem, stack: BlockStack, size: NetworkConfig, checker: BudgetChecker, weight: float
     ) -> BilevelDescent:
         """One search of blocks. All have the same weights, batches and start, and differ in the complexity alone."""
-        task = problem.task
+        task = problem.images
         objectives: list[Objective] = [TaskLoss()]
         if weight:
             objectives.append(Complexity(checker.model.table("params"), Constant(weight)))
@@ -287,7 +287,7 @@ class _Networks:
         settings, problem = self.settings, self.problem
         return by_training(
             networks,
-            problem.task,
+            problem.images,
             replace(problem.network, channels=settings.value_channels or problem.network.channels),
             epochs=epochs,
             images=settings.value_images,
@@ -307,14 +307,13 @@ class _Networks:
         return limited.bind(
             networks,
             self.problem.network,
-            input_shape=full.input_shape,
-            num_classes=full.num_classes,
+            signature=full.signature,
             threads=full.threads,
         )
 
     def seconds(self, pool: Pool | None) -> float:
         """How long the value of one network takes on one thread: measured on one batch each of three networks."""
-        settings, task = self.settings, self.problem.task
+        settings, task = self.settings, self.problem.images
         stack = self.space.block_search()
         pool = pool or random_pool(stack, len(settings.complexities), settings.reductions, self.problem.seed)
         networks = PooledNetworks(self.space, pool)
@@ -358,10 +357,6 @@ def _pool_from(stack: BlockStack, text: str) -> Pool:
 def _split(stack: BlockStack, answers: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     half = len(answers) // len(BLOCKS)
     return answers[:half], answers[half:]
-
-
-def _shape(problem: Problem) -> tuple[int, int, int]:
-    return (problem.task.in_channels, *problem.task.image_size)
 
 
 __all__ = ["EGNAS", "random_pool"]

@@ -110,14 +110,14 @@ class Evolution(Method):
         if name in COSTS.names():
             return by_cost(name, problem.budget.model)
         if name != ERROR:
-            return by_score(name, problem.space, problem.task, seed=problem.seed, draws=self.draws)
+            return by_score(name, problem.space, problem.images, seed=problem.seed, draws=self.draws)
         if inherited is not None:
             return inherited
         if self.value == "table":
             return self._table(problem)
         return by_training(
             problem.space,
-            problem.task,
+            problem.images,
             replace(self._small(problem.network), auxiliary=False),
             epochs=self.epochs or 5,
             images=self.images,
@@ -130,7 +130,7 @@ class Evolution(Method):
 
     def _one_shot(self, problem: Problem) -> tuple[OneShot, Valuation]:
         """The supernet, and the errors that its weights give."""
-        space, task, seed = problem.space, problem.task, problem.seed
+        space, task, seed = problem.space, problem.images, problem.seed
         if not isinstance(space, CellSpace) or "search-small" not in space.networks:
             raise SettingError(
                 f"Weights are inherited from a supernet of cells, and {space.name} has none; use value=training, or a "

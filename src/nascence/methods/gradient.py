@@ -224,7 +224,7 @@ class GradientMethod(Descent, Method):
             relaxation = EdgeNormalised(relaxation, seed=derive_seed(problem.seed, "architecture"))
         return BilevelDescent(
             space,
-            problem.task,
+            problem.images,
             relaxation,
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),

@@ -60,7 +60,7 @@ class NASI(Method):
 
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
-        problem.task.check_batch(self.images)
+        problem.images.check_batch(self.images)
         if not isinstance(space, CellSpace):
             raise SettingError(
                 f"nasi relaxes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
@@ -96,14 +96,14 @@ class _Trace:
         self.supernet = CellSupernet(
             space,
             network,
-            in_channels=problem.task.in_channels,
-            num_classes=problem.task.num_classes,
+            in_channels=problem.images.in_channels,
+            num_classes=problem.images.num_classes,
             initialisation=settings.initialisation,
             seed=derive_seed(problem.seed, "nasi", "weights"),
         )
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        seed, task = self.problem.seed, self.problem.task
+        seed, task = self.problem.seed, self.problem.images
         x_BCHW, labels_B = task.batch(self.settings.images, generator(seed, "nasi", "images", step), augment=True)
         if self.settings.data == "noise":
             x_BCHW = torch.randn(x_BCHW.shape, generator=generator(seed, "nasi", "noise", step))

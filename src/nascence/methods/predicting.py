@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nascence.costs.latency_regressor import LatencyPredictor, LatencyRegressor, SummedLatency
+from nascence.costs.latency_samples import measured_on
 from nascence.errors import DataError, UnknownNameError
 from nascence.methods.base import Problem
 from nascence.spaces import CellSpace
@@ -45,15 +46,7 @@ def latency_predictor(
 
 
 def _compare(table: Table, problem: Problem) -> None:
-    height, width = problem.task.image_size
-    own = {
-        "channels": problem.network.channels,
-        "depth": problem.network.depth,
-        "in_channels": problem.task.in_channels,
-        "height": height,
-        "width": width,
-        "num_classes": problem.task.num_classes,
-    }
+    own = measured_on(problem.network, problem.task.signature)
     for name in [name for name in own if name in table.columns]:
         other = table.column(name)[table.column(name) != own[name]]
         if len(other):

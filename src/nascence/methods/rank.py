@@ -82,7 +82,7 @@ class _Parts:
 
     def __call__(self, item: tuple[Architecture, int]) -> list[float]:
         architecture, draw = item
-        space, task, seed = self.problem.space, self.problem.task, self.problem.seed
+        space, task, seed = self.problem.space, self.problem.images, self.problem.seed
         values: dict[str, list[float]] = {}
         for random, one in ((True, space.canonical(architecture)), (False, architecture)):
             wanted = [score for score in self.scores if score.random == random]

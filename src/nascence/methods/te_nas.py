@@ -68,7 +68,7 @@ class TENAS(Method):
 
     def strategy(self, problem: Problem) -> Strategy:
         space = problem.space
-        problem.task.check_batch(self.images)
+        problem.images.check_batch(self.images)
         if not isinstance(space, CellSpace) or not {"pruning", "regions"} <= set(space.networks):
             raise SettingError(
                 f"te-nas prunes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
@@ -97,7 +97,7 @@ class _ConditionNumber:
     space: CellSpace
 
     def __call__(self, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
-        settings, task, seed = self.settings, self.problem.task, self.problem.seed
+        settings, task, seed = self.settings, self.problem.images, self.problem.seed
         supernet = CellSupernet(
             self.space,
             self.space.networks["pruning"],
@@ -135,7 +135,7 @@ class _LinearRegions:
 
     def _counts(self, weights: MixingWeights, *place: int) -> Tensor:
         """[M] numbers of regions; ``place``: round, draw and number of the thin network."""
-        settings, task, seed = self.settings, self.problem.task, self.problem.seed
+        settings, task, seed = self.settings, self.problem.images, self.problem.seed
         batches = settings.region_batches
         supernet = CellSupernet(
             self.space,

@@ -114,7 +114,7 @@ def by_training(
     )
     network = replace(network, auxiliary=False)
     value = partial(_trained_error, space, own, network, config, seed)
-    networks = Networks(space, network, (task.in_channels, *task.image_size), task.num_classes)
+    networks = Networks(space, network, task.signature)
     size = partial(networks.count, "flops")
     return Valuation(Objective(ERROR, "%", text), ParallelFunction(value, size), dear=True)
 

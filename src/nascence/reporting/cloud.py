@@ -10,12 +10,12 @@ from typing import Any
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.costs import CostModel
-from nascence.errors import DataError
+from nascence.errors import DataError, SettingError
 from nascence.reporting.contents import Contents
 from nascence.scores import SCORES, evaluate
 from nascence.seeding import generator
-from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import ImageClassification, load_task
+from nascence.spaces import Size, get_space
+from nascence.tasks import ImageClassification, image_classes, load_task
 
 SCORED = ("ntk-condition", "linear-regions")
 
@@ -28,10 +28,10 @@ def random_cloud(run: Contents, count: int = 200, score_seconds: float = 15.0, d
     does not say its network and input. ``note`` says why scores are missing.
     """
     space, seed = get_space(run.architecture.space), int(run.record.get("seed") or 0)
-    if run.input_shape is None or "network" not in run.record or not run.class_names:
+    if run.signature is None or "network" not in run.record:
         return None
-    network = from_json(NetworkConfig, run.record["network"])
-    model = CostModel(space, network, run.input_shape, len(run.class_names))
+    network: Size = from_json(space.size_class, run.record["network"])
+    model = CostModel(space, network, run.signature)
     drawn = [space.sample(generator(seed, "report", "cloud", at)) for at in range(count)]
     points = [_sizes(model, architecture) for architecture in (run.architecture, *dict.fromkeys(drawn))]
     note = _score(run, points, [run.architecture, *dict.fromkeys(drawn)], score_seconds, draws, seed)
@@ -57,7 +57,7 @@ def _score(
         return "Scores were not computed."
     try:
         task = _task(run)
-    except DataError as error:
+    except (DataError, SettingError) as error:
         return f"Scores were not computed, since the data are not at hand: {error}"
     space, began = get_space(run.architecture.space), time.monotonic()
     computers = {name: SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks}
@@ -73,7 +73,16 @@ def _score(
 
 
 def _task(run: Contents) -> ImageClassification:
-    return load_task(run.config["data"], run.config.get("data_dir"), image_size=run.config.get("image_size"))
+    config = run.config
+    read = config.get("loading") or {}
+    task = load_task(
+        config["data"],
+        config.get("data_dir"),
+        task=read.get("task"),
+        settings=read.get("settings", {}),
+        image_size=config.get("image_size"),
+    )
+    return image_classes(task, "Scoring")
 
 
 __all__ = ["SCORED", "random_cloud"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from nascence.architecture import Architecture
 from nascence.runs import SEARCH, TRAINING, RunDirectory
+from nascence.tasks.base import Signature
 
 Event = Mapping[str, Any]
 
@@ -60,10 +61,15 @@ class Contents:
         return []
 
     @property
-    def input_shape(self) -> tuple[int, int, int] | None:
-        """(channels, height, width), where the run says."""
-        shape = self.record.get("input_shape") or (self.config.get("task") or {}).get("input_shape")
-        return None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2]))
+    def signature(self) -> Signature | None:
+        """Of the networks, where the run says."""
+        task = self.config.get("task") or {}
+        if "signature" in task:
+            return Signature.from_dict(task["signature"])
+        shape = self.record.get("input_shape") or task.get("input_shape")
+        if shape is None or not self.class_names:
+            return None
+        return Signature.images((int(shape[0]), int(shape[1]), int(shape[2])), len(self.class_names))
 
     def canonical_json(self) -> str:
         """The configuration, for reading."""

@@ -29,9 +29,29 @@ class Network(Part):
     stages: Size | None = None
 
 
+Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(min_length=1, max_length=4)]
+"""Of an image, or features, nodes and edges of a graph."""
+
+
+class Signature(Part):
+    domain: Name
+    features: Count
+    outputs: Count
+    size: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    dense: bool
+    scale: Size
+
+
+class Loading(Part):
+    task: Name
+    settings: dict[Name, Any]
+
+
 class Task(Part):
+    kind: Name | None = None
+    signature: Signature | None = None
     class_names: list[Text] | None = None
-    input_shape: Annotated[list[Size], Field(min_length=1, max_length=4)] | None = None
+    input_shape: Shape | None = None
     train_images: Count | None = None
     test_images: Count | None = None
     mean: list[float] | None = None
@@ -54,6 +74,7 @@ class Config(Part):
     data: Text | None = None
     data_dir: Text | None = None
     image_size: Size | None = None
+    loading: Loading | None = None
     seed: int | None = None
     budget: dict[Name, float | None] | None = None
     network: Network | None = None
@@ -98,7 +119,8 @@ class Record(Part):
     flops: Annotated[float, Field(ge=0)] | None = None
     latency_ms: Annotated[float, Field(ge=0)] | None = None
     search_seconds: Annotated[float, Field(ge=0)] | None = None
-    input_shape: Annotated[list[Size], Field(min_length=1, max_length=4)] | None = None
+    loading: Loading | None = None
+    input_shape: Shape | None = None
     class_names: list[Text] | None = None
     collapse: Text | None = None
     caveat: Text | None = None

@@ -8,18 +8,18 @@ from typing import ClassVar, final
 
 from nascence.costs import CostModel
 from nascence.scores.base import Probe, Score
-from nascence.spaces import NetworkConfig, Space
+from nascence.spaces import Size, Space
+from nascence.tasks.base import Signature
 
 
 def _cost(probe: Probe, name: str) -> float:
-    shape = (probe.task.in_channels, *probe.task.image_size)
-    return _model(probe.space, probe.size("evaluation"), shape, probe.task.num_classes).cost(name, probe.architecture)
+    return _model(probe.space, probe.size("evaluation"), probe.task.signature).cost(name, probe.architecture)
 
 
 @lru_cache(maxsize=4)
-def _model(space: Space, size: NetworkConfig, shape: tuple[int, int, int], num_classes: int) -> CostModel:
+def _model(space: Space, size: Size, signature: Signature) -> CostModel:
     """Its prices are worth keeping: they hold for every architecture."""
-    return CostModel(space, size, shape, num_classes)
+    return CostModel(space, size, signature)
 
 
 @final

@@ -61,14 +61,8 @@ class SWAP(Score):
         if self.mu is None or self.sigma is None:
             return 1.0
         with torch.device("meta"):
-            size = params(
-                probe.space.assemble(
-                    probe.architecture,
-                    probe.size("evaluation"),
-                    probe.task.in_channels,
-                    probe.task.num_classes,
-                )
-            )
+            network = probe.space.assemble(probe.architecture, probe.size("evaluation"), probe.task.signature)
+            size = params(network)
         return math.exp(-((size - self.mu) ** 2) / self.sigma)
 
 

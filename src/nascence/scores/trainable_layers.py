@@ -24,9 +24,8 @@ class TrainableLayers(Score):
     sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
-        space, task = probe.space, probe.task
         with torch.device("meta"):
-            network = space.assemble(probe.architecture, probe.size("evaluation"), task.in_channels, task.num_classes)
+            network = probe.space.assemble(probe.architecture, probe.size("evaluation"), probe.task.signature)
         return float(len(list(network.parameters())))
 
 

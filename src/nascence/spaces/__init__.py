@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from nascence.registry import Registry
-from nascence.spaces.base import Choice, NetworkConfig, Space
+from nascence.spaces.base import Choice, NetworkConfig, Size, Space, plain_size
 from nascence.spaces.cells import CellShape, CellSpace
 from nascence.spaces.chains import Chain, ChainSpace
 
@@ -31,4 +31,16 @@ def get_space(name: str) -> Space:
     return space
 
 
-__all__ = ["SPACES", "CellShape", "CellSpace", "Chain", "ChainSpace", "Choice", "NetworkConfig", "Space", "get_space"]
+__all__ = [
+    "SPACES",
+    "CellShape",
+    "CellSpace",
+    "Chain",
+    "ChainSpace",
+    "Choice",
+    "NetworkConfig",
+    "Size",
+    "Space",
+    "get_space",
+    "plain_size",
+]

@@ -6,8 +6,8 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, final
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
 from nascence.seeding import generator
+from nascence.tasks.base import Signature
 
 if TYPE_CHECKING:
     from nascence.spaces.stacks import Piece
@@ -64,6 +65,9 @@ class NetworkConfig:
                 )
 
 
+Size = Any
+"""A network's size: an object of its space's ``size_class``."""
+
 _FIXED = {
     "depth": "a fixed depth",
     "stages": "a fixed number of stages",
@@ -75,8 +79,9 @@ _FIXED = {
 class Space(ABC):
     """A set of independent choices and the rule that turns a full set of answers into a network.
 
-    Subclasses set ``name``, ``choices`` and ``networks`` (named sizes: at least ``evaluation``, the network that is
-    trained in the end, ``score``, the small one that tangent-kernel scores look at, and ``ranking``, the one that the
+    Subclasses set ``name``, ``choices``, ``size_class`` (a frozen dataclass; :class:`NetworkConfig` where they say
+    nothing) and ``networks`` (named sizes of that class: at least ``evaluation``, the network that is trained in the
+    end; for images also ``score``, the small one that tangent-kernel scores look at, and ``ranking``, the one that the
     other training-free scores look at, or ``ranking-deep`` where they compare block with block). A score that reads
     features block by block finds them by the names that its networks' modules have: ``stem`` and then ``blocks`` or
     ``cells`` (a plain ``nn.Sequential`` needs none).
@@ -84,7 +89,8 @@ class Space(ABC):
 
     name: str
     choices: tuple[Choice, ...]
-    networks: Mapping[str, NetworkConfig]
+    networks: Mapping[str, Size]
+    size_class: ClassVar[type] = NetworkConfig
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:
@@ -95,9 +101,7 @@ class Space(ABC):
         """The inverse of :meth:`format`. Raises :class:`ArchitectureError`, quoting what it could not read."""
 
     @abstractmethod
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: Size, signature: Signature) -> nn.Module:
         """The modules of :meth:`build`, with whatever weights PyTorch gives them."""
 
     @final
@@ -105,13 +109,15 @@ class Space(ABC):
         self,
         architecture: Architecture,
         *,
-        network: NetworkConfig | str = "evaluation",
+        network: Size | str = "evaluation",
+        signature: Signature | None = None,
         in_channels: int = 3,
         num_classes: int = 10,
         initialisation: str = "default",
         seed: int = 0,
     ) -> nn.Module:
-        """A plain network mapping images [B, in_channels, H, W] to logits [B, num_classes].
+        """A plain network for the inputs and outputs of ``signature``; without one, images [B, in_channels, H, W] of
+        ``num_classes`` classes.
 
         ``network`` is a size of its own or the name of one in :attr:`networks`. The same seed gives the same weights;
         the global generator is left alone. Schemes of ``initialisation``: :mod:`nascence.initialisation`.
@@ -121,16 +127,16 @@ class Space(ABC):
                 raise UnknownNameError("network size", network, self.networks)
             network = self.networks[network]
         with torch.random.fork_rng(devices=[]):
-            module = self.assemble(architecture, network, in_channels, num_classes)
+            module = self.assemble(
+                architecture, network, signature or Signature.images((in_channels, 32, 32), num_classes)
+            )
         return initialise(module, initialisation, generator(seed, "weights"))
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """One representative of all architectures that compute the same function; here the architecture itself."""
         return architecture
 
-    def pieces(
-        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
-    ) -> Iterator[Piece] | None:
+    def pieces(self, architecture: Architecture, network: Size, signature: Signature) -> Iterator[Piece] | None:
         """Parts whose parameters and FLOPs add up to the network's, where a space can name them without building it:
         counting each kind of part once is then much quicker than counting every network. Here None."""
         return None
@@ -138,6 +144,19 @@ class Space(ABC):
     def index(self, architecture: Architecture) -> int | None:
         """The official benchmark's number of an architecture, or None where there is none."""
         return None
+
+    @final
+    def resized(self, network: Size, **changes: Any) -> Size:
+        """``network`` with other values in some fields; None leaves one as it is.
+
+        Raises :class:`SettingError` for a field that sizes of this space do not have.
+        """
+        known = [field.name for field in fields(self.size_class)]
+        changes = {name: value for name, value in changes.items() if value is not None}
+        for name in changes:
+            if name not in known:
+                raise SettingError(f"Networks of {self.name} have no {name} to set; their size has {', '.join(known)}.")
+        return replace(network, **changes)
 
     @property
     def size(self) -> int:
@@ -204,6 +223,11 @@ class Space(ABC):
             )
         for answers in itertools.product(*(choice.options for choice in self.choices)):
             yield Architecture(self.name, answers)
+
+
+def plain_size(network: Size) -> Size:
+    """The size without what only training needs: no auxiliary head."""
+    return replace(network, auxiliary=False) if getattr(network, "auxiliary", False) else network
 
 
 def _other(choice: Choice, answer: str, generator: torch.Generator) -> str:

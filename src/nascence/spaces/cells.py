@@ -108,16 +108,14 @@ class CellSpace(RelaxableSpace):
         """The inverse of :meth:`edge_operations`. Raises :class:`ArchitectureError` on missing or superfluous edges."""
 
     @final
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         chosen = self.edge_operations(architecture)
 
         def fill(edge: Edge) -> nn.Module | None:
             name = chosen[edge.kind].get(edge.at)
             return None if name is None else build_operation(name, edge.channels, edge.channels, edge.stride, edge.norm)
 
-        return self.stack(fill, network, in_channels, num_classes)
+        return self.stack(fill, network, signature.features, signature.outputs)
 
     @final
     def one_hot(self, architecture: Architecture) -> dict[str, Tensor]:

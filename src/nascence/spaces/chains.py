@@ -15,6 +15,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.operations import ConvBN, NormConfig
 from nascence.spaces.base import NetworkConfig, Space
+from nascence.tasks.base import Signature
 
 
 class ChainSpace(Space):
@@ -43,11 +44,9 @@ class ChainSpace(Space):
         return self.architecture([c.options[digits.index(d)] for c, d in zip(self.choices, text, strict=True)])
 
     @final
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
-        return self.chain(architecture, network, in_channels, num_classes)
+        return self.chain(architecture, network, signature.features, signature.outputs)
 
 
 class Chain(nn.Module):

@@ -23,6 +23,7 @@ from nascence.spaces.cells import Cell, CellShape, Fill
 from nascence.spaces.nested import NestedSpace
 from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, inner_nodes, pair_choices
 from nascence.spaces.stacks import CellStack, Piece, Place, stack_pieces, thirds
+from nascence.tasks.base import Signature
 
 NONE = "none"
 BLOCKS = ("normal", "reduce")
@@ -144,12 +145,10 @@ class EG(NestedSpace):
             self._stacks[outer] = BlockStack(self.name, KINDS, self.shape, self.operations, places, self.networks)
         return self._stacks[outer]
 
-    def pieces(
-        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
-    ) -> Iterator[Piece]:
+    def pieces(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> Iterator[Piece]:
         places = _places(self.name, architecture.answers[: self.outer], network)
         cells, inner = self.split(architecture)
-        return stack_pieces(places, self.shape, cells.edge_operations(inner), network, input_shape, num_classes)
+        return stack_pieces(places, self.shape, cells.edge_operations(inner), network, signature)
 
     def block_search(self) -> BlockStack:
         """One normal and one reduction block in a network of ``depth`` cells, for a search of the blocks alone: those

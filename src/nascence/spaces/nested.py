@@ -10,6 +10,7 @@ from torch import nn
 from nascence.architecture import Architecture
 from nascence.spaces.base import NetworkConfig, Space
 from nascence.spaces.cells import CellSpace
+from nascence.tasks.base import Signature
 
 
 class NestedSpace(Space):
@@ -33,11 +34,9 @@ class NestedSpace(Space):
         return Architecture(self.name, (*architecture.answers[: self.outer], *cells.canonical(inner).answers))
 
     @final
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         cells, inner = self.split(architecture)
-        return cells.assemble(inner, network, in_channels, num_classes)
+        return cells.assemble(inner, network, signature)
 
 
 __all__ = ["NestedSpace"]

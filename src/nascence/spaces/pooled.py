@@ -17,6 +17,7 @@ from nascence.errors import ArchitectureError
 from nascence.spaces.base import Choice, NetworkConfig, Space
 from nascence.spaces.eg import EG, KINDS, REDUCTIONS, macro_choices
 from nascence.spaces.stacks import Piece
+from nascence.tasks.base import Signature
 
 Block = tuple[str, ...]
 """The answers of one block, node after node."""
@@ -73,15 +74,11 @@ class PooledNetworks(Space):
     def parse(self, text: str) -> Architecture:
         return self.encode(self.space.parse(text))
 
-    def pieces(
-        self, architecture: Architecture, network: NetworkConfig, input_shape: tuple[int, int, int], num_classes: int
-    ) -> Iterator[Piece]:
-        return self.space.pieces(self.decode(architecture), network, input_shape, num_classes)
+    def pieces(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> Iterator[Piece]:
+        return self.space.pieces(self.decode(architecture), network, signature)
 
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
-        return self.space.assemble(self.decode(architecture), network, in_channels, num_classes)
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
+        return self.space.assemble(self.decode(architecture), network, signature)
 
 
 def pool_of(normals: Sequence[Block], reductions: Sequence[Block]) -> Pool:

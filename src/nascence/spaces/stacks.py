@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nascence.operations import FactorizedReduce, NormConfig, ReLUConvBN, build_operation
 from nascence.spaces.base import NetworkConfig
 from nascence.spaces.cells import CellShape, Fill
+from nascence.tasks.base import Signature
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,15 @@ def stack_pieces(
     shape: CellShape,
     chosen: Mapping[str, Mapping[int, str]],
     network: NetworkConfig,
-    input_shape: tuple[int, int, int],
-    num_classes: int,
+    signature: Signature,
 ) -> Iterator[Piece]:
     """Everything in the :class:`CellStack` of these arguments that has parameters or multiplies, piece by piece;
     ``chosen``: the operations by kind of cell and edge. Without an auxiliary head."""
     norm = NormConfig(network.affine, network.track_running_stats)
-    in_channels, height, width = input_shape
+    in_channels, height, width = signature.input_shape
     stem_channels = _stem_channels(places, network)
     if stem_channels:
-        yield Piece("stem", in_channels, stem_channels, 1, norm, input_shape)
+        yield Piece("stem", in_channels, stem_channels, 1, norm, signature.input_shape)
     before: tuple[int, ...] = (stem_channels or in_channels, height, width)
     last = before
     reduced = False
@@ -88,7 +88,7 @@ def stack_pieces(
             stride = 2 if place.reduction and from_input else 1
             yield Piece(operation, channels, channels, stride, norm, (channels, *(size if from_input else halved)))
         before, last, reduced = last, (shape.nodes * channels, *halved), place.reduction
-    yield Piece("classifier", last[0], num_classes, 1, norm, last[:1])
+    yield Piece("classifier", last[0], signature.outputs, 1, norm, last[:1])
 
 
 class CellStack(nn.Module):

@@ -1,21 +1,27 @@
-"""Tasks: data, classes, normalisation, augmentation, batches."""
+"""Tasks: data in parts and batches, loss, metric; one folder or file for each kind of data."""
 
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Task
-from nascence.tasks.image_classification import ImageClassification, ImageSet
-from nascence.tasks.loading import DATASETS, describe_datasets, find_data_dir, is_named, load_task
+from nascence.tasks.classify import DATASETS
+from nascence.tasks.image_classification import ImageClassification, ImageSet, image_classes
+from nascence.tasks.loaders import TASKS, Loader
+from nascence.tasks.loading import describe_datasets, find_data_dir, is_named, load_task, loading
 
 __all__ = [
     "DATASETS",
+    "TASKS",
     "Batch",
     "Batches",
     "ImageClassification",
     "ImageSet",
+    "Loader",
     "Metric",
     "Part",
     "Signature",
     "Task",
     "describe_datasets",
     "find_data_dir",
+    "image_classes",
     "is_named",
     "load_task",
+    "loading",
 ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, final
 
 import torch
 from torch import Tensor
@@ -35,11 +35,29 @@ class Signature:
     dense: bool = False
     scale: int = 1
 
+    @classmethod
+    def images(cls, input_shape: tuple[int, int, int] = (3, 32, 32), outputs: int = 10) -> Self:
+        """Of images of ``input_shape`` (channels, height, width), each with one of ``outputs`` classes."""
+        return cls("images", input_shape[0], outputs, (input_shape[1], input_shape[2]))
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{**value, "size": tuple(value["size"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "size": list(self.size)}
+
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        assert self.domain == "images"
+        """(channels, height, width) of one image, (features, nodes, directed edges) of a graph."""
         return (self.features, *self.size)
+
+    @property
+    def classes(self) -> bool:
+        """Whether networks tell images apart: one class for each."""
+        return self.domain == "images" and not self.dense
 
     def example(self, count: int = 1) -> tuple[Tensor, ...]:
         """Inputs of the right shapes, all zero: ``count`` images, or one graph (a node's edges come from the nodes
@@ -59,6 +77,10 @@ def _graph(signature: Signature, count: int) -> tuple[Tensor, ...]:
 
 
 _EXAMPLES: dict[str, Callable[[Signature, int], tuple[Tensor, ...]]] = {"images": _images, "graph": _graph}
+
+
+IMAGES = Signature.images()
+"""CIFAR-10's."""
 
 
 @final
@@ -147,6 +169,11 @@ class Task(ABC):
     @abstractmethod
     def signature(self) -> Signature: ...
 
+    @property
+    def modest(self) -> bool:
+        """Whether the data call for networks of a fraction of the usual depth; more would only take longer."""
+        return False
+
     @abstractmethod
     def part(self, split: Split) -> Part:
         """Raises :class:`nascence.errors.DataError` where there is none (``validation``)."""
@@ -187,4 +214,4 @@ class Task(ABC):
         whatever must be the same when the run goes on."""
 
 
-__all__ = ["Batch", "Batches", "Domain", "Metric", "Part", "Signature", "Split", "Task"]
+__all__ = ["IMAGES", "Batch", "Batches", "Domain", "Metric", "Part", "Signature", "Split", "Task"]

@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nascence.errors import DataError
+from nascence.errors import DataError, SettingError
 from nascence.seeding import generator as seeded_generator
 from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
+
+SMALL_IMAGES = 16
+FEW_IMAGES = 5_000
 
 
 @final
@@ -112,6 +115,11 @@ class ImageClassification(Task):
     def image_size(self) -> tuple[int, int]:
         """(height, width)."""
         return self.train.images.shape[2], self.train.images.shape[3]
+
+    @property
+    def modest(self) -> bool:
+        """Images of at most 16 pixels, or fewer than 5,000 of them."""
+        return min(self.image_size) <= SMALL_IMAGES or len(self.train) < FEW_IMAGES
 
     @property
     def padding(self) -> int:
@@ -224,6 +232,16 @@ class ImageClassification(Task):
                 "choose a smaller batch."
             )
         return images
+
+
+def image_classes(task: Task, who: str) -> ImageClassification:
+    """``task``, where it is of images with a class each, in memory.
+
+    Raises :class:`SettingError`, saying that ``who`` works on nothing else.
+    """
+    if not isinstance(task, ImageClassification):
+        raise SettingError(f"{who} works on images with a class each, and '{task.name}' is other data.")
+    return task
 
 
 @final

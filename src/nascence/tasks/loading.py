@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nascence.errors import DataError, UnknownNameError
-from nascence.registry import Registry
-from nascence.tasks.arrays import read_npz
-from nascence.tasks.assembling import RawData, assemble
+from nascence.configuration import to_json
+from nascence.errors import DataError, SettingError
+from nascence.tasks.base import Task
 from nascence.tasks.cache import cache_folder
-from nascence.tasks.decoding import header_size
-from nascence.tasks.folder import is_image_file, read_folder
-from nascence.tasks.image_classification import ImageClassification
-from nascence.tasks.parquet import is_image_table, read_parquet
+from nascence.tasks.classify import DATASETS, SUFFIXES, kind_of, missing, promising, several_sizes
+from nascence.tasks.loaders import TASKS, Loader, choose, read_settings
 from nascence.tasks.sources import Request
-
-# A data set is a function from a Request to RawData.
-DATASETS = Registry(
-    "data set",
-    {"digits": "nascence.tasks.digits:read_digits", "cifar10": "nascence.tasks.cifar10:read_cifar10"},
-)
-_SUFFIXES = (".parquet", ".npz")
 
 
 def find_data_dir(data_dir: Path | str | None = None) -> Path:
@@ -35,42 +25,74 @@ def load_task(
     data: str,
     data_dir: Path | str | None = None,
     *,
-    test_fraction: float = 0.2,
+    task: str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
     seed: int = 0,
     image_size: int | None = None,
-    flip: bool | None = None,
     download: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
-) -> ImageClassification:
-    """The task called ``data``: a name in :data:`DATASETS`, a name found in the data folder, or a path.
+    **more_settings: Any,
+) -> Task:
+    """The task of the data called ``data``: a name in :data:`DATASETS`, a name found in the
+    data folder, or a path.
 
-    A path is a folder of class folders, a parquet file or a folder of them, or an ``.npz``. Without test images of its
-    own, ``test_fraction`` of every class is set aside by ``seed``. ``image_size`` brings all images to that many pixels
-    square; ``flip`` says whether mirrored images keep their class (None: what the data set says, True for one's own).
-    ``download`` fetches a missing CIFAR-10, telling ``progress`` the bytes so far and in all.
-    Raises :class:`DataError`, and :class:`UnknownNameError` for a name that is nowhere.
+    ``task``: the kind of data (:data:`nascence.tasks.loaders.TASKS`); without, what the data look like. Its
+    ``settings``, a mapping or ``name=value`` texts, and ``more_settings``: those of its loader, for image classes
+    :class:`nascence.tasks.classify.ClassifySettings`. ``seed``: of what is drawn, such as the test images of data that
+    have none of their own. ``image_size`` brings all images to that many pixels square. ``download`` fetches a missing
+    CIFAR-10, telling ``progress`` the bytes so far and in all. Raises :class:`DataError`, :class:`SettingError`, and
+    :class:`UnknownNameError` for a name that is nowhere.
     """
     if image_size is not None and image_size < 1:
         raise DataError(f"The image size must be at least 1 pixel, got {image_size}.")
-    request = Request(data_dir=find_data_dir(data_dir), image_size=image_size, download=download, progress=progress)
+    settings = _together(settings, more_settings)
+    folder = find_data_dir(data_dir)
+    path = None if data in DATASETS.names() and task in (None, "classify") else locate(data, folder)
+    loader = choose(task, path, settings)
+    chosen = read_settings(loader, settings)
+    if path is not None and not path.exists():
+        raise missing(data, path, {*DATASETS.names(), *_found(folder)})
+    request = Request(data_dir=folder, image_size=image_size, download=download, progress=progress, seed=seed)
     try:
-        raw = _read(data, request)
+        return loader.load(data, path, chosen, request)
     except OSError as error:
         raise DataError(f"{error.filename or data} cannot be read ({error.strerror or error}).") from None
-    return assemble(raw, test_fraction=test_fraction, seed=seed, flip=flip)
+
+
+def loading(
+    data: str, data_dir: Path, task: str | None, settings: Mapping[str, Any] | Iterable[str] = ()
+) -> dict[str, Any]:
+    """``{"task", "settings"}``: how data are read, complete, for a run to remember; empty where ``data`` are image
+    classes read as they are read by themselves. Raises as :func:`load_task` does."""
+    settings = _together(settings, {})
+    path = None if data in DATASETS.names() and task in (None, "classify") else locate(data, data_dir)
+    loader = choose(task, path, settings)
+    chosen = to_json(read_settings(loader, settings))
+    if loader.kind == "classify" and chosen == to_json(loader.settings()):
+        return {}
+    return {"task": loader.kind, "settings": chosen}
+
+
+def locate(data: str, data_dir: Path) -> Path:
+    """Where data lie: in the data folder, for a bare name that is there or a path that is only there, else as typed."""
+    typed = Path(data).expanduser()
+    named = _named_path(data, data_dir)
+    if named is not None and (data == typed.name or not typed.exists()):
+        return named
+    return typed
 
 
 def is_named(data: str, data_dir: Path) -> bool:
     """Whether ``data`` means something by its name: it is built in, or lies in the data folder."""
-    return data in DATASETS.names() or _named_path(data, data_dir) is not None
+    return data in DATASETS.names() or locate(data, data_dir) == _named_path(data, data_dir)
 
 
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
     """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or in the data folder.
 
-    Nothing is decoded: a folder counts when it has images below two class folders, or parquet files with the columns.
-    ``note`` says what more may have to be typed, such as ``--image-size`` where the first images of the classes differ
-    in size; it is empty for most.
+    Nothing is decoded: a folder counts when a task recognises it, or when it has images below two class folders, or
+    parquet files with the columns. ``note`` says what more may have to be typed, such as ``--image-size`` where the
+    first images of the classes differ in size; it is empty for most.
     """
     folder = find_data_dir(data_dir)
     described: list[dict[str, Any]] = []
@@ -86,75 +108,64 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
                 "note": "" if available else "add --download to fetch it",
             }
         )
+    others = _recognised(folder)
+    described += [
+        {"name": name, "kind": kind, "path": str(path), "available": True, "note": ""}
+        for name, (kind, path) in others.items()
+    ]
     for name, path in _found(folder).items():
-        if name not in DATASETS.names() and _promising(path):
-            note = "images of several sizes: --image-size N says what to bring them to" if _several_sizes(path) else ""
-            described.append({"name": name, "kind": _kind(path), "path": str(path), "available": True, "note": note})
+        if name not in DATASETS.names() and name not in others and promising(path):
+            note = "images of several sizes: --image-size N says what to bring them to" if several_sizes(path) else ""
+            described.append({"name": name, "kind": kind_of(path), "path": str(path), "available": True, "note": note})
     return described
 
 
-def _read(data: str, request: Request) -> RawData:
-    if data in DATASETS.names():
-        raw = DATASETS.get(data)(request)
-        assert isinstance(raw, RawData)
-        return raw
-    path = _named_path(data, request.data_dir) or Path(data).expanduser()
-    if not path.exists():
-        if data == path.name and not path.suffix:  # a bare name
-            raise UnknownNameError("data set", data, {*DATASETS.names(), *_found(request.data_dir)})
-        raise DataError(
-            f"There is nothing at {path}; expected a folder of class folders, a parquet file or folder, or an .npz."
-        )
-    kind = _kind(path)
-    if kind == "parquet":
-        return read_parquet(path, request)
-    if kind == "npz":
-        return read_npz(path, request)
-    if kind == "class folders":
-        return read_folder(path, request)
-    if path.is_dir():
-        raise DataError(f"{path} has neither class folders nor parquet files in it; expected {path}/CLASS/IMAGE.")
-    raise DataError(f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.")
+def _together(settings: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> dict[str, Any] | list[str]:
+    """All settings in one form; those that are not set at all (None among ``more``) are left out."""
+    if isinstance(settings, str):
+        raise SettingError("A task's settings must be a mapping or a list of name=value texts, not one text.")
+    if isinstance(settings, Mapping):
+        return {**settings, **more}
+    texts = list(settings)
+    if not more:
+        return texts
+    return {**{name.strip().replace("-", "_"): value for name, _, value in (t.partition("=") for t in texts)}, **more}
 
 
 def _named_path(data: str, data_dir: Path) -> Path | None:
-    """Where the data set of a bare name lies in the data folder, if it does."""
-    if data != Path(data).expanduser().name:
+    """Where the data set of a name lies in the data folder, if it does; also ``graphs/cora``, for one below it."""
+    relative = Path(data)
+    if relative.is_absolute() or data.startswith("~") or ".." in relative.parts or str(relative) != data:
         return None
-    candidates = (data_dir / (data + suffix) for suffix in ("", *_SUFFIXES))
+    candidates = (data_dir / (data + suffix) for suffix in ("", *SUFFIXES))
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
-def _kind(path: Path) -> str | None:
-    """``parquet``, ``npz``, ``class folders`` or None, from names alone."""
-    if path.is_file():
-        return path.suffix[1:].lower() if path.suffix.lower() in _SUFFIXES else None
-    if next(path.rglob("*.parquet"), None) is not None:
-        return "parquet"
-    return "class folders" if any(entry.is_dir() and entry.name[0] != "." for entry in path.iterdir()) else None
-
-
-def _promising(path: Path) -> bool:
-    if _kind(path) == "parquet":
-        return is_image_table(path if path.is_file() else next(path.rglob("*.parquet")))
-    if _kind(path) == "class folders":
-        return (
-            sum(any(is_image_file(file) for file in entry.rglob("*")) for entry in path.iterdir() if entry.is_dir()) > 1
-        )
-    return True
-
-
-def _several_sizes(path: Path) -> bool:
-    """Whether the first images of the class folders differ in size, from their headers alone."""
-    if _kind(path) != "class folders":
-        return False
-    firsts = (next(filter(is_image_file, entry.rglob("*")), None) for entry in path.iterdir() if entry.is_dir())
-    return len({header_size(first) for first in firsts if first is not None} - {None}) > 1
-
-
 def _found(folder: Path) -> dict[str, Path]:
-    """What lies in the data folder and may be a data set, by name."""
+    """What lies in the data folder and may be a data set of images, by name."""
     if not folder.is_dir():
         return {}
-    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != "." and _kind(entry))
+    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != "." and kind_of(entry))
     return {entry.stem if entry.is_file() else entry.name: entry for entry in entries}
+
+
+def _recognised(folder: Path) -> dict[str, tuple[str, Path]]:
+    """What other tasks recognise in the data folder and in its folders: by name, the kind and the place."""
+    found: dict[str, tuple[str, Path]] = {}
+    loaders = [_loader(kind) for kind in TASKS.names() if kind != "classify"]
+    if not folder.is_dir() or not loaders:
+        return found
+    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
+    for entry in [*entries, *(inner for outer in entries if outer.is_dir() for inner in sorted(outer.iterdir()))]:
+        loader = next((loader for loader in loaders if loader.recognises(entry)), None)
+        if loader is not None:
+            name = entry.relative_to(folder)
+            found[str(name.with_suffix("") if name.suffix in SUFFIXES else name)] = (loader.kind, entry)
+    return found
+
+
+def _loader(kind: str) -> Loader:
+    return choose(kind, None)
+
+
+__all__ = ["DATASETS", "describe_datasets", "find_data_dir", "is_named", "load_task", "loading", "locate"]

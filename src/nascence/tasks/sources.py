@@ -27,13 +27,14 @@ class Request:
     """``image_size``: the side of the square that every image is brought to, None to leave them.
 
     ``download``: whether a missing built-in data set may be fetched; ``progress`` is then told the bytes so far and in
-    all (None if unknown).
+    all (None if unknown). ``seed``: of what is drawn.
     """
 
     data_dir: Path
     image_size: int | None = None
     download: bool = False
     progress: Callable[[int, int | None], None] | None = None
+    seed: int = 0
 
 
 def part_named(name: str) -> Part | None:

@@ -183,15 +183,13 @@ class ToyDenoiserSpace(RowwiseSpace):
     def parse(self, text: str) -> Architecture:
         return self.architecture(text.strip().split(","))
 
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
         *operations, source, width, exit = architecture.answers
         channels = _widths(network.channels)[_WIDTHS.index(width)]
         return _Denoiser(
             channels,
-            Signature("images", in_channels, num_classes, (_SIDE, _SIDE), dense=True),
+            signature,
             int(exit),
             lambda at: _operation(operations[at], channels),
             lambda states: states[int(source)],

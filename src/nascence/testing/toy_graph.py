@@ -76,13 +76,13 @@ class ToyGraphSpace(RowwiseSpace):
     def parse(self, text: str) -> Architecture:
         return self.architecture(text.strip().split(","))
 
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
         *layers, fusion = architecture.answers
         blocks = [Aggregator(name, network.channels) for name in layers]
-        return _Network(in_channels, network.channels, num_classes, blocks, _Fusion(_FUSIONS.index(fusion)))
+        return _Network(
+            signature.features, network.channels, signature.outputs, blocks, _Fusion(_FUSIONS.index(fusion))
+        )
 
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)

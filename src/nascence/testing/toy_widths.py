@@ -63,16 +63,14 @@ class ToyWidths(RowwiseSpace):
     def parse(self, text: str) -> Architecture:
         return self.architecture(text.strip().split(","))
 
-    def assemble(
-        self, architecture: Architecture, network: NetworkConfig, in_channels: int, num_classes: int
-    ) -> nn.Module:
+    def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         share, *widths = architecture.answers[:3]
         first, second = (round(_WIDTHS[width] * _channels(network)) for width in widths)
         layers: list[nn.Module] = [
             _Layer(before, second, _KERNELS[answer])
             for before, answer in zip((first, second), architecture.answers[3:], strict=True)
         ]
-        body = _Body(in_channels, first, second, layers, num_classes, lambda row: None)
+        body = _Body(signature.features, first, second, layers, signature.outputs, lambda row: None)
         return nn.Sequential(Resize(_RESOLUTIONS[share]), body)
 
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:

@@ -1,0 +1,122 @@
+"""Images with a class each, from whatever they are kept in: built in, class folders, parquet, NumPy's npz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from nascence.errors import DataError, UnknownNameError
+from nascence.registry import Registry
+from nascence.tasks.arrays import read_npz
+from nascence.tasks.assembling import RawData, assemble
+from nascence.tasks.base import Task
+from nascence.tasks.decoding import header_size
+from nascence.tasks.folder import is_image_file, read_folder
+from nascence.tasks.loaders import Loader
+from nascence.tasks.parquet import is_image_table, read_parquet
+from nascence.tasks.sources import Request
+
+# A data set is a function from a Request to RawData.
+DATASETS = Registry(
+    "data set",
+    {"digits": "nascence.tasks.digits:read_digits", "cifar10": "nascence.tasks.cifar10:read_cifar10"},
+)
+SUFFIXES = (".parquet", ".npz")
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings:
+    """``test_fraction``: of every class, set aside for testing where the data have no test images of their own.
+    ``flip``: whether mirrored images keep their class; none for what the data set says, true for one's own."""
+
+    test_fraction: float = 0.2
+    flip: bool | None = None
+
+
+@final
+class ClassifyLoader(Loader):
+    """The kind that is taken when no other recognises the data."""
+
+    kind: ClassVar[str] = "classify"
+    settings: ClassVar[type] = ClassifySettings
+
+    def recognises(self, path: Path) -> bool:
+        return kind_of(path) is not None
+
+    def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        raw = read_built_in(data, request) if path is None else read_path(path, request)
+        return assemble(raw, test_fraction=settings.test_fraction, seed=request.seed, flip=settings.flip)
+
+
+def read_built_in(data: str, request: Request) -> RawData:
+    """One of :data:`DATASETS`."""
+    raw = DATASETS.get(data)(request)
+    assert isinstance(raw, RawData)
+    return raw
+
+
+def read_path(path: Path, request: Request) -> RawData:
+    """A folder of class folders, a parquet file or a folder of them, or an ``.npz``. Raises :class:`DataError`."""
+    kind = kind_of(path)
+    if kind == "parquet":
+        return read_parquet(path, request)
+    if kind == "npz":
+        return read_npz(path, request)
+    if kind == "class folders":
+        return read_folder(path, request)
+    if path.is_dir():
+        raise DataError(f"{path} has neither class folders nor parquet files in it; expected {path}/CLASS/IMAGE.")
+    raise DataError(f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.")
+
+
+def missing(data: str, path: Path, known: set[str]) -> DataError | UnknownNameError:
+    """What to say where there is nothing at ``path``."""
+    if data == path.name and not path.suffix:  # a bare name
+        return UnknownNameError("data set", data, known)
+    return DataError(
+        f"There is nothing at {path}; expected a folder of class folders, a parquet file or folder, or an .npz."
+    )
+
+
+def kind_of(path: Path) -> str | None:
+    """``parquet``, ``npz``, ``class folders`` or None, from names alone."""
+    if path.is_file():
+        return path.suffix[1:].lower() if path.suffix.lower() in SUFFIXES else None
+    if next(path.rglob("*.parquet"), None) is not None:
+        return "parquet"
+    return "class folders" if any(entry.is_dir() and entry.name[0] != "." for entry in path.iterdir()) else None
+
+
+def promising(path: Path) -> bool:
+    """Whether there seem to be images with classes in it; nothing is decoded."""
+    if kind_of(path) == "parquet":
+        return is_image_table(path if path.is_file() else next(path.rglob("*.parquet")))
+    if kind_of(path) == "class folders":
+        return (
+            sum(any(is_image_file(file) for file in entry.rglob("*")) for entry in path.iterdir() if entry.is_dir()) > 1
+        )
+    return True
+
+
+def several_sizes(path: Path) -> bool:
+    """Whether the first images of the class folders differ in size, from their headers alone."""
+    if kind_of(path) != "class folders":
+        return False
+    firsts = (next(filter(is_image_file, entry.rglob("*")), None) for entry in path.iterdir() if entry.is_dir())
+    return len({header_size(first) for first in firsts if first is not None} - {None}) > 1
+
+
+__all__ = [
+    "DATASETS",
+    "SUFFIXES",
+    "ClassifyLoader",
+    "ClassifySettings",
+    "kind_of",
+    "missing",
+    "promising",
+    "read_built_in",
+    "read_path",
+    "several_sizes",
+]
