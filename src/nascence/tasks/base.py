@@ -14,6 +14,9 @@ from typing import Any, Literal, Self, final
 import torch
 from torch import Tensor
 
+from nascence.errors import SettingError
+from nascence.tasks.box import Box
+
 Split = Literal["train", "validation", "test"]
 Domain = Literal["images", "graph"]
 
@@ -207,6 +210,15 @@ class Task(ABC):
     @abstractmethod
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         """One output from those of several networks, on the same scale as theirs."""
+
+    def box(self) -> Box:
+        """Where the pixels of normalised inputs can lie. Raises :class:`SettingError` where inputs have none."""
+        raise SettingError(f"'{self.name}' has no pixels that could be attacked; attacks are for classes of images.")
+
+    def each(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of every example the loss [B], and whether the output is right [B]. Raises :class:`SettingError` where an
+        example is not simply right or wrong."""
+        raise SettingError(f"No output of '{self.name}' is simply wrong; attacks are for classes of images.")
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

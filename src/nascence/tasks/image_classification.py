@@ -14,6 +14,7 @@ from nascence.errors import DataError, SettingError
 from nascence.seeding import generator as seeded_generator
 from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
+from nascence.tasks.box import Box
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
 
@@ -85,6 +86,13 @@ class ImageClassification(Task):
         target = (teacher.detach().to(exact) / temperature).log_softmax(-1)
         student = (output.to(exact) / temperature).log_softmax(-1)
         return temperature**2 * F.kl_div(student, target, log_target=True, reduction="batchmean")
+
+    def box(self) -> Box:
+        return Box.normalised(self.mean, self.std)
+
+    def each(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        losses = F.cross_entropy(output.float(), batch.target, reduction="none")
+        return losses, output.detach().argmax(1) == batch.target
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         """The logarithm of the mean of the networks' probabilities."""
