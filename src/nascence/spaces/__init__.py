@@ -15,6 +15,7 @@ SPACES = Registry(
         "nas-bench-201": "nascence.spaces.nas_bench_201:NASBench201",
         "darts": "nascence.spaces.darts:DARTS",
         "nas-bench-macro": "nascence.spaces.nas_bench_macro:NASBenchMacro",
+        "unfold-dense": "nascence.spaces.unfold_dense:UnfoldDense",
         "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
         "eg": "nascence.spaces.eg:EG",
         "eg-light": "nascence.spaces.eg:light",
