@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nascence.architecture import Architecture
+from nascence.version import __version__
 
 if TYPE_CHECKING:
     from nascence.api import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         train,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "Architecture",
     "SearchResult",

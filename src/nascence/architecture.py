@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,9 +73,21 @@ class Architecture:
         return _space(self.space).format(self)
 
 
-def _space(name: str) -> Any:
-    from nascence.spaces import (
-        get_space,
-    )  # the value stands below the spaces, so it asks for them by name only
+Spaces = Callable[[str], Any]
+"""A space's name -> what parses, formats and builds its architectures."""
 
-    return get_space(name)
+_sources: list[Spaces] = []
+
+
+def known_by(spaces: Spaces) -> None:
+    """Say who knows the spaces: the value itself knows nobody, and asks for them by name."""
+    _sources[:] = [spaces]
+
+
+def _space(name: str) -> Any:
+    if not _sources:
+        importlib.import_module("nascence.spaces")  # which makes itself known
+    return _sources[0](name)
+
+
+__all__ = ["Architecture", "Spaces", "known_by"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
-from nascence import configuration
+import nascence.configuration as configuration
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     compute_threads,

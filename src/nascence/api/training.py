@@ -10,7 +10,7 @@ from typing import Any, final
 
 from torch import nn
 
-from nascence import configuration
+import nascence.configuration as configuration
 from nascence.api.fronts import index_of
 from nascence.api.fronts import pick as pick_from
 from nascence.api.inputs import (

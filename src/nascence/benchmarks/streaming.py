@@ -71,7 +71,7 @@ class ScoreStream:
 
     def settings(self, task: ImageClassification) -> dict[str, Any]:
         """What a scores file remembers."""
-        from nascence import __version__
+        from nascence.version import __version__
 
         height, width = task.image_size
         settings = {

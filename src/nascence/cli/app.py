@@ -52,7 +52,7 @@ _USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever t
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from nascence import __version__
+        from nascence.version import __version__
 
         print(__version__)
         raise typer.Exit

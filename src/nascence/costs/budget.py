@@ -161,8 +161,13 @@ class BudgetChecker:
 
         ``scores``: per kind of cell [edges, operations], summed over kept edges, and per choice's name [options], both
         added where both are there. What is missing counts zero. ``remaining`` restricts as in :meth:`feasible`. Among
-        equals, the cheapest, then the first in the order of the options. Raises :class:`BudgetError` when nothing fits.
+        equals, the cheapest, then the first in the order of the options; without limits and with scores of choices
+        alone nothing is priced, and the first counts. Raises :class:`BudgetError` when nothing fits.
         """
+        choices = self.model.space.choices
+        if not self.budget and remaining is None and set(scores) <= {choice.name for choice in choices}:
+            best = [int(scores[choice.name].argmax()) if choice.name in scores else 0 for choice in choices]
+            return self.model.space.architecture([c.options[at] for c, at in zip(choices, best, strict=True)])
         found = self.model.select(limits=self.budget.limits, scores=scores, remaining=remaining)
         if found is None:
             self.check()

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nascence import __version__
 from nascence.exporting.check import (
     UNTRAINED,
     ExportCheck,
@@ -34,6 +33,7 @@ from nascence.exporting.check import (
     unfinished,
 )
 from nascence.libraries import no_compiler_folder, onnx_runtime
+from nascence.version import __version__
 
 
 def export_onnx(

@@ -14,7 +14,6 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from nascence import __version__
 from nascence.exporting.check import (
     UNTRAINED,
     ExportCheck,
@@ -26,6 +25,7 @@ from nascence.exporting.check import (
     unfinished,
 )
 from nascence.exporting.source import write_classes
+from nascence.version import __version__
 
 _HEADER = '''"""{title}
 

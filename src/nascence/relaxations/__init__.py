@@ -7,7 +7,9 @@ from nascence.relaxations.edges import EdgeNormalised
 from nascence.relaxations.explicit_topology import ExplicitTopology
 from nascence.relaxations.gumbel import GumbelSoftmax, gumbel_softmax
 from nascence.relaxations.gumbel_top_k import GumbelTopK
+from nascence.relaxations.joint import Joint
 from nascence.relaxations.softmax import Softmax
+from nascence.relaxations.uniform import UniformPath
 
 __all__ = [
     "DecoupledTopology",
@@ -16,10 +18,12 @@ __all__ = [
     "ExplicitTopology",
     "GumbelSoftmax",
     "GumbelTopK",
+    "Joint",
     "LogitRelaxation",
     "Options",
     "Relaxation",
     "Softmax",
+    "UniformPath",
     "gumbel_softmax",
     "participants",
 ]

@@ -7,13 +7,13 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from nascence import __version__
 from nascence.reporting import sections
 from nascence.reporting.cloud import random_cloud
 from nascence.reporting.contents import Contents
 from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
 from nascence.runs import files
+from nascence.version import __version__
 
 
 def write_report(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from nascence import reading
+import nascence.reading as reading
 from nascence.errors import RunError
 from nascence.runs import files, leftovers
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nascence import reading
+import nascence.reading as reading
 from nascence.errors import RunError, describe_os_error
 
 _KEPT_OF_NAME = 150

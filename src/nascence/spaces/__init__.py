@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from nascence.architecture import known_by
 from nascence.registry import Registry
 from nascence.spaces.base import Choice, NetworkConfig, Size, Space, plain_size
 from nascence.spaces.cells import CellShape, CellSpace
@@ -31,6 +32,8 @@ def get_space(name: str) -> Space:
     assert isinstance(space, Space)
     return space
 
+
+known_by(get_space)
 
 __all__ = [
     "SPACES",

@@ -126,6 +126,8 @@ class ArchitecturePlayer:
             {"params": [leaf], **relaxation.optimizer_options(name)} for name, leaf in relaxation.parameters.items()
         ]
         self.optimizer: torch.optim.Optimizer
+        if not groups:  # nothing is learned of the architecture
+            groups = [{"params": [torch.zeros(())]}]
         if self.transform is not None:
             self.optimizer = torch.optim.SGD(groups, lr=1.0)
             return
