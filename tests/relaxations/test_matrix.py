@@ -82,7 +82,7 @@ def search(space_name, relaxation_name, steps=2):
         lambda partial, seed: space.supernet(size, task.signature, seed=seed),
         stages=(Stage(epochs=1, warmup=int(still)),),
         descent=Descent(batch_size=6, train_images=6 * steps, valid_images=6 * steps, check_images=6),
-        budget=Budget().bind(space, size),
+        budget=Budget().bind(space, size, signature=task.signature),
         seed=0,
     )
     return space, strategy
