@@ -240,3 +240,28 @@ class TestMixedSupernet:
                 MixedSupernet((), network)(randn(4, 3, 16, 16), weights=weights).sum().backward()
             sizes.append(sum(kept.values()))
         assert sizes[1] <= 1.02 * sizes[0]
+
+
+class TestDropout:
+    def supernet(self):
+        return MixedSupernet((), nn.Sequential(nn.Dropout(0.5), nn.BatchNorm1d(64)))
+
+    def test_follows_from_the_step(self):
+        supernet, x = self.supernet(), torch.ones(8, 64)
+        moment = Moment(0, 1)
+        supernet.prepare(moment, generator(1))
+        state = torch.get_rng_state()
+        first, second = supernet(x, weights={}), supernet(x, weights={})
+        assert torch.equal(torch.get_rng_state(), state)
+        assert not torch.equal(first, second), "two passes of a step drop different features"
+        supernet.prepare(moment, generator(1))
+        assert torch.equal(supernet(x, weights={}), first)
+        supernet.prepare(moment, generator(2))
+        assert not torch.equal(supernet(x, weights={}), first)
+
+    def test_nothing_is_dropped_inside_undropped(self):
+        supernet, x = self.supernet(), randn(8, 64)
+        with supernet.undropped():
+            out = supernet(x, weights={})
+        torch.testing.assert_close(out, supernet.network[1](x))
+        assert supernet.network[0].training

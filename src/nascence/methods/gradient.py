@@ -63,7 +63,8 @@ class GradientMethod(Descent, Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
 
     ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
-    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks ahead.
+    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks ahead. ``weights_optimizer``: sgd,
+    or adam, which leaves ``momentum`` and ``nesterov`` out.
     ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
     ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay rates.
     ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one step of
@@ -128,7 +129,11 @@ class GradientMethod(Descent, Method):
         if Path(self.latencies).is_file():  # so that it means the same from any folder
             object.__setattr__(self, "latencies", str(Path(self.latencies).resolve()))
         self._refuse_idle_latency_settings()
-        self.make_stages()
+        stages = self.make_stages()
+        if self.weights_optimizer == "adam" and (self.order == 2 or len({stage.partial for stage in stages}) > 1):
+            raise SettingError(
+                "weights_optimizer=adam goes with order=1 and the same share of channels in all stages; use sgd."
+            )
 
     def _refuse_idle_latency_settings(self) -> None:
         sampled = self.latency_codes == "sampled"

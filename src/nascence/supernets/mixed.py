@@ -6,14 +6,17 @@ weights [O], which :class:`MixedSupernet` hands out for the time of a forward pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nascence.errors import SettingError
 from nascence.operations.resizing import at_share, resized, scattered, subsampled
+from nascence.schedules import Moment
 from nascence.supernets.base import Supernet
 from nascence.supernets.extents import Extent, Row, mean
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
@@ -141,7 +144,8 @@ def _weighted(weight: Tensor, x: Tensor) -> Tensor:
 class MixedSupernet(Supernet):
     """A network of mixed parts; ``network`` is called with the inputs alone.
 
-    ``costs``: per cost the numbers that add up to it; see :meth:`expected`.
+    ``costs``: per cost the numbers that add up to it; see :meth:`expected`. After :meth:`prepare` the dropout of its
+    layers follows from the step, wherever the global generator is.
     """
 
     def __init__(
@@ -150,16 +154,43 @@ class MixedSupernet(Supernet):
         super().__init__()
         self.groups, self.network = tuple(groups), network
         self.costs = {name: tuple(parts) for name, parts in (costs or {}).items()}
+        self._seed: int | None = None
 
     def parts(self) -> list[MixedPart]:
         return [module for module in self.network.modules() if isinstance(module, MixedPart)]
+
+    def prepare(self, moment: Moment, random: torch.Generator) -> None:
+        self._seed = int(torch.randint(2**62, (), generator=random))
+
+    @contextlib.contextmanager
+    def undropped(self) -> Iterator[None]:
+        """Inside, layers are as in evaluation, but for batch normalisation, whose statistics stay those of training."""
+        before = [module for module in self.network.modules() if module.training]
+        for module in before:
+            module.training = isinstance(module, _BatchNorm)
+        try:
+            yield
+        finally:
+            for module in before:
+                module.training = True
+
+    @contextlib.contextmanager
+    def _seeded(self, device: torch.device) -> Iterator[None]:
+        if self._seed is None or not self.training:
+            yield
+            return
+        with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
+            torch.manual_seed(self._seed)
+            self._seed += 1  # the step's next pass drops something else
+            yield
 
     def forward(self, *inputs: Tensor, weights: MixingWeights, sparse: bool = False) -> Any:
         parts = self.parts()
         for part in parts:
             part.row_weights, part.sparse = [weights[group][row] for group, row in part.rows], sparse
         try:
-            return self.network(*inputs)
+            with self._seeded(inputs[0].device):
+                return self.network(*inputs)
         finally:
             for part in parts:
                 part.row_weights = []

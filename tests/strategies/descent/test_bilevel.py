@@ -273,8 +273,8 @@ def test_stages_drop_operations_and_widen_the_network():
     narrow = sum(p.numel() for p in strategy.supernet.parameters())
     events = finish(strategy)
     assert sum(p.numel() for p in strategy.supernet.parameters()) > narrow
-    assert all(p.shape == b["momentum_buffer"].shape for p, b in strategy.weights.sgd.state.items())
-    assert len(strategy.weights.sgd.state) == len(list(strategy.supernet.parameters()))
+    assert all(p.shape == b["momentum_buffer"].shape for p, b in strategy.weights.optimizer.state.items())
+    assert len(strategy.weights.optimizer.state) == len(list(strategy.supernet.parameters()))
     kept = [sum(w > 0 for w in row) for row in events[-1]["weights"]["cell"]]
     assert kept == [2, 2, 2]
     assert [e["stage"] for e in events] == [1, 1, 2, 2]

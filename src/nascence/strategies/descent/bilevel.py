@@ -284,6 +284,7 @@ class BilevelDescent(Strategy):
             "stage": self.stage,
             "settings": self._settings(),
             "supernet": {name: value.detach().clone() for name, value in self.supernet.state_dict().items()},
+            **({"moments": moments} if (moments := self.weights.moments()) else {}),
             "momentum": [None if buffer is None else buffer.clone() for buffer in self.weights.momentum()],
             "relaxation": self.relaxation.state_dict(),
             "adam": self.architecture.state(),
@@ -303,6 +304,7 @@ class BilevelDescent(Strategy):
         self.relaxation.begin(self._plan[max(0, self.steps_done - 1)].epoch.moment)
         self.architecture.begin()
         self.weights.set_momentum(state["momentum"], copy=True)
+        self.weights.set_moments(state.get("moments", ()))
         self.architecture.set_state(state["adam"])
         if self.architecture.transform is not None:
             self.architecture.transform.load_state_dict(state["transform"])

@@ -56,7 +56,8 @@ class Player(ABC):
 
 @final
 class WeightsPlayer:
-    """The supernet's weights: SGD on the mean loss over all sub-networks that the relaxation draws for a step."""
+    """The supernet's weights: SGD or Adam on the mean loss over all sub-networks that the relaxation draws for a
+    step."""
 
     def __init__(self, game: Game, objectives: Sequence[Objective]) -> None:
         self.game, self.objectives = game, tuple(objectives)
@@ -65,20 +66,38 @@ class WeightsPlayer:
         """A fresh optimizer for the present supernet."""
         d = self.game.descent
         import_dynamo()
-        self.sgd = torch.optim.SGD(
+        self.optimizer: torch.optim.Optimizer
+        if d.weights_optimizer == "adam":
+            self.optimizer = torch.optim.Adam(self.game.weights, d.learning_rate, weight_decay=d.weight_decay)
+            return
+        self.optimizer = torch.optim.SGD(
             self.game.weights, d.learning_rate, momentum=d.momentum, weight_decay=d.weight_decay, nesterov=d.nesterov
         )
 
     def momentum(self) -> list[Tensor | None]:
-        return [self.sgd.state[weight].get("momentum_buffer") for weight in self.game.weights]
+        """SGD's; None per weight with another optimizer."""
+        return [self.optimizer.state[weight].get("momentum_buffer") for weight in self.game.weights]
 
     def set_momentum(self, buffers: Sequence[Tensor | None], *, copy: bool = False) -> None:
         for weight, buffer in zip(self.game.weights, buffers, strict=True):
             if buffer is not None:
-                self.sgd.state[weight]["momentum_buffer"] = buffer.to(weight, copy=True) if copy else buffer
+                self.optimizer.state[weight]["momentum_buffer"] = buffer.to(weight, copy=True) if copy else buffer
+
+    def moments(self) -> list[dict[str, Tensor]]:
+        """Copies of Adam's state, a dictionary per weight; empty with SGD."""
+        if self.game.descent.weights_optimizer != "adam":
+            return []
+        return [
+            {name: value.clone() for name, value in self.optimizer.state[weight].items()}
+            for weight in self.game.weights
+        ]
+
+    def set_moments(self, moments: Sequence[Mapping[str, Tensor]]) -> None:
+        for weight, kept in zip(self.game.weights, moments, strict=False):
+            self.optimizer.state[weight].update({name: value.clone() for name, value in kept.items()})
 
     def set_rate(self, rate: float) -> None:
-        for group in self.sgd.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = rate
 
     def play(self, batch: Batch, turn: Turn) -> None:
@@ -86,7 +105,7 @@ class WeightsPlayer:
         game.require(weights=True)
         with torch.no_grad():
             samples = game.relaxation.samples(game.draw(turn, "weights"))
-        self.sgd.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad(set_to_none=False)
         for weights in samples:
             evaluated = game.evaluate(batch, weights, turn.moment, turn.step)
             loss = total(self.objectives, evaluated) / len(samples)
@@ -101,7 +120,7 @@ class WeightsPlayer:
                 weight.grad = torch.zeros_like(weight)
         if self.game.descent.clip_norm:
             nn.utils.clip_grad_norm_(self.game.weights, self.game.descent.clip_norm)
-        self.sgd.step()
+        self.optimizer.step()
 
 
 @final
@@ -183,7 +202,7 @@ class ArchitecturePlayer:
             lambda: loss(batch, lambda parts: self.combination.loss(parts, gradients), True),
             game.weights,
             leaves,
-            learning_rate=weights.sgd.param_groups[0]["lr"],
+            learning_rate=weights.optimizer.param_groups[0]["lr"],
             momentum=game.descent.momentum,
             weight_decay=game.descent.weight_decay,
             buffers=weights.momentum(),
@@ -197,7 +216,7 @@ class ArchitecturePlayer:
         leaves = list(game.relaxation.parameters.values())
         samples = game.relaxation.samples(game.draw(turn, "both"))
         found = [torch.zeros_like(leaf) for leaf in leaves]
-        weights.sgd.zero_grad(set_to_none=False)
+        weights.optimizer.zero_grad(set_to_none=False)
         for sample in samples:
             evaluated = game.evaluate(batch, sample, turn.moment, turn.step)
             parts = terms(self.objectives, evaluated)

@@ -10,8 +10,9 @@ from typing import Literal
 class Descent:
     """How weights and architecture are moved, and what sees the data; settings of every gradient method.
 
-    Weights: SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
-    ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not). Architecture: Adam with
+    Weights: SGD (``weights_optimizer``) with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
+    ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not);
+    or Adam, which knows no momentum of that kind. Architecture: Adam with
     ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
     through one step of the weights; ``first``: whose step comes first. ``alternate``: weights and architecture take
     turns step by step, or epoch by epoch (first all steps of the one, then all of the other). ``weights_share``: of the
@@ -22,6 +23,7 @@ class Descent:
     """
 
     batch_size: int = 64
+    weights_optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 0.025
     final_learning_rate: float = 0.001
     momentum: float = 0.9
