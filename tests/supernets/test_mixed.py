@@ -8,6 +8,7 @@ from torch import nn
 
 from nascence.errors import SettingError
 from nascence.operations.resizing import resized
+from nascence.schedules import Moment
 from nascence.seeding import generator
 from nascence.supernets import (
     ChoiceGroup,

@@ -63,8 +63,8 @@ class GradientMethod(Descent, Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper.
 
     ``epochs``: of the search. ``batch_size``: images of a step. ``learning_rate``, ``final_learning_rate``: of the
-    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks ahead. ``weights_optimizer``: sgd,
-    or adam, which leaves ``momentum`` and ``nesterov`` out.
+    network's weights, along a cosine, epoch by epoch. ``momentum``: of their SGD. ``nesterov``: whether it looks ahead.
+    ``weights_optimizer``: sgd, or adam, which does without ``momentum`` and ``nesterov``.
     ``weight_decay``: of the weights. ``clip_norm``: largest norm of the weights' gradient, 0 for no limit.
     ``architecture_learning_rate``: of Adam on the architecture's parameters. ``architecture_betas``: its decay rates.
     ``architecture_weight_decay``: coupled, as Adam has it. ``order``: 2 sees the validation loss through one step of

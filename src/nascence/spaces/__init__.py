@@ -21,6 +21,8 @@ SPACES = Registry(
         "eg": "nascence.spaces.eg:EG",
         "eg-light": "nascence.spaces.eg:light",
         "eg-one-input": "nascence.spaces.eg:one_input",
+        "sane": "nascence.spaces.sane:Sane",
+        **{f"sane-{depth}": f"nascence.spaces.sane:depth_{depth}" for depth in (1, 2, 4, 5, 6)},
     },
 )
 

@@ -16,12 +16,15 @@ from nascence.tasks.sources import Request
 
 TASKS = Registry(
     "task",
-    {"classify": "nascence.tasks.classify:ClassifyLoader"},
+    {
+        "classify": "nascence.tasks.classify:ClassifyLoader",
+        "nodes": "nascence.tasks.graphs.loader:NodesLoader",
+    },
 )
 """What ``--task`` takes, and a :class:`Loader` for each.
 
 To add a kind of data, write a loader and name it here, in one line, such as
-``"nodes": "nascence.tasks.graphs.loader:NodesLoader"`` (another package: an entry point of the group
+``"nodes": "nascence.tasks.graphs.loader:NodesLoader"`` (in another package: an entry point of the group
 ``nascence.tasks``). Then ``nascence search --data PATH`` finds it, or
 ``--task nodes`` asks for it; its settings come from ``--task-set NAME=VALUE`` (``--sigma``, ``--scale`` are short for
 two of them); runs remember both and read the data again when they go on. A loader's module is imported to ask whether

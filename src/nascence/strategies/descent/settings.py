@@ -10,10 +10,10 @@ from typing import Literal
 class Descent:
     """How weights and architecture are moved, and what sees the data; settings of every gradient method.
 
-    Weights: SGD (``weights_optimizer``) with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by epoch, ``momentum``,
-    ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not);
-    or Adam, which knows no momentum of that kind. Architecture: Adam with
-    ``architecture_learning_rate``, ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
+    Weights: ``weights_optimizer`` SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by
+    epoch, ``momentum``, ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not); or Adam
+    with the same, but for momentum and nesterov. Architecture: Adam with ``architecture_learning_rate``,
+    ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
     through one step of the weights; ``first``: whose step comes first. ``alternate``: weights and architecture take
     turns step by step, or epoch by epoch (first all steps of the one, then all of the other). ``weights_share``: of the
     training data that weights learn from; the architecture has the rest. ``architecture_data``: rest, or validation for

@@ -1,0 +1,40 @@
+"""Graphs after ``--data``: Planetoid folders and ``.npz`` files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from nascence.errors import DataError
+from nascence.tasks.base import Task
+from nascence.tasks.graphs.arrays import is_graph_file, read_graph_file
+from nascence.tasks.graphs.planetoid import planetoid_folder, read_planetoid
+from nascence.tasks.graphs.raw import NodeSettings, assemble
+from nascence.tasks.loaders import Loader, no_image_size
+from nascence.tasks.sources import Request
+
+
+@final
+class NodesLoader(Loader):
+    """Node classification."""
+
+    kind: ClassVar[str] = "nodes"
+    settings: ClassVar[type] = NodeSettings
+
+    def recognises(self, path: Path) -> bool:
+        return planetoid_folder(path) is not None if path.is_dir() else is_graph_file(path)
+
+    def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        no_image_size(request, self.kind)
+        if path is None:
+            raise DataError(f"'{data}' is no graph; give a Planetoid folder or an .npz with features, labels, edges.")
+        if path.is_dir():
+            raw = read_planetoid(path)
+        elif path.suffix.lower() == ".npz":
+            raw = read_graph_file(path)
+        else:
+            raise DataError(f"{path} is no graph; expected a Planetoid folder or an .npz with features, labels, edges.")
+        return assemble(raw, settings, request.seed)
+
+
+__all__ = ["NodesLoader"]
