@@ -19,6 +19,8 @@ TASKS = Registry(
     {
         "classify": "nascence.tasks.classify:ClassifyLoader",
         "nodes": "nascence.tasks.graphs.loader:NodesLoader",
+        "denoise": "nascence.tasks.restoration.loader:DenoiseLoader",
+        "super-resolve": "nascence.tasks.restoration.loader:SuperResolveLoader",
     },
 )
 """What ``--task`` takes, and a :class:`Loader` for each.

@@ -1,0 +1,123 @@
+"""``--task denoise`` and ``--task super-resolve``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, final
+
+from nascence.errors import DataError
+from nascence.tasks.base import Task
+from nascence.tasks.loaders import Loader, no_image_size
+from nascence.tasks.sources import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSettings:
+    """Of both tasks. ``test``: folders to test on, separated by commas, each by its path or by its place in the data
+    folder; without, the data's own test folder, else ``test_fraction`` of the pictures. ``colours``: grey, rgb, or auto
+    for grey where any training picture is. ``patch``: side of the training patches, in pixels of the degraded picture.
+    ``loss``: mse, l1, or auto for mse when denoising and l1 else. ``skip_damaged``: files that cannot be read are left
+    out."""
+
+    test: tuple[str, ...] = ()
+    test_fraction: float = 0.1
+    colours: Literal["auto", "grey", "rgb"] = "auto"
+    patch: int = 40
+    loss: Literal["auto", "mse", "l1"] = "auto"
+    skip_damaged: bool = False
+
+    def __post_init__(self) -> None:
+        """Folders mean the same from anywhere."""
+        found = tuple(str(Path(name).expanduser().resolve()) if Path(name).is_dir() else name for name in self.test)
+        object.__setattr__(self, "test", found)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class DenoiseSettings(PictureSettings):
+    """``sigma``: level of the Gaussian noise in steps of 8 bits, such as 25, or a range such as 0-50; none for pairs of
+    noisy and clean pictures."""
+
+    sigma: str | None = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SuperResolveSettings(PictureSettings):
+    """``scale``: how many times as high and as wide pictures become. ``crop``: pictures that it does not divide lose
+    pixels at the bottom and at the right."""
+
+    scale: int | None = None
+    crop: bool = False
+
+
+@final
+class DenoiseLoader(Loader):
+    """A folder of pictures, to which noise is added, or of pairs of noisy and clean ones."""
+
+    kind: ClassVar[str] = "denoise"
+    settings: ClassVar[type] = DenoiseSettings
+
+    def recognises(self, path: Path) -> bool:
+        return _has_pair(path, {"noisy", "clean"})
+
+    def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        return _load("denoise", data, path, settings, request, sigma=settings.sigma)
+
+
+@final
+class SuperResolveLoader(Loader):
+    """A folder of pictures, which are shrunk, or of pairs of small and large ones."""
+
+    kind: ClassVar[str] = "super-resolve"
+    settings: ClassVar[type] = SuperResolveSettings
+
+    def recognises(self, path: Path) -> bool:
+        return _has_pair(path, {"lr", "hr"})
+
+    def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        return _load("super-resolve", data, path, settings, request, scale=settings.scale, crop=settings.crop)
+
+
+def _load(
+    kind: Literal["denoise", "super-resolve"],
+    data: str,
+    path: Path | None,
+    settings: PictureSettings,
+    request: Request,
+    **own: Any,
+) -> Task:
+    from nascence.tasks.loading import locate  # which knows all loaders
+    from nascence.tasks.restoration.loading import load_restoration
+
+    no_image_size(request, kind)
+    if path is None:
+        raise DataError(f"'{data}' is built in, and no folder of pictures; expected a folder for --task {kind}.")
+    return load_restoration(
+        path,
+        kind=kind,
+        test=[locate(name, request.data_dir) for name in settings.test],
+        colours=settings.colours,
+        patch=settings.patch,
+        loss=None if settings.loss == "auto" else settings.loss,
+        test_fraction=settings.test_fraction,
+        seed=request.seed,
+        skip_damaged=settings.skip_damaged,
+        **own,
+    )
+
+
+def _has_pair(path: Path, names: set[str]) -> bool:
+    """Whether a folder, or its ``train``, has these two folders (``lr_x2`` counts as ``lr``)."""
+    for folder in (path, path / "train"):
+        try:
+            below = {entry.name.lower().partition("_x")[0] for entry in folder.iterdir() if entry.is_dir()}
+        except OSError:
+            continue
+        if names <= below:
+            return True
+    return False
+
+
+__all__ = ["DenoiseLoader", "DenoiseSettings", "PictureSettings", "SuperResolveLoader", "SuperResolveSettings"]
