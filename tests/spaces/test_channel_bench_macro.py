@@ -8,13 +8,16 @@ import torch
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.testing import SpaceConformance
+from nascence.tasks.base import Signature
+from nascence.testing import RelaxableSpaceConformance, SpaceConformance
 
 SPACE = get_space("channel-bench-macro-mobilenet")
 
 
-class TestChannelBenchMacroMobileNet(SpaceConformance):
+class TestChannelBenchMacroMobileNet(SpaceConformance, RelaxableSpaceConformance):
     space = SPACE
+    supernet_size = "search-small"
+    relaxed = 3
 
 
 def by_formula(text):
@@ -84,3 +87,25 @@ def test_width_scales_everything_and_must_be_a_multiple_of_four():
     assert small.classifier.in_features == 128
     with pytest.raises(SettingError, match="6 is no multiple of 4"):
         SPACE.build(architecture, network=NetworkConfig(channels=6))
+
+
+def test_expected_costs_of_the_supernet_follow_the_formula_at_one_hot_weights():
+    supernet = SPACE.supernet(SPACE.networks["search"], Signature("images", 3, 10, (32, 32)))
+    for text in ("1111111", "4444444", "1234123", "4321432"):
+        weights = SPACE.one_hot(SPACE.parse(text))
+        params, macs = by_formula(text)
+        assert float(supernet.expected("params", weights)) == params
+        assert float(supernet.expected("flops", weights)) == 2 * macs
+
+
+def test_expected_costs_without_affine_normalisation(costs):
+    size = NetworkConfig(channels=16, affine=False)
+    supernet = SPACE.supernet(size, Signature("images", 3, 10, (32, 32)))
+    architecture = SPACE.parse("1234123")
+    expected = float(supernet.expected("params", SPACE.one_hot(architecture)))
+    assert expected == costs(SPACE.build(architecture, network=size))[0]
+
+
+def test_supernet_refuses_what_a_chain_does_not_have():
+    with pytest.raises(SettingError, match="depth"):
+        SPACE.supernet(NetworkConfig(channels=16, depth=2), Signature("images", 3, 10, (32, 32)))

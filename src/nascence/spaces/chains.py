@@ -28,6 +28,11 @@ class ChainSpace(Space):
         """The modules; ``network`` has been checked."""
 
     @final
+    def check(self, network: NetworkConfig) -> None:
+        """Raises :class:`nascence.errors.SettingError` on what a chain's size cannot vary."""
+        network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
+
+    @final
     def format(self, architecture: Architecture) -> str:
         places = (choice.options.index(a) for choice, a in zip(self.choices, architecture.answers, strict=True))
         return "".join(str(place + self.first_digit) for place in places)
@@ -45,20 +50,27 @@ class ChainSpace(Space):
 
     @final
     def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
-        network.refuse(self.name, "depth", "stages", "stem_channels", "auxiliary")
+        self.check(network)
         return self.chain(architecture, network, signature.features, signature.outputs)
 
 
 class Chain(nn.Module):
-    """Stem, blocks, a 1 x 1 convolution to ``features`` channels, global average pooling, classifier."""
+    """Stem, blocks, a 1 x 1 convolution to ``features`` channels (behind which ``mask``), global average pooling,
+    classifier."""
 
     def __init__(
-        self, stem: nn.Module, blocks: list[nn.Module], last_channels: int, features: int, num_classes: int
+        self,
+        stem: nn.Module,
+        blocks: list[nn.Module],
+        last_channels: int,
+        features: int,
+        num_classes: int,
+        mask: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.stem = stem
         self.blocks = nn.Sequential(*blocks)
-        self.head = ConvBN(last_channels, features, 1, 1, NormConfig())
+        self.head = ConvBN(last_channels, features, 1, 1, NormConfig(), mask=mask)
         self.classifier = nn.Linear(features, num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:

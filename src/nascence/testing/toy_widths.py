@@ -17,6 +17,7 @@ from nascence.seeding import generator
 from nascence.spaces import SPACES, Choice, NetworkConfig, get_space
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets import ChoiceGroup, Extent, MaskedWidth, MixedOperation, MixedResolution, MixedSupernet
+from nascence.supernets.tally import Tally
 from nascence.tasks.base import Signature
 
 _WIDTHS = {"0.25": 0.25, "0.5": 0.5, "1.0": 1.0}
@@ -144,13 +145,14 @@ def _costs(widths: list[int], signature: Signature) -> dict[str, list[Extent]]:
     first, second = (Extent.of(("width", row), [float(width) for width in widths]) for row in range(2))
     sizes = [at_share(signature.size, share) for share in _RESOLUTIONS.values()]
     pixels = Extent.of(("resolution", 0), [float(height * width) for height, width in sizes])
-    kernels = [Extent.of(("operation", row), [float(kernel**2) for kernel in _KERNELS.values()]) for row in range(2)]
-    weights = [9 * signature.features * first, kernels[0] * first * second, kernels[1] * second * second]
-    classifier = signature.outputs * second
-    return {
-        "params": [*weights, 2 * first, 4 * second, classifier, Extent.fixed(signature.outputs)],
-        "flops": [*(2 * pixels * each for each in weights), 2 * classifier],
-    }
+    tally = Tally()
+    tally.convolution(signature.features, first, 3, pixels)
+    for row, before in enumerate((first, second)):
+        for option, kernel in enumerate(_KERNELS.values()):
+            where = Extent.chosen(("operation", row), len(_KERNELS), option)
+            tally.convolution(before, second, kernel, pixels, where=where)
+    tally.linear(second, signature.outputs)
+    return tally.costs
 
 
 __all__ = ["ToyWidths", "toy_widths"]
