@@ -18,6 +18,7 @@ SPACES = Registry(
         "nas-bench-macro": "nascence.spaces.nas_bench_macro:NASBenchMacro",
         "unfold-dense": "nascence.spaces.unfold_dense:UnfoldDense",
         "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
+        "fbnetv2": "nascence.spaces.fbnetv2:FBNetV2",
         "eg": "nascence.spaces.eg:EG",
         "eg-light": "nascence.spaces.eg:light",
         "eg-one-input": "nascence.spaces.eg:one_input",

@@ -27,7 +27,7 @@ class Tally:
         self,
         inputs: Amount,
         outputs: Amount,
-        kernel: int,
+        kernel: Amount,
         pixels: Amount,
         *,
         depthwise: bool = False,
@@ -37,7 +37,7 @@ class Tally:
     ) -> None:
         """k x k from ``inputs`` to ``outputs`` channels at ``pixels`` positions of the output, and with ``norm`` a
         normalisation's scale and shift behind it. ``depthwise``: each channel by itself; ``inputs`` does not count."""
-        weights = _product(outputs, kernel * kernel) if depthwise else _product(outputs, kernel * kernel, inputs)
+        weights = _product(outputs, kernel, kernel, *([] if depthwise else [inputs]))
         self.add(weights + _product(outputs, 2.0 * norm + bias), _product(weights, 2.0, pixels), where=where)
 
     def linear(self, inputs: Amount, outputs: Amount, *, where: Amount = 1.0) -> None:
