@@ -105,17 +105,16 @@ class MobileBlock(nn.Module):
 
 @final
 class PooledHead(nn.Module):
-    """1 x 1 to ``hidden`` channels, global average, 1 x 1 with bias to ``features``, h-swish, classifier."""
+    """1 x 1 to ``hidden`` channels, global average, 1 x 1 with bias to ``features`` [B, features], h-swish."""
 
-    def __init__(self, in_channels: int, hidden: int, features: int, num_classes: int, norm: NormConfig) -> None:
+    def __init__(self, in_channels: int, hidden: int, features: int, norm: NormConfig) -> None:
         super().__init__()
         self.expand = ConvNormAct(in_channels, hidden, 1, 1, norm, "hswish")
         self.features = nn.Conv2d(hidden, features, 1)
-        self.classifier = nn.Linear(features, num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         pooled = self.expand(x_BCHW).mean(dim=(2, 3), keepdim=True)
-        return self.classifier(nn.functional.hardswish(self.features(pooled)).flatten(1))
+        return nn.functional.hardswish(self.features(pooled)).flatten(1)
 
 
 __all__ = ["Activation", "ConvNormAct", "MobileBlock", "PooledHead", "SqueezeExcite", "make_divisible"]

@@ -19,6 +19,7 @@ SPACES = Registry(
         "unfold-dense": "nascence.spaces.unfold_dense:UnfoldDense",
         "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
         "fbnetv2": "nascence.spaces.fbnetv2:FBNetV2",
+        "fbnetv2-models": "nascence.spaces.fbnetv2_models:FBNetV2Models",
         "eg": "nascence.spaces.eg:EG",
         "eg-light": "nascence.spaces.eg:light",
         "eg-one-input": "nascence.spaces.eg:one_input",

@@ -122,10 +122,44 @@ class FBNetV2Size:
         return max(0, min(5, int(math.log2(min(size) / _LEAST_PIXELS)))) if min(size) >= _LEAST_PIXELS else 0
 
 
+def _groups() -> tuple[ChoiceGroup, ...]:
+    blocks = tuple(f"{stage.name}/{layer + 1}/block" for stage in STAGES for layer in range(stage.layers))
+    groups = [
+        ChoiceGroup("resolution", ("resolution",), tuple(_RESOLUTIONS), "resolution"),
+        ChoiceGroup("block", blocks, _OPTIONS),
+    ]
+    for stage in STAGES:
+        name = f"{stage.name}/width"
+        groups.append(ChoiceGroup(name, (name,), tuple(map(str, stage.widths)), "width"))
+    for stage in STAGES:
+        if stage.expands:
+            layers = tuple(f"{stage.name}/{layer + 1}/expansion" for layer in range(stage.layers))
+            expansions = tuple(f"{expansion:g}" for expansion in stage.expansions)
+            groups.append(ChoiceGroup(f"{stage.name}/expansion", layers, expansions, "width"))
+    return tuple(groups)
+
+
+def _choices(groups: Sequence[ChoiceGroup]) -> tuple[Choice, ...]:
+    """In the order of the network from its input to its output."""
+    by_row = {row: group for group in groups for row in group.rows}
+    return tuple(Choice(row, by_row[row].options, by_row[row].role == "width") for row in _rows())
+
+
+def _rows() -> Iterator[str]:
+    """The choices in their order: the network from its input to its output."""
+    yield "resolution"
+    for stage in STAGES:
+        yield f"{stage.name}/width"
+        for layer in range(stage.layers):
+            yield f"{stage.name}/{layer + 1}/block"
+            if stage.expands:
+                yield f"{stage.name}/{layer + 1}/expansion"
+
+
 @final
 class FBNetV2(RowwiseSpace):
-    """The space. Its text is the resolution and then the stages, such as ``1|16:k3-relu|24:k5-relu*2.75,skip*0.75,...``:
-    width, colon, block and expansion of each layer.
+    """The space. Its text is the resolution and then the stages, such as ``1|16:k3-relu|24:k5-relu*2.75,skip*0.75,...``
+    (width, colon, block and expansion of each layer).
 
     ``skip`` passes the features on; in the first layer of a stage, where width or resolution change, it is a 1 x 1
     convolution with normalisation and ReLU. A block adds its input unless it is the first of its stage: residuals are
@@ -142,30 +176,8 @@ class FBNetV2(RowwiseSpace):
         "ranking": FBNetV2Size(channels=8),
         "ranking-deep": FBNetV2Size(channels=8),
     }
-    groups: tuple[ChoiceGroup, ...]  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        layers = [f"{stage.name}/{layer + 1}" for stage in STAGES for layer in range(stage.layers)]
-        self.groups = (
-            ChoiceGroup("resolution", ("resolution",), tuple(_RESOLUTIONS), "resolution"),
-            ChoiceGroup("block", tuple(f"{layer}/block" for layer in layers), _OPTIONS),
-            *(
-                ChoiceGroup(f"{stage.name}/width", (f"{stage.name}/width",), tuple(map(str, stage.widths)), "width")
-                for stage in STAGES
-            ),
-            *(
-                ChoiceGroup(
-                    f"{stage.name}/expansion",
-                    tuple(f"{stage.name}/{layer + 1}/expansion" for layer in range(stage.layers)),
-                    tuple(f"{expansion:g}" for expansion in stage.expansions),
-                    "width",
-                )
-                for stage in STAGES
-                if stage.expands
-            ),
-        )
-        by_row = {row: group for group in self.groups for row in group.rows}
-        self.choices = tuple(Choice(row, by_row[row].options, by_row[row].role == "width") for row in _rows())
+    groups = _groups()
+    choices = _choices(groups)
 
     def format(self, architecture: Architecture) -> str:
         answers = self._answers(architecture)
@@ -244,11 +256,12 @@ class FBNetV2(RowwiseSpace):
         before, width, hidden, squeezed = layer.extents(network)
         mask = MaskedWidth.of(width)
         hidden_mask, squeeze_mask = (MaskedWidth.of(each) if each.rows else None for each in (hidden, squeezed))
-        sizes = [int(each.largest) for each in (before, hidden, squeezed, width)]
+        inputs, outputs, inner, squeezed_to = (int(each.largest) for each in (before, width, hidden, squeezed))
+        masks = (hidden_mask, squeeze_mask, mask)
         blocks = [
-            _block(block, *sizes, layer, NormConfig(), (hidden_mask, squeeze_mask, mask)) for block in BLOCKS.values()
+            _block(block, inputs, inner, squeezed_to, outputs, layer, NormConfig(), masks) for block in BLOCKS.values()
         ]
-        return MixedOperation("block", number, [*blocks, _skip(sizes[0], sizes[3], layer, NormConfig(), mask)])
+        return MixedOperation("block", number, [*blocks, _skip(inputs, outputs, layer, NormConfig(), mask)])
 
     def cost_terms(self, network: object, signature: Signature) -> dict[str, list[Extent]]:
         """Parameters and FLOPs, layer by layer."""
@@ -283,17 +296,6 @@ class FBNetV2(RowwiseSpace):
         tally.convolution(width, features, 1, pixels(level))
         tally.linear(features, signature.outputs)
         return tally.costs
-
-
-def _rows() -> Iterator[str]:
-    """The choices in their order: the network from its input to its output."""
-    yield "resolution"
-    for stage in STAGES:
-        yield f"{stage.name}/width"
-        for layer in range(stage.layers):
-            yield f"{stage.name}/{layer + 1}/block"
-            if stage.expands:
-                yield f"{stage.name}/{layer + 1}/expansion"
 
 
 @dataclass(frozen=True)
