@@ -24,11 +24,10 @@ class Halve(nn.Module):
 
 @pytest.mark.parametrize(
     ("channels", "rounded"),
-    [(16 * 5.4566, 88), (24 * 1.7912, 40), (8, 8), (3, 8), (11.9, 16), (12, 16), (43.2, 40), (44, 48)],
+    [(16 * 5.4566, 88), (24 * 1.7912, 48), (8, 8), (3, 8), (11.9, 16), (12, 16), (43.2, 48), (42, 40), (44, 48)],
 )
 def test_rounds_to_multiples_of_eight_and_never_far_down(channels, rounded):
     assert make_divisible(channels) == rounded
-    assert make_divisible(channels) >= 0.95 * channels or rounded == 40
 
 
 def test_rounding_never_loses_more_than_five_percent():
@@ -59,12 +58,14 @@ def test_squeeze_excite_hides_what_is_masked_within():
     """The hidden bias of a channel that is not there must not reach the gates."""
     module = SqueezeExcite(4, 2, Halve())
     narrow = SqueezeExcite(4, 1)
-    narrow.load_state_dict({
-        "squeeze.weight": module.squeeze.weight[:1],
-        "squeeze.bias": module.squeeze.bias[:1],
-        "excite.weight": module.excite.weight[:, :1],
-        "excite.bias": module.excite.bias,
-    })
+    narrow.load_state_dict(
+        {
+            "squeeze.weight": module.squeeze.weight[:1],
+            "squeeze.bias": module.squeeze.bias[:1],
+            "excite.weight": module.excite.weight[:, :1],
+            "excite.bias": module.excite.bias,
+        }
+    )
     x = randn(3, 4, 5, 5)
     torch.testing.assert_close(module(x), narrow(x))
 

@@ -133,7 +133,7 @@ class ReleasedSize:
 
 @final
 class FBNetV2Models(Space):
-    """Six networks; the text is the name of one. They take images of any size: the released ones halve it five times."""
+    """Six networks; the text is the name of one. They take images of any size and halve it five times."""
 
     name = "fbnetv2-models"
     size_class: ClassVar[type] = ReleasedSize

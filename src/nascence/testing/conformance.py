@@ -33,7 +33,7 @@ from nascence.methods import METHODS, Method, Problem
 from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, NetworkConfig, Space, get_space
-from nascence.spaces.base import ENUMERATION_LIMIT
+from nascence.spaces.base import ENUMERATION_LIMIT, Size
 from nascence.strategies import Strategy
 from nascence.tasks import ImageClassification
 
@@ -51,9 +51,9 @@ class SpaceConformance:
         draws = generator(seed, "conformance")
         return [self.space.sample(draws) for _ in range(number)]
 
-    def images(self, config: NetworkConfig, batch: int = 2) -> Tensor:
+    def images(self, config: Size, batch: int = 2) -> Tensor:
         """[batch, C, image_size, image_size]; a network without a stem gets as many channels as its first stage."""
-        channels = config.channels if config.stem_channels == 0 else 3
+        channels = config.channels if getattr(config, "stem_channels", None) == 0 else 3
         shape = (batch, channels, self.image_size, self.image_size)
         return torch.randn(shape, generator=generator(0, "images"))
 

@@ -41,12 +41,7 @@ class RelaxableSpaceConformance:
         return tuple(torch.randn(each.shape, generator=draws) for each in self.signature.example(count))
 
     def derived(self, architecture: Architecture) -> nn.Module:
-        return self.space.build(
-            architecture,
-            network=self.supernet_size,
-            in_channels=self.signature.features,
-            num_classes=self.signature.outputs,
-        )
+        return self.space.build(architecture, network=self.supernet_size, signature=self.signature)
 
     def uniform(self) -> dict[str, Tensor]:
         """Equal mixing weights, as leaves."""
@@ -115,8 +110,7 @@ class RelaxableSpaceConformance:
         for architecture in self.some():
             weights, network = self.space.one_hot(architecture), self.derived(architecture)
             assert float(supernet.expected("params", weights)) == params(network), str(architecture)
-            shape = self.signature.input_shape
-            assert float(supernet.expected("flops", weights)) == flops(network, shape), str(architecture)
+            assert float(supernet.expected("flops", weights)) == flops(network, self.signature), str(architecture)
 
 
 __all__ = ["RelaxableSpaceConformance"]
