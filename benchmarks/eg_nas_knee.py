@@ -29,7 +29,7 @@ from nascence.parallel import parallel_map
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.tasks import ImageClassification, ImageSet, load_task
-from nascence.tasks.image_classification import stratified_split
+from nascence.tasks.image_classification import ImagePart, stratified_split
 from nascence.training import Training, TrainingConfig, evaluate
 
 NAMES = ("found", "plain-resnet", "mobilenet-v2")  # the longest first
@@ -90,7 +90,7 @@ def main() -> None:
         name, seed = item
         network = networks(arguments.run, task, seed)[name]
         began, cpu = time.monotonic(), time.process_time()
-        training = Training(network, task, recipe, seed=seed, validation=watched)
+        training = Training(network, task, recipe, seed=seed, judged=ImagePart(task, watched))
         while not training.done:
             event = training.advance()
         row = {
@@ -98,7 +98,7 @@ def main() -> None:
             "seed": seed,
             "params": params(network),
             "flops": flops(network, (task.in_channels, *task.image_size)),
-            "test_accuracy": evaluate(network, task.test, task).accuracy,
+            "test_accuracy": evaluate(network, task.part("test"), task).value,
             "train_loss": event["train_loss"],
             "seconds": round(time.monotonic() - began, 1),
             "cpu_seconds": round(time.process_time() - cpu, 1),

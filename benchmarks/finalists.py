@@ -117,7 +117,7 @@ def accuracy(task: ImageClassification, epochs: int, architecture: Architecture)
     while not training.done:
         training.advance()
     assert training.evaluation is not None
-    return training.evaluation.accuracy
+    return training.evaluation.value
 
 
 def tasks() -> tuple[ImageClassification, ImageClassification]:

@@ -80,7 +80,7 @@ def train_resnet(params: int, epochs: int, seed: int) -> tuple[str, int, int, fl
         training.advance()
     assert training.evaluation is not None
     size = (task.in_channels, *task.image_size)
-    return "plain ResNet", count(model), flops(model, size), training.evaluation.accuracy, time.monotonic() - began
+    return "plain ResNet", count(model), flops(model, size), training.evaluation.value, time.monotonic() - began
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def test_training_a_run(run: RunDirectory) -> None:
     task = load_task("digits")
     model = result.load_model()
     assert not model.training
-    assert evaluate(model, task.test, task).accuracy == metrics["accuracy"]
+    assert evaluate(model, task.part("test"), task).value == metrics["accuracy"]
     assert set(torch.load(run.path / "model.pt", weights_only=True)) == set(model.state_dict())
 
 
@@ -149,7 +149,7 @@ def test_the_darts_preset_trains_with_an_auxiliary_head_and_leaves_it_out_of_the
     assert any(name.startswith("auxiliary") for name in kept)
     assert set(without) == set(weights)
     task = load_task("digits")
-    assert evaluate(model, task.test, task).accuracy == result.metrics["accuracy"]
+    assert evaluate(model, task.part("test"), task).value == result.metrics["accuracy"]
     assert nascence.export(result.run, "python").max_difference < 1e-5
 
 

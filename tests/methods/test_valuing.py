@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nascence.costs import CostModel
-from nascence.methods.valuing import WRONG, by_cost, by_score, by_training, objective_names, together
+from nascence.methods.valuing import by_cost, by_score, by_training, objective_names, together
 from nascence.scores import SCORES, evaluate
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import load_task
@@ -69,4 +69,4 @@ def test_a_network_that_cannot_be_trained_is_all_wrong(digits, drawn, monkeypatc
 
     monkeypatch.setattr(Training, "advance", diverge)
     valuation = by_training(NB201, digits, SMALL, epochs=1, images=300, holdout=0.4, seed=0)
-    assert valuation.values(drawn[:1]) == [WRONG]
+    assert valuation.values(drawn[:1]) == [100.0]

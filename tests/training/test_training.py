@@ -14,6 +14,9 @@ from nascence.errors import DataError, NascenceError, RunError, SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification, ImageSet, load_task
+from nascence.tasks.image_classification import ImagePart
+from nascence.testing import ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
 from nascence.training import Training, TrainingConfig, evaluate
 
 SMALL = TrainingConfig(epochs=3, batch_size=16, learning_rate=0.05)
@@ -61,7 +64,7 @@ def test_it_learns_and_tells() -> None:
         "images_per_second",
     }  # fmt: skip
     assert all(isinstance(json.loads(json.dumps(event)), dict) for event in events)
-    assert training.evaluation == evaluate(training.model, toy().test, toy())
+    assert training.evaluation == evaluate(training.model, toy().part("test"), toy())
     assert (training.total_steps, training.steps_done, training.done) == (6, 6, True)
 
 
@@ -291,10 +294,10 @@ def test_an_interruption_leaves_the_state_before_the_epoch(monkeypatch: pytest.M
     assert torch.equal(flat(training.model), flat(again.model))
 
 
-def test_accuracy_is_measured_on_the_given_validation_images() -> None:
+def test_epochs_are_measured_on_the_part_that_is_given() -> None:
     task = toy()
     wrong = ImageSet(task.test.images, 1 - task.test.labels)
-    training = Training(network(), task, dataclasses.replace(SMALL, epochs=6), validation=wrong)
+    training = Training(network(), task, dataclasses.replace(SMALL, epochs=6), judged=ImagePart(task, wrong))
     assert run(training)[-1]["test_accuracy"] == 0
 
 
@@ -326,3 +329,105 @@ def test_a_small_network_reaches_98_percent_on_digits() -> None:
     )
     training = Training(model, task, TrainingConfig.suggested(task))
     assert run(training)[-1]["test_accuracy"] >= 98
+
+
+def part(images: ImageSet, start: int, stop: int) -> ImageSet:
+    return ImageSet(images.images[start:stop], images.labels[start:stop])
+
+
+def with_validation(count: int = 50) -> ImageClassification:
+    """The toy, whose validation images have the labels swapped: the better a network is, the worse it looks there."""
+    task = toy(count)
+    swapped = part(task.train, 0, 20)
+    return dataclasses.replace(task, validation=ImageSet(swapped.images, 1 - swapped.labels))
+
+
+def test_the_best_epoch_on_the_validation_part_is_kept_and_judged_once() -> None:
+    task = with_validation()
+    training = Training(network(), task, dataclasses.replace(SMALL, epochs=6))
+    kept: list[Tensor] = []
+    events = []
+    while not training.done:
+        events.append(training.advance())
+        kept.append(flat(training.model))
+    values = [event["validation_accuracy"] for event in events]
+    best = values.index(max(values))
+    assert best < len(values) - 1, "else this test would see nothing"
+    assert [event["best_epoch"] for event in events][-1] == best + 1
+    assert ["test_accuracy" in event for event in events] == [False] * 5 + [True]
+    assert torch.equal(flat(training.model), kept[best])
+    assert training.evaluation == evaluate(training.model, task.part("test"), task)
+    assert training.best is not None
+    assert (training.best["epoch"], training.best["value"]) == (best + 1, max(values))
+
+
+def test_patience_ends_a_training_that_grows_no_better() -> None:
+    task = with_validation()
+    training = Training(network(), task, dataclasses.replace(SMALL, epochs=40, patience=3))
+    events = run(training)
+    assert len(events) == training.steps_done == events[-1]["best_epoch"] + 3 < training.total_steps
+    assert "test_accuracy" in events[-1]
+    with pytest.raises(SettingError, match=r"patience needs a validation part to watch: add --validation 0\.1"):
+        Training(network(), toy(), dataclasses.replace(SMALL, patience=3))
+
+
+def test_a_resumed_training_knows_its_best_epoch() -> None:
+    config = dataclasses.replace(SMALL, epochs=5, patience=4)
+    undisturbed = Training(network(), with_validation(), config)
+    events = run(undisturbed)
+    first = Training(network(), with_validation(), config)
+    for _ in range(3):
+        first.advance()
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    again = Training(network(seed=1), with_validation(), config)
+    again.load_state_dict(torch.load(file, weights_only=True))
+    assert [without_times(event) for event in run(again)] == [without_times(event) for event in events[3:]]
+    assert torch.equal(flat(again.model), flat(undisturbed.model))
+    assert again.evaluation == undisturbed.evaluation
+
+
+def test_a_share_of_the_training_images_can_be_set_aside() -> None:
+    training = Training(network(), toy(), dataclasses.replace(SMALL, validation=0.2))
+    assert (len(training.part), len(training.judged), training.split) == (40, 10, "validation")
+    assert training.task.part("validation").examples.labels.bincount().tolist() == [5, 5]  # type: ignore[attr-defined]
+    again = Training(network(), toy(), dataclasses.replace(SMALL, validation=0.2))
+    assert torch.equal(again.task.validation.images, training.task.validation.images)  # type: ignore[attr-defined]
+
+
+def test_class_weights_move_what_the_network_says() -> None:
+    """Of two classes that look alike, the heavier one is said always; half of the images are right."""
+    task = toy()
+    alike = dataclasses.replace(task, train=ImageSet(torch.zeros_like(task.train.images), task.train.labels))
+    alike = dataclasses.replace(alike, test=alike.train)
+    for weights, column in (((1.0, 9.0), 1), ((9.0, 1.0), 0)):
+        config = dataclasses.replace(SMALL, epochs=8, class_weights=weights, augment=False)
+        training = Training(network(), alike, config)
+        run(training)
+        assert training.evaluation is not None
+        assert [row[column] for row in training.evaluation.measures["confusion"]] == [25, 25]
+        assert training.task.watched.name == "balanced_accuracy"
+
+
+@pytest.mark.parametrize("kind", ["denoising", "graph"])
+def test_other_tasks_are_trained_by_the_same_loop(kind: str) -> None:
+    task: Any
+    if kind == "denoising":
+        task, space, batch = ToyDenoising.make(), toy_denoiser_space(), 4
+    else:
+        task, space, batch = toy_graph_task(), toy_graph_space(), 8
+    text = {"denoising": "conv3x3,conv3x3,1,full,2", "graph": "mean,sum,both"}[kind]
+    size = space.networks["evaluation"]
+    model = space.build(space.parse(text), network=size, signature=task.signature, seed=0)
+    config = TrainingConfig(epochs=8, batch_size=batch, learning_rate=0.01, optimizer="adam")
+    training = Training(model, task, config)
+    events = run(training)
+    metric, split = task.metric.name, {"denoising": "test", "graph": "validation"}[kind]
+    assert f"{split}_{metric}" in events[0]
+    assert events[-1]["train_loss"] < events[0]["train_loss"]
+    assert f"test_{metric}" in events[-1]
+    assert training.evaluation is not None
+    assert training.evaluation.value == evaluate(training.model, task.part("test"), task).value
+    with pytest.raises(SettingError, match="augment and cutout are about images with classes"):
+        Training(model, task, dataclasses.replace(config, cutout=2))

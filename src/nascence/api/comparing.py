@@ -15,7 +15,7 @@ from nascence.api.inputs import compute_threads, data_source, describe_task, loa
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, search, search_config
 from nascence.api.tables import evaluation_columns
-from nascence.api.training import SHOWN, train
+from nascence.api.training import train
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs import Budget, CostModel
@@ -23,7 +23,6 @@ from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
 from nascence.spaces import get_space
-from nascence.tasks import image_classes
 from nascence.training import Training, TrainingConfig
 
 
@@ -187,7 +186,7 @@ class _Train:
     def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
         """A network that is of no space, trained in the same way."""
         options = asdict(self.options)
-        task = image_classes(load_source(options), "The plain ResNet")
+        task = load_source(options)
         config = TrainingConfig.suggested(task, epochs=self.epochs)
         if (directory / "config.json").is_file():
             run = RunDirectory.open(directory)
@@ -196,14 +195,15 @@ class _Train:
             run = RunDirectory.create(directory, {"kind": "reference", **about})
         training = Training(module, task, config, seed=seed)
         with run.locked():
-            shown = named_progress(f"{_title(directory)}, training", "", "epochs", SHOWN)
+            shown = named_progress(f"{_title(directory)}, training", "", "epochs", training.shown)
             seconds = execute(training, run, TRAINING, progress=shown)
         assert training.evaluation is not None
-        return {"test_accuracy": training.evaluation.accuracy, "training_seconds": seconds}
+        return {f"test_{training.evaluation.metric}": training.evaluation.value, "training_seconds": seconds}
 
     @staticmethod
     def _measures(metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        return {"test_accuracy": metrics["accuracy"], "training_seconds": metrics["seconds"]}
+        metric = metrics.get("metric", {"name": "accuracy"})["name"]  # earlier versions knew no other
+        return {f"test_{metric}": metrics[metric], "training_seconds": metrics["seconds"]}
 
 
 __all__ = ["compare"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
@@ -30,18 +30,16 @@ from nascence.errors import ArchitectureError, RunError, SettingError
 from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
-from nascence.tasks import ImageClassification, image_classes
+from nascence.tasks import Task
 from nascence.training import PRESETS, Training, TrainingConfig
 
-SHOWN = ("train_loss", "test_accuracy")
-"""Numbers of each epoch that its progress tells."""
 _RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
 
 
 @final
 @dataclass(frozen=True)
 class TrainResult:
-    """``metrics`` is the content of the run's ``metrics.json``; accuracies are in percent."""
+    """``metrics`` is the content of the run's ``metrics.json``."""
 
     architecture: Architecture
     run: RunDirectory
@@ -101,7 +99,7 @@ def train(
                 )
         found.require_architecture()
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
-            loaded = image_classes(reload_task(found), "Training")
+            loaded = reload_task(found)
             chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads)
             with found.locked():
                 architecture = _architecture(found) if pick is None else _picked(found, str(pick))
@@ -121,8 +119,7 @@ def train(
         missing = "--data" if data is None else "--out"
         raise SettingError(f"Training an architecture that is in no run directory needs {missing}; add it.")
     check_free(out, overwrite)
-    source, found_task = settled(data_source(data, data_dir, image_size, task, task_settings), download)
-    loaded = image_classes(found_task, "Training")
+    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     with compute_threads(threads) as threads:
         config = {
             "kind": TRAINING.name,
@@ -148,7 +145,7 @@ def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainRe
     if run.has("metrics.json"):
         return _kept(run)
     with compute_threads(run.config[TRAINING.name]["threads"]):
-        return _finish(run, image_classes(reload_task(run), "Training"), progress)
+        return _finish(run, reload_task(run), progress)
 
 
 def load_model(run: str | Path | RunDirectory) -> nn.Module:
@@ -203,7 +200,7 @@ class _Recipe:
         if preset is not None:
             TrainingConfig.preset(preset, **self.changes)
 
-    def entry(self, task: ImageClassification, seed: int, threads: int) -> dict[str, Any]:
+    def entry(self, task: Task, seed: int, threads: int) -> dict[str, Any]:
         """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
         if self.preset is None:
             config = TrainingConfig.suggested(task, **self.changes)
@@ -216,8 +213,8 @@ class _Recipe:
 class _Prepared:
     """A training that is checked and ready to go."""
 
-    def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: ImageClassification) -> None:
-        self.config, self.architecture, self.task = config, architecture, task
+    def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: Task) -> None:
+        self.config, self.architecture = config, architecture
         entry = config[TRAINING.name]
         settings = from_json(TrainingConfig, entry["settings"])
         weight = settings.auxiliary_weight
@@ -229,6 +226,7 @@ class _Prepared:
                 raise
             raise SettingError(f"{error} Type: --set auxiliary_weight=0") from None
         self.training = Training(model, task, settings, seed=entry["seed"])
+        self.task = self.training.task
 
     def state(self) -> dict[str, Any]:
         """The weights of the network as it is used, without what only its training needed."""
@@ -243,7 +241,7 @@ def _picked(run: RunDirectory, text: str) -> Architecture:
 
 def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture) -> None:
     """Record what the training in ``run`` is to be, or that it is the one that was begun."""
-    if run.config.get(TRAINING.name) == entry:
+    if _same(run.config.get(TRAINING.name), entry):
         if not overwrite:
             return
     elif TRAINING.name in run.config and not overwrite:
@@ -259,15 +257,25 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
     run.update_config(**{TRAINING.name: entry})
 
 
-def _finish(run: RunDirectory, task: ImageClassification, progress: bool | str) -> TrainResult:
+def _same(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
+    """Whether two ``training`` entries mean the same; one that an earlier version wrote lacks later settings."""
+    if begun is None:
+        return False
+    defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
+    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in (begun, entry)]
+    return whole[0] == whole[1]
+
+
+def _finish(run: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
     if run.has("metrics.json"):
         return _kept(run)
     architecture = _architecture(run)
     prepared = _Prepared(run.config, architecture, task)
     if not run.has("architecture.json"):
         run.write_json("architecture.json", _describe(run, architecture, task))
-    shown = named_progress(progress, f"training on {task.name}", "epochs", SHOWN)
-    seconds = execute(prepared.training, run, TRAINING, progress=shown)
+    training = prepared.training
+    shown = named_progress(progress, f"training on {task.name}", "epochs", training.shown)
+    seconds = execute(training, run, TRAINING, progress=shown)
     run.write_tensors("model.pt", prepared.state())
     metrics = _metrics(prepared, run, seconds)
     run.write_json("metrics.json", metrics)
@@ -276,33 +284,45 @@ def _finish(run: RunDirectory, task: ImageClassification, progress: bool | str) 
 
 def _kept(run: RunDirectory) -> TrainResult:
     """A training that is finished."""
-    needed = ("accuracy", "test_images", "params", "epochs", "seconds", "images_per_second")
-    return TrainResult(_architecture(run), run, run.read_json("metrics.json", *needed))
+    return TrainResult(_architecture(run), run, run.read_json("metrics.json", "params", "epochs", "seconds"))
 
 
 def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str, Any]:
     training, task = prepared.training, prepared.task
     assert training.evaluation is not None
-    evaluation = training.evaluation.to_dict()
+    examples, split = task.examples, training.split
     busy = sum(event["seconds"] for event in run.events(TRAINING))
     record = run.read_json("architecture.json")
     return {
-        "accuracy": evaluation["accuracy"],
-        "loss": evaluation["loss"],
-        "per_class": dict(zip(task.class_names, evaluation["per_class_accuracy"], strict=True)),
-        "confusion": evaluation["confusion"],
-        "class_names": list(task.class_names),
-        "test_images": len(task.test),
-        "epochs": training.total_steps,
+        **task.report(training.evaluation.measures),
+        "loss": training.evaluation.loss,
+        "metric": vars(task.metric),
+        "examples": examples,
+        f"test_{examples}": len(task.part("test")),
+        **({"validation": _validation(training)} if split == "validation" else {}),
+        "epochs": training.steps_done,
         "seconds": round(seconds, 3),
-        "images_per_second": training.total_steps * len(task.train) / busy,
+        f"{examples}_per_second": training.steps_done * len(training.part) / busy,
         "params": record["params"],
         "flops": record["flops"],
         "training": run.config[TRAINING.name],
     }
 
 
-def _describe(run: RunDirectory, architecture: Architecture, task: ImageClassification) -> dict[str, Any]:
+def _validation(training: Training) -> dict[str, Any]:
+    """Which epoch was the best, by what on the validation part, and how many were asked for."""
+    assert training.best is not None
+    watched = training.task.watched
+    return {
+        training.task.examples: len(training.judged),
+        "metric": watched.name,
+        "best": training.best["value"],
+        "best_epoch": training.best["epoch"],
+        "of_epochs": training.total_steps,
+    }
+
+
+def _describe(run: RunDirectory, architecture: Architecture, task: Task) -> dict[str, Any]:
     """``architecture.json`` of a training without a search."""
     space = get_space(architecture.space)
     model = CostModel(space, from_json(space.size_class, run.config["network"]), task.signature)
@@ -315,7 +335,7 @@ def _describe(run: RunDirectory, architecture: Architecture, task: ImageClassifi
         "params": model.params(architecture),
         "flops": model.flops(architecture),
         "input_shape": run.config["task"]["input_shape"],
-        "class_names": run.config["task"]["class_names"],
+        **({"class_names": names} if (names := run.config["task"].get("class_names")) else {}),
     }
 
 

@@ -33,12 +33,13 @@ def list_command(
     if not found:
         console.print(f"There are no runs in {root}; 'nascence search' makes one.", markup=False)
         return
-    columns = ("run", "kind", "method", "space", "state", "steps", "accuracy %")
+    columns = ("run", "kind", "method", "space", "state", "steps", "result")
     rows = []
     for entry in found:
         steps = f"{entry['stage']} {entry['steps_done']}/{entry['total_steps'] or '?'}" if "stage" in entry else None
-        accuracy = f"{entry['accuracy']:.2f}" if "accuracy" in entry else None
-        rows.append([*(entry.get(name) for name in columns[:5]), steps, accuracy])
+        result = entry.get("result")
+        told = None if result is None else f"{result['metric']} {result['value']:.2f} {result['unit']}"
+        rows.append([*(entry.get(name) for name in columns[:5]), steps, told])
     table(console, columns, rows)
     for entry in found:
         if "problem" in entry:

@@ -76,14 +76,21 @@ def command(
 
 def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
     """A finished training in a few lines, and what to type next."""
+    metric, examples = metrics.get("metric", {"name": "accuracy", "unit": "%"}), metrics.get("examples", "images")
+    watched = metrics.get("validation")
     facts(
         console,
         "Trained",
         [
-            ("accuracy", f"{metrics['accuracy']:.2f} % on {metrics['test_images']:,} test images"),
+            (
+                metric["name"],
+                f"{metrics[metric['name']]:.2f} {metric['unit']} on {metrics[f'test_{examples}']:,} test {examples}",
+            ),
+            ("balanced accuracy", _balanced(metrics)),
+            ("best epoch", None if watched is None else _best(watched, examples)),
             ("parameters", count(metrics["params"])),
             ("epochs", metrics["epochs"]),
-            ("time", f"{duration(metrics['seconds'])}, {metrics['images_per_second']:,.0f} images/s"),
+            ("time", f"{duration(metrics['seconds'])}, {metrics[f'{examples}_per_second']:,.0f} {examples}/s"),
             ("kept in", path),
         ],
     )
@@ -94,3 +101,14 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
         (f"nascence export {place} --format python", "one Python file and its weights"),
         (f"nascence report {place}", "one page about the search and the network"),
     )
+
+
+def _balanced(metrics: dict[str, Any]) -> str | None:
+    """Where classes were weighted."""
+    weighted = metrics["training"]["settings"].get("class_weights") is not None
+    return f"{metrics['balanced_accuracy']:.2f} %, the mean of the classes'" if weighted else None
+
+
+def _best(watched: dict[str, Any], examples: str) -> str:
+    value = f"{watched['metric'].replace('_', ' ')} {watched['best']:.2f}"
+    return f"{watched['best_epoch']} of {watched['of_epochs']}, {value} on {watched[examples]:,} validation {examples}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, final
 
@@ -25,11 +25,11 @@ from nascence.methods.valuing import (
     together,
 )
 from nascence.seeding import derive_seed
-from nascence.spaces import CellSpace, NetworkConfig
+from nascence.spaces import Size, Space
+from nascence.spaces.relaxable import RelaxableSpace
 from nascence.strategies import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.one_shot import OneShot, OneShotThenEvolution
-from nascence.supernets.cells import CellSupernet
 
 
 @final
@@ -110,40 +110,35 @@ class Evolution(Method):
         if name in COSTS.names():
             return by_cost(name, problem.budget.model)
         if name != ERROR:
-            return by_score(name, problem.space, problem.images, seed=problem.seed, draws=self.draws)
+            return by_score(name, problem.space, problem.task, seed=problem.seed, draws=self.draws)
         if inherited is not None:
             return inherited
         if self.value == "table":
             return self._table(problem)
         return by_training(
             problem.space,
-            problem.images,
-            replace(self._small(problem.network), auxiliary=False),
+            problem.task,
+            self._small(problem.space, problem.network),
             epochs=self.epochs or 5,
             images=self.images,
             holdout=self.holdout,
             seed=problem.seed,
         )
 
-    def _small(self, network: NetworkConfig) -> NetworkConfig:
-        return replace(network, channels=self.channels or network.channels, depth=self.depth or network.depth)
+    def _small(self, space: Space, network: Size) -> Size:
+        return space.resized(network, channels=self.channels, depth=self.depth)
 
     def _one_shot(self, problem: Problem) -> tuple[OneShot, Valuation]:
         """The supernet, and the errors that its weights give."""
-        space, task, seed = problem.space, problem.images, problem.seed
-        if not isinstance(space, CellSpace) or "search-small" not in space.networks:
+        space, task, seed = problem.space, problem.task, problem.seed
+        if not isinstance(space, RelaxableSpace) or "search-small" not in space.networks:
             raise SettingError(
                 f"Weights are inherited from a supernet of cells, and {space.name} has none; use value=training, or a "
                 "score such as --objectives naswot,params."
             )
         own, held_out = held_out_part(task, images=self.images, holdout=self.holdout, seed=seed)
-        supernet = CellSupernet(
-            space,
-            self._small(space.networks["search-small"]),
-            in_channels=task.in_channels,
-            num_classes=task.num_classes,
-            seed=derive_seed(seed, "one-shot", "weights"),
-        )
+        size = self._small(space, space.networks["search-small"])
+        supernet = space.supernet(size, task.signature, seed=derive_seed(seed, "one-shot", "weights"))
         one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.epochs or 200, seed=seed)
         return one_shot, by_inheritance(one_shot, held_out)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -17,19 +17,18 @@ from nascence.errors import DataError, NascenceError, SettingError
 from nascence.parallel import ParallelFunction, parallel_map
 from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import derive_seed
-from nascence.spaces import NetworkConfig, Space
+from nascence.spaces import Size, Space, plain_size
 from nascence.strategies import Objective
 from nascence.strategies.nsga2 import Evaluate
 from nascence.strategies.one_shot import OneShot
-from nascence.tasks import ImageClassification, ImageSet
+from nascence.tasks import ImageClassification, Part, Task, image_classes
+from nascence.tasks.error import Error
 from nascence.training import Training, TrainingConfig
 
 if TYPE_CHECKING:
     from nascence.benchmarks.tables import Table
 
 ERROR = "error"
-WRONG = 100.0
-"""The error in percent of a network that cannot be trained."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,12 @@ def by_cost(name: str, model: CostModel) -> Valuation:
     return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
 
 
-def by_score(name: str, space: Space, task: ImageClassification, *, seed: int, draws: int) -> Valuation:
+def by_score(name: str, space: Space, task: Task, *, seed: int, draws: int) -> Valuation:
     """A score, the mean of ``draws`` draws of weights and images that are the same for all candidates."""
     score: Score = SCORES.get(name)()
+    images = image_classes(task, f"The score {name}")
     text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
-    value = partial(_score, score, space, task, seed, draws)
+    value = partial(_score, score, space, images, seed, draws)
     objective = Objective(name, "", text, score.larger_is_better)
     return Valuation(objective, ParallelFunction(value), dear=True)
 
@@ -84,8 +84,8 @@ def _score(
 
 def by_training(
     space: Space,
-    task: ImageClassification,
-    network: NetworkConfig,
+    task: Task,
+    network: Size,
     *,
     epochs: int,
     images: int | None,
@@ -93,87 +93,86 @@ def by_training(
     seed: int,
     **changes: Any,
 ) -> Valuation:
-    """Percent of wrong answers on training images that were held out, after a short training on the others.
+    """The :class:`Error` on training examples that were held out, after a short training on the others.
 
-    ``images``: at most so many training images take part, ``holdout`` of every class of them is set aside. The same
-    seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test images are never
+    ``images``: at most so many training examples take part, ``holdout`` of them (of every class) is set aside. The same
+    seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test part is never
     looked at. ``changes``: of the suggested :class:`TrainingConfig`. Raises :class:`DataError` when there are too few
-    images to hold some out, or for a batch.
+    examples to hold some out, or for a batch.
     """
-    train, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
-    own = replace(train, test=held_out)
+    own, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
+    train = own.part("train")
     config = TrainingConfig.suggested(own, epochs=epochs, **changes)
-    if len(own.train) < config.batch_size:
+    try:
+        train.check(config.batch_size, augment=config.augment, cutout=config.cutout)
+    except DataError:
         raise DataError(
-            f"A batch of {config.batch_size} needs as many images, but the short trainings have {len(own.train)} of "
-            f"'{task.name}'; let more images take part, or choose a smaller batch."
-        )
+            f"A batch of {config.batch_size} needs as many {task.examples}, but the short trainings have {len(train)} "
+            f"of '{task.name}'; let more {task.examples} take part, or choose a smaller batch."
+        ) from None
+    error = Error.of(task)
     text = (
-        f"wrong answers on {len(held_out):,} held-out training images after {epochs} epoch{'s' * (epochs != 1)} on "
-        f"{len(own.train):,}."
+        f"{error.text} on {len(held_out):,} held-out training {task.examples} after {epochs} "
+        f"epoch{'s' * (epochs != 1)} on {len(train):,}."
     )
-    network = replace(network, auxiliary=False)
-    value = partial(_trained_error, space, own, network, config, seed)
+    network = plain_size(network)
+    value = partial(_trained_error, space, own, held_out, network, config, seed)
     networks = Networks(space, network, task.signature)
     size = partial(networks.count, "flops")
-    return Valuation(Objective(ERROR, "%", text), ParallelFunction(value, size), dear=True)
+    return Valuation(Objective(ERROR, error.unit, text), ParallelFunction(value, size), dear=True)
 
 
-def held_out_part(
-    task: ImageClassification, *, images: int | None, holdout: float, seed: int
-) -> tuple[ImageClassification, ImageSet]:
-    """(the task with the training images that weights are trained on, those that errors are measured on).
+def held_out_part(task: Task, *, images: int | None, holdout: float, seed: int) -> tuple[Task, Part]:
+    """(the task with the training examples that weights are trained on, those that errors are measured on).
 
-    At most ``images`` training images take part, ``holdout`` of every class of them is set aside. Raises
+    At most ``images`` training examples take part, ``holdout`` of them (of every class) is set aside. Raises
     :class:`DataError` when none is left to hold out.
     """
-    if images is not None and images < len(task.train):
-        part, _ = task.split_train(images / len(task.train), derive_seed(seed, "value", "images"))
-        task = replace(task, train=part)
-    train, held_out = task.split_train(1 - holdout, derive_seed(seed, "value", "held out"))
+    count = len(task.part("train"))
+    if images is not None and images < count:
+        part, _ = task.divided(images / count, derive_seed(seed, "value", "images"))
+        task = task.narrowed(part)
+    train, held_out = task.divided(1 - holdout, derive_seed(seed, "value", "held out"))
     if len(held_out) == 0:
         raise DataError(
-            f"Errors need images to be held out, and of {len(train)} images of '{task.name}' none is left; set "
-            "images=none, or value candidates by a score."
+            f"Errors need {task.examples} to be held out, and of {len(train)} {task.examples} of '{task.name}' none is "
+            "left; set images=none, or value candidates by a score."
         )
-    return replace(task, train=train), held_out
+    return task.narrowed(train), held_out
 
 
-def by_inheritance(one_shot: OneShot, held_out: ImageSet) -> Valuation:
-    """Percent of wrong answers on ``held_out``, with the weights of a supernet that is trained by then."""
+def by_inheritance(one_shot: OneShot, held_out: Part) -> Valuation:
+    """The :class:`Error` on ``held_out``, with the weights of a supernet that is trained by then."""
+    error, task = Error.of(one_shot.task), one_shot.task
     text = (
-        f"wrong answers on {len(held_out):,} held-out training images with the weights of a supernet after "
-        f"{one_shot.total:,} steps on {len(one_shot.task.train):,}."
+        f"{error.text} on {len(held_out):,} held-out training {task.examples} with the weights of a supernet after "
+        f"{one_shot.total:,} steps on {len(task.part('train')):,}."
     )
-    value = partial(one_shot.error, images=held_out)
-    return Valuation(Objective(ERROR, "%", text), lambda found: parallel_map(value, found), dear=True)
+    value = partial(one_shot.error, part=held_out)
+    return Valuation(Objective(ERROR, error.unit, text), lambda found: parallel_map(value, found), dear=True)
 
 
 def _trained_error(
     space: Space,
-    task: ImageClassification,
-    network: NetworkConfig,
+    task: Task,
+    held_out: Part,
+    network: Size,
     config: TrainingConfig,
     seed: int,
     architecture: Architecture,
 ) -> float:
-    model = space.build(
-        architecture,
-        network=network,
-        in_channels=task.in_channels,
-        num_classes=task.num_classes,
-        seed=derive_seed(seed, "value", "weights"),
-    )
-    training = Training(model, task, config, seed=derive_seed(seed, "value"))
+    weights = derive_seed(seed, "value", "weights")
+    model = space.build(architecture, network=network, signature=task.signature, seed=weights)
+    training = Training(model, task, config, seed=derive_seed(seed, "value"), judged=held_out)
     try:
         while not training.done:
             training.advance()
     except SettingError:
         raise
     except NascenceError:
-        return WRONG  # its loss is no number any more
+        return Error.of(task).worst  # its loss is no number any more
     assert training.evaluation is not None
-    return 100 - training.evaluation.accuracy
+    return Error.of(task)(training.evaluation.measures)
 
 
 def by_table(table: Table, column: str) -> Valuation:

@@ -79,7 +79,11 @@ def summary(run: RunDirectory) -> dict[str, Any]:
     if run.has("architecture.json"):
         facts["architecture"] = run.read_json("architecture.json").get("architecture")
     if run.has("metrics.json"):
-        facts["accuracy"] = run.read_json("metrics.json").get("accuracy")
+        metrics = run.read_json("metrics.json")
+        metric = metrics.get("metric") or {"name": "accuracy", "unit": "%"}  # earlier versions knew no other
+        if metric["name"] in metrics:
+            facts["result"] = {"metric": metric["name"], "value": metrics[metric["name"]], "unit": metric["unit"]}
+            facts[metric["name"]] = metrics[metric["name"]]
     return facts
 
 

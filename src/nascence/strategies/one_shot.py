@@ -7,23 +7,23 @@ import time
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import NascenceError
 from nascence.libraries import import_dynamo
 from nascence.seeding import generator
-from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import RelaxableSpace
 from nascence.strategies.base import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import Front
 from nascence.strategies.sampling import draw_within
-from nascence.supernets.cells import CellSupernet
+from nascence.supernets.base import Supernet
 from nascence.supernets.cells.fused import use_quick_gradients
-from nascence.tasks import ImageClassification, ImageSet
-from nascence.tasks.cycling import CyclingBatches
-from nascence.tasks.image_set import batch_sizes
+from nascence.tasks import Part, Task
+from nascence.tasks.error import Error
+from nascence.training.evaluation import Totals, wide
 
 _CHUNK = 20
 _EVALUATED_AT_ONCE = 250
@@ -35,15 +35,15 @@ class OneShot:
 
     Every step draws one architecture within the ``budget``, uniformly, and descends on the weights of its operations
     alone: SGD with momentum 0.9 along a cosine from ``learning_rate`` to 0, ``weight_decay`` on the weights that took
-    part, gradients of norm 5 at most, batches of the task's training images. Batches and draws follow from ``seed`` and
-    the number of the step. Raises :class:`DataError` when there are fewer images than a batch.
+    part, gradients of norm 5 at most, batches of the task's training part. Batches and draws follow from ``seed`` and
+    the number of the step. Raises :class:`DataError` when there are fewer examples than a batch.
     """
 
     def __init__(
         self,
-        space: CellSpace,
-        task: ImageClassification,
-        supernet: CellSupernet,
+        space: RelaxableSpace,
+        task: Task,
+        supernet: Supernet,
         budget: BudgetChecker,
         *,
         epochs: int,
@@ -53,7 +53,7 @@ class OneShot:
         seed: int = 0,
     ) -> None:
         self.space, self.task, self.supernet, self.budget, self.seed = space, task, supernet, budget, seed
-        self._batches = CyclingBatches(task, task.train, batch_size, seed, "one-shot")
+        self._batches = task.part("train").batches(batch_size, seed, "one-shot")
         self.total = epochs * len(self._batches)
         self.trained = 0
         self.learning_rate = learning_rate
@@ -62,25 +62,25 @@ class OneShot:
         self._sgd = torch.optim.SGD(supernet.parameters(), learning_rate, momentum=0.9, weight_decay=weight_decay)
 
     def train(self, steps: int) -> dict[str, float]:
-        """At most so many more. Mean ``train_loss`` and ``train_accuracy`` (percent), each image under the architecture
-        of its step. Raises :class:`NascenceError` when the loss is no finite number."""
+        """At most so many more. Mean ``train_loss`` and ``train_<metric>``, each batch under the architecture of its
+        step. Raises :class:`NascenceError` when the loss is no finite number."""
         self.supernet.train()
         last = min(self.trained + steps, self.total)
-        images, loss_sum, right = 0, 0.0, 0
+        totals, metric = Totals(), self.task.metric.name
         while self.trained < last:
-            loss, correct, count = self._step(self.trained)
-            images, loss_sum, right = images + count, loss_sum + loss * count, right + correct
+            totals.add(self._step(self.trained))
             self.trained += 1
-        return {"train_loss": loss_sum / images, "train_accuracy": 100 * right / images}
+        sums = totals.read()
+        loss = sums.pop("loss") / sums["count"]
+        return {"train_loss": loss, f"train_{metric}": self.task.measures(sums)[metric]}
 
-    def _step(self, number: int) -> tuple[float, int, int]:
+    def _step(self, number: int) -> dict[str, Tensor]:
         architecture, _, _ = draw_within(self.space, self.budget, generator(self.seed, "one-shot", "path", number))
         batch = self._batches(number)
-        (x_BCHW,), labels_B = batch.inputs, batch.target
         for group in self._sgd.param_groups:
             group["lr"] = self.learning_rate * (1 + math.cos(math.pi * number / self.total)) / 2
-        logits_BK = self.supernet(x_BCHW, self.space.one_hot(architecture))
-        loss = nn.functional.cross_entropy(logits_BK, labels_B)
+        output = self.supernet(*batch.inputs, weights=self.space.one_hot(architecture))
+        loss = self.task.loss(output, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NascenceError(f"The loss of the supernet became {value} in step {number + 1}; try another seed.")
@@ -88,7 +88,8 @@ class OneShot:
         loss.backward()
         nn.utils.clip_grad_norm_(self.supernet.parameters(), 5.0)
         self._sgd.step()
-        return value, int((logits_BK.detach().argmax(1) == labels_B).sum()), len(labels_B)
+        sums = self.task.sums(output, batch)
+        return {**sums, "loss": wide(loss.detach()) * sums["count"]}
 
     def seconds(self) -> float:
         """How long a step takes here, measured; nothing is trained by it."""
@@ -103,19 +104,19 @@ class OneShot:
         return sum(times[1:]) / 3
 
     @torch.no_grad()
-    def error(self, architecture: Architecture, images: ImageSet) -> float:
-        """Percent of wrong answers of ``architecture`` with the supernet's weights. Normalisations take the statistics
-        of these images, batch by batch: the running ones are of all architectures together and fit none."""
+    def error(self, architecture: Architecture, part: Part) -> float:
+        """The :class:`nascence.tasks.error.Error` of ``architecture`` on a part, with the supernet's weights.
+        Normalisations take the statistics of these examples, batch by batch: the running ones are of all architectures
+        together and fit none."""
         weights = self.space.one_hot(architecture)
         buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
         self.supernet.train()
-        right = 0
-        sizes = batch_sizes(len(images), min(_EVALUATED_AT_ONCE, len(images)))  # no last one of a single image
-        for x_BCHW, labels_B in zip(images.images.split(sizes), images.labels.split(sizes), strict=True):
-            right += int((self.supernet(self.task.normalise(x_BCHW), weights).argmax(1) == labels_B).sum())
+        totals = Totals()
+        for batch in part.passing(_at_once(len(part))):
+            totals.add(self.task.sums(self.supernet(*batch.inputs, weights=weights), batch))
         for name, value in self.supernet.named_buffers():
             value.copy_(buffers[name])
-        return 100 * (1 - right / len(images))
+        return Error.of(self.task)(self.task.measures(totals.read()))
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -134,6 +135,11 @@ class OneShot:
         for weight, buffer in zip(self.supernet.parameters(), state["momentum"], strict=True):
             if buffer is not None:
                 self._sgd.state[weight]["momentum_buffer"] = buffer.clone()
+
+
+def _at_once(count: int) -> int:
+    """At most 250 examples a batch, and so that no single one is left for the last, which has no statistics."""
+    return next(size for size in range(min(_EVALUATED_AT_ONCE, count), 0, -1) if size == count or count % size != 1)
 
 
 @final

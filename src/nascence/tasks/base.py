@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, final
 import torch
 from torch import Tensor
 
-from nascence.errors import SettingError
+from nascence.errors import DataError, SettingError
 from nascence.tasks.box import Box
 
 Split = Literal["train", "validation", "test"]
@@ -153,6 +153,23 @@ class Part(ABC):
     def passing(self, size: int = 256, *, image_size: int | None = None) -> Iterator[Batch]:
         """All examples once, in order, as they are evaluated."""
 
+    def check(self, size: int, *, augment: bool = True, cutout: int = 0) -> None:
+        """Raise :class:`nascence.errors.NascenceError` where :meth:`epoch` could not give batches of ``size``. Only
+        images with classes can be left as they are, or cut out."""
+        if not augment or cutout:
+            raise SettingError("augment and cutout are about images with classes; leave them out.")
+        self.batches(size, 0, "training")
+
+    def steps(self, size: int) -> int:
+        """Batches of ``size`` in an epoch."""
+        return len(self.batches(size, 0, "training"))
+
+    def epoch(self, size: int, seed: int, number: int, *, augment: bool = True, cutout: int = 0) -> Iterator[Batch]:
+        """The batches of epoch ``number``, from 0, of a training; :meth:`check` has been asked."""
+        batches = self.batches(size, seed, "training")
+        for at in range(len(batches)):
+            yield batches(number * len(batches) + at)
+
 
 class Task(ABC):
     """Data, loss and metric. ``name``: of the data."""
@@ -173,6 +190,22 @@ class Task(ABC):
     def signature(self) -> Signature: ...
 
     @property
+    def examples(self) -> str:
+        """What its examples are called, several of them: ``images``, ``nodes``."""
+        return "examples"
+
+    @property
+    def watched(self) -> Metric:
+        """By what the best epoch of a training is told."""
+        return self.metric
+
+    @property
+    def suggestions(self) -> Mapping[str, Any]:
+        """Settings of a training (:class:`nascence.training.TrainingConfig`) that suit these data, where those that
+        follow from the number of examples do not."""
+        return {}
+
+    @property
     def modest(self) -> bool:
         """Whether the data call for networks of a fraction of the usual depth; more would only take longer."""
         return False
@@ -184,6 +217,10 @@ class Task(ABC):
     @abstractmethod
     def divided(self, share: float, seed: int) -> tuple[Part, Part]:
         """The training part in two; the first has ``share`` of it (of every class, where there are classes)."""
+
+    @abstractmethod
+    def narrowed(self, part: Part) -> Task:
+        """The same task with ``part``, some of its training examples, as its training part."""
 
     @abstractmethod
     def union(self, parts: Sequence[Part]) -> Part:
@@ -201,6 +238,31 @@ class Task(ABC):
     @abstractmethod
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """From added-up sums: the metric by its name, and whatever else tells how good the outputs are."""
+
+    def judge(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """As :meth:`sums`, with whatever more the evaluation of a trained network tells, and ``loss``, a sum over the
+        outputs that count."""
+        sums = self.sums(output, batch)
+        return {**sums, "loss": self.loss(output, batch).detach() * sums["count"]}
+
+    def report(self, measures: Mapping[str, Any]) -> dict[str, Any]:
+        """What the metrics of a trained network say, from what :meth:`measures` gave of :meth:`judge`."""
+        return dict(measures)
+
+    def smoothed(self, amount: float) -> Task:
+        """The task with its targets' certainty lowered by ``amount``. Raises :class:`SettingError` where there are no
+        classes."""
+        raise SettingError(f"label_smoothing is about classes, and '{self.name}' has none; leave it out.")
+
+    def weighted(self, weights: Mapping[str, float] | Sequence[float] | Literal["balanced"]) -> Task:
+        """The task with a weight for every class in its loss. Raises :class:`SettingError` where there are no classes,
+        or when the weights do not fit them."""
+        raise SettingError(f"Class weights are about classes, and '{self.name}' has none; leave them out.")
+
+    def holding_out(self, share: float, seed: int) -> Task:
+        """The task with ``share`` of its training part as its validation part. Raises :class:`DataError` where it has
+        one already, or where the training part cannot be divided like this."""
+        raise DataError(f"No part of '{self.name}' can be set aside for validation; leave --validation out.")
 
     @abstractmethod
     def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:

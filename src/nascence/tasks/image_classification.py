@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nascence.errors import DataError, SettingError
+from nascence.seeding import derive_seed
 from nascence.seeding import generator as seeded_generator
 from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
 from nascence.tasks.box import Box
+from nascence.tasks.class_weights import balanced_weights, weights_in_order
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
 
@@ -39,6 +41,9 @@ class ImageClassification(Task):
     std: tuple[float, ...]
     flip: bool = True
     label_mapping: Mapping[int | str, int] = field(default_factory=dict)
+    validation: ImageSet | None = None
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     @property
     def loss_name(self) -> str:
@@ -49,17 +54,32 @@ class ImageClassification(Task):
         return Metric("accuracy", "%")
 
     @property
+    def watched(self) -> Metric:
+        """With class weights, the mean of the classes' accuracies."""
+        return self.metric if self.class_weights is None else Metric("balanced_accuracy", "%")
+
+    @property
+    def examples(self) -> str:
+        return "images"
+
+    @property
     def signature(self) -> Signature:
         return Signature("images", self.in_channels, self.num_classes, self.image_size)
 
     def part(self, split: Split) -> ImagePart:
         if split == "validation":
-            raise DataError(f"'{self.name}' has no validation images of its own.")
+            if self.validation is None:
+                raise DataError(f"'{self.name}' has no validation images of its own.")
+            return ImagePart(self, self.validation)
         return ImagePart(self, self.train if split == "train" else self.test)
 
     def divided(self, share: float, seed: int) -> tuple[ImagePart, ImagePart]:
         first, second = self.split_train(share, seed)
         return ImagePart(self, first), ImagePart(self, second)
+
+    def narrowed(self, part: Part) -> ImageClassification:
+        assert isinstance(part, ImagePart)
+        return replace(self, train=part.examples)
 
     def union(self, parts: Sequence[Part]) -> ImagePart:
         sets = [part.examples for part in parts if isinstance(part, ImagePart)]
@@ -68,16 +88,78 @@ class ImageClassification(Task):
         )
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
-        """The mean of -log softmax(logits)[label], in nats."""
-        return F.cross_entropy(output.float(), batch.target)
+        """The mean of -log softmax(logits)[label], in nats; with weights w of the classes, sum w[label] x that over
+        sum w[label]."""
+        weights = None if self.class_weights is None else torch.tensor(self.class_weights, device=output.device)
+        return F.cross_entropy(output.float(), batch.target, weight=weights, label_smoothing=self.label_smoothing)
+
+    def smoothed(self, amount: float) -> ImageClassification:
+        """``amount`` of the target's probability is spread over all classes."""
+        return replace(self, label_smoothing=amount)
+
+    def weighted(self, weights: Mapping[str, float] | Sequence[float] | Literal["balanced"]) -> ImageClassification:
+        """``balanced``: N / (K n_k) for a class of n_k among N training images of K classes."""
+        if weights == "balanced":
+            chosen = balanced_weights(self.train.labels, self.class_names)
+        else:
+            assert not isinstance(weights, str)
+            chosen = weights_in_order(weights, self.class_names, self.name)
+        return replace(self, class_weights=chosen)
+
+    def holding_out(self, share: float, seed: int) -> ImageClassification:
+        """``share`` of every class, rounded."""
+        if self.validation is not None:
+            raise DataError(f"'{self.name}' has validation images of its own; leave --validation out.")
+        if not 0 < share < 1:
+            raise SettingError(f"The validation part must lie between 0 and 1, not {share}.")
+        held_out, train = self.split_train(share, derive_seed(seed, "validation"))
+        for part, what in ((held_out, "validation"), (train, "training")):
+            counts = part.labels.bincount(minlength=self.num_classes)
+            if not bool(counts.all()):
+                empty = self.class_names[int(counts.argmin())]
+                raise DataError(
+                    f"A validation part of {share:g} leaves the class '{empty}' of '{self.name}' without {what} "
+                    "images; add images of it, or choose another part."
+                )
+        return replace(self, train=train, validation=held_out)
 
     def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         right = (output.detach().argmax(1) == batch.target).sum()
         return {"count": right.new_tensor(len(batch.target)), "right": right}
 
+    def judge(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """With ``confusion`` [K, K], how many images of a class (row) were called a class (column), and the loss
+        without weights or smoothing."""
+        logits, classes = output.detach().float(), self.num_classes
+        pairs = batch.target * classes + logits.argmax(1)
+        confusion = pairs.bincount(minlength=classes**2).view(classes, classes)
+        count = confusion.new_tensor(len(batch.target))
+        loss = F.cross_entropy(logits, batch.target, reduction="sum")
+        return {"count": count, "right": confusion.diagonal().sum(), "confusion": confusion, "loss": loss}
+
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """``accuracy`` in percent."""
-        return {"accuracy": 100 * float(sums["right"]) / float(sums["count"])}
+        """``accuracy`` in percent; of :meth:`judge` also ``confusion``, ``per_class_accuracy`` (which is the recall of
+        each class, None where there are no images of it) and ``balanced_accuracy``, its mean."""
+        accuracy = 100 * float(sums["right"]) / float(sums["count"])
+        if "confusion" not in sums:
+            return {"accuracy": accuracy}
+        confusion = torch.as_tensor(sums["confusion"])
+        pairs = zip(confusion.diagonal().tolist(), confusion.sum(1).tolist(), strict=True)
+        recalls = [100 * right / count if count else None for right, count in pairs]
+        known = [recall for recall in recalls if recall is not None]
+        return {
+            "accuracy": accuracy,
+            "balanced_accuracy": sum(known) / len(known),
+            "confusion": confusion.tolist(),
+            "per_class_accuracy": recalls,
+        }
+
+    def report(self, measures: Mapping[str, Any]) -> dict[str, Any]:
+        """``accuracy``, ``balanced_accuracy``, ``per_class`` (recall by class), ``confusion``, ``class_names``."""
+        told = {name: measures[name] for name in ("accuracy", "balanced_accuracy") if name in measures}
+        per_class = dict(zip(self.class_names, measures["per_class_accuracy"], strict=True))
+        confusion = measures["confusion"]
+        return {**told, "per_class": per_class, "confusion": confusion, "class_names": list(self.class_names)}
 
     def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
         """T^2 KL(softmax(teacher / T) || softmax(logits / T)), the mean over the batch; T^2 keeps the gradient's size
@@ -106,6 +188,7 @@ class ImageClassification(Task):
             "labels": list(self.label_mapping),
             "input_shape": list(self.signature.input_shape),
             "train_images": len(self.train),
+            **({} if self.validation is None else {"validation_images": len(self.validation)}),
             "test_images": len(self.test),
             "mean": list(self.mean),
             "std": list(self.std),
@@ -159,7 +242,8 @@ class ImageClassification(Task):
             parts = [shrink(part.float(), image_size).round().to(torch.uint8) for part in images.images.split(4096)]
             return ImageSet(torch.cat(parts), images.labels)
 
-        return replace(self, train=smaller(self.train), test=smaller(self.test))
+        validation = None if self.validation is None else smaller(self.validation)
+        return replace(self, train=smaller(self.train), test=smaller(self.test), validation=validation)
 
     def batch(
         self, size: int, generator: torch.Generator, *, split: Split = "train", augment: bool = False
@@ -207,9 +291,13 @@ class ImageClassification(Task):
         normalisation cannot work on one. Raises :class:`DataError` when there are fewer images than a batch.
         """
         images = self._enough(batch_size, split)
+        yield from self._shuffled(images, generator, batch_size, augment, cutout_length)
+
+    def _shuffled(
+        self, images: ImageSet, generator: torch.Generator, batch_size: int, augment: bool, cutout_length: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         order_N = torch.randperm(len(images), generator=generator)
-        sizes = batch_sizes(len(images), batch_size)
-        for at_B in order_N.split(sizes):
+        for at_B in order_N.split(batch_sizes(len(images), batch_size)):
             chosen = images[at_B]
             if augment:
                 yield self.augmented(chosen.images, generator, cutout_length), chosen.labels
@@ -270,6 +358,26 @@ class ImagePart(Part):
 
     def batches(self, size: int, seed: int, name: str, *, image_size: int | None = None) -> Batches:
         return CyclingBatches(self.task, self.examples, size, seed, name, image_size)
+
+    def check(self, size: int, *, augment: bool = True, cutout: int = 0) -> None:
+        if len(self) < size:
+            raise DataError(
+                f"A batch of {size} needs as many training images, but '{self.task.name}' has {len(self)}; choose a "
+                "smaller batch."
+            )
+        height, width = self.task.image_size
+        if cutout >= min(height, width):
+            raise SettingError(
+                f"A cutout of {cutout} hides the whole of {height} x {width} images; choose a smaller one, or 0."
+            )
+
+    def steps(self, size: int) -> int:
+        return len(batch_sizes(len(self), size))
+
+    def epoch(self, size: int, seed: int, number: int, *, augment: bool = True, cutout: int = 0) -> Iterator[Batch]:
+        random = seeded_generator(seed, "training", "batches", number)
+        for x_BCHW, labels_B in self.task._shuffled(self.examples, random, size, augment, cutout):
+            yield Batch((x_BCHW,), labels_B)
 
     def passing(self, size: int = 256, *, image_size: int | None = None) -> Iterator[Batch]:
         images, labels = self.examples.images.split(size), self.examples.labels.split(size)

@@ -4,7 +4,7 @@ choices of every role that a dense network has (operation, input, width, exit)."
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
@@ -29,6 +29,7 @@ _NOISE, _SIDE = 0.2, 16
 @dataclass(frozen=True, eq=False)
 class ToyDenoising(Task):
     """``pictures`` [N, 1, 16, 16] in [0, 1], squares of 4 x 4 pixels; the last ``test_pictures`` are the test ones.
+    ``chosen_N``: places of the training ones, None for all others.
 
     Training noise is new in every batch; the noise of a picture in :meth:`ToyPart.passing` is always the same.
     """
@@ -36,6 +37,7 @@ class ToyDenoising(Task):
     pictures: Tensor
     test_pictures: int = 8
     name: str = "toy-denoising"
+    chosen_N: Tensor | None = None
 
     @classmethod
     def make(cls, train: int = 24, test: int = 8, seed: int = 0) -> ToyDenoising:
@@ -58,13 +60,19 @@ class ToyDenoising(Task):
         if split == "validation":
             raise DataError(f"'{self.name}' has no validation pictures of its own.")
         border = len(self.pictures) - self.test_pictures
-        return ToyPart(self, torch.arange(border) if split == "train" else torch.arange(border, len(self.pictures)))
+        if split == "test":
+            return ToyPart(self, torch.arange(border, len(self.pictures)))
+        return ToyPart(self, torch.arange(border) if self.chosen_N is None else self.chosen_N)
 
     def divided(self, share: float, seed: int) -> tuple[ToyPart, ToyPart]:
         at_N = self.part("train").at_N
         order_N = at_N[torch.randperm(len(at_N), generator=generator(seed, "split"))]
         cut = round(share * len(at_N))
         return ToyPart(self, order_N[:cut]), ToyPart(self, order_N[cut:])
+
+    def narrowed(self, part: Part) -> ToyDenoising:
+        assert isinstance(part, ToyPart)
+        return replace(self, chosen_N=part.at_N)
 
     def union(self, parts: Sequence[Part]) -> ToyPart:
         return ToyPart(self, torch.cat([part.at_N for part in parts if isinstance(part, ToyPart)]))

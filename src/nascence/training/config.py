@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nascence.errors import SettingError, UnknownNameError
-from nascence.tasks import ImageClassification
+from nascence.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """SGD with a cosine learning rate.
+    """SGD, or Adam, with a cosine learning rate.
 
     ``learning_rate``: its peak; it falls to ``final_learning_rate`` along a half cosine, after ``warmup_epochs`` of
     linear growth, anew at each step (``per_step``) or each epoch. ``momentum``, ``nesterov``, ``weight_decay``: of SGD,
@@ -19,6 +19,10 @@ class TrainingConfig:
     for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts and, where the task
     allows, mirroring. ``drop_path``: chance to drop an edge, growing linearly from 0 over the epochs.
     ``auxiliary_weight``: of the loss of an auxiliary head, which networks of the space darts can have; 0 for none.
+    ``optimizer``: sgd or adam, whose first moment then has ``momentum``. ``validation``: part of the training examples
+    that is set aside to watch epochs by, 0 for none (data may have a part of their own). ``patience``: epochs without
+    a better one on the validation part after which to stop, 0 to go on to the end. ``class_weights``: of the loss:
+    balanced, or a weight a class in their order, none for none.
     """
 
     epochs: int
@@ -36,6 +40,10 @@ class TrainingConfig:
     augment: bool = True
     drop_path: float = 0.0
     auxiliary_weight: float = 0.0
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    validation: float = 0.0
+    patience: int = 0
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises :class:`SettingError` on a value outside its range."""
@@ -46,13 +54,15 @@ class TrainingConfig:
             "final_learning_rate": (self.final_learning_rate >= 0, "at least 0"),
             "warmup_epochs": (0 <= self.warmup_epochs < max(self.epochs, 1), "at least 0 and below the epochs"),
             "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
-            "nesterov": (self.momentum > 0 or not self.nesterov, "off where momentum is 0"),
+            "nesterov": (self.optimizer == "adam" or self.momentum > 0 or not self.nesterov, "off where momentum is 0"),
             "weight_decay": (self.weight_decay >= 0, "at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
             "clip_norm": (self.clip_norm >= 0, "at least 0"),
             "cutout": (self.cutout >= 0, "at least 0"),
             "drop_path": (0 <= self.drop_path < 1, "in [0, 1)"),
             "auxiliary_weight": (self.auxiliary_weight >= 0, "at least 0"),
+            "validation": (0 <= self.validation < 1, "in [0, 1)"),
+            "patience": (self.patience >= 0, "at least 0"),
         }
         for name, (holds, expected) in ranges.items():
             if not holds:
@@ -61,20 +71,22 @@ class TrainingConfig:
             raise SettingError("The training's cutout needs augment to be on.")
 
     @classmethod
-    def suggested(cls, task: ImageClassification, **changes: Any) -> TrainingConfig:
-        """Settings by the amount of data, for one person at one computer; ``changes`` replaces any of them.
+    def suggested(cls, task: Task, **changes: Any) -> TrainingConfig:
+        """Settings by the amount of data, for one person at one computer, and the task's own
+        (:attr:`nascence.tasks.Task.suggestions`); ``changes`` replaces any of them.
 
         The nas-bench-201 recipe with a short warm-up, and smaller batches for less data; epochs for about 900 steps,
         but at least 20 and at most 100. Chosen on images held out of the digits' training images.
         """
-        images = len(task.train)
+        images = len(task.part("train"))
         batch_size = next((size for enough, size in _BATCH_SIZES if images >= enough), max(2, images // 5))
         defaults: dict[str, Any] = {
             "epochs": min(100, max(20, round(900 * batch_size / images))),
             "batch_size": batch_size,
             "learning_rate": 0.1 if batch_size > 64 else 0.05,
         }
-        defaults["warmup_epochs"] = min(2, changes.get("epochs", defaults["epochs"]) - 1)
+        defaults |= task.suggestions
+        defaults["warmup_epochs"] = min(defaults.get("warmup_epochs", 2), changes.get("epochs", defaults["epochs"]) - 1)
         return cls(**{**defaults, **changes})
 
     @classmethod

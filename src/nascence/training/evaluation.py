@@ -1,59 +1,85 @@
-"""How well a network tells images apart."""
+"""How good a network is on a part of a task's examples."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import torch
-import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from nascence.tasks import ImageClassification, ImageSet
+from nascence.tasks import Part, Task
 
 
+@final
 @dataclass(frozen=True)
 class Evaluation:
-    """``accuracy`` in percent; ``loss``: mean cross-entropy in nats.
+    """``measures``: what :meth:`nascence.tasks.Task.measures` says; ``loss``: the mean; ``metric``: the name of the
+    measure that counts."""
 
-    ``confusion`` [K][K]: how many images of class (row) were called class (column). ``per_class_accuracy`` in percent,
-    None for a class without images.
-    """
-
-    accuracy: float
+    metric: str
     loss: float
-    confusion: list[list[int]]
-    per_class_accuracy: list[float | None]
+    measures: Mapping[str, Any]
+
+    @property
+    def value(self) -> float:
+        """Of the metric."""
+        return float(self.measures[self.metric])
 
     def to_dict(self) -> dict[str, Any]:
-        return dict(vars(self))
+        """The measures and the loss."""
+        return {**self.measures, "loss": self.loss}
+
+    @classmethod
+    def from_dict(cls, metric: str, value: Mapping[str, Any]) -> Evaluation:
+        """The inverse of :meth:`to_dict`. Raises ``KeyError`` where the loss or the metric is missing."""
+        float(value[metric])
+        return cls(metric, value["loss"], {name: own for name, own in value.items() if name != "loss"})
+
+
+@final
+class Totals:
+    """Sums over batches, on the device where they come from, in double precision where it has that."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, sums: Mapping[str, Tensor]) -> None:
+        for name, value in sums.items():
+            value = wide(value.detach())
+            self._sums[name] = value if name not in self._sums else self._sums[name] + value
+
+    def read(self) -> dict[str, Any]:
+        """The sums on the CPU: single values as numbers."""
+        return {name: value.item() if value.dim() == 0 else value.cpu() for name, value in self._sums.items()}
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, images: ImageSet, task: ImageClassification, batch_size: int = 256) -> Evaluation:
-    """``model`` in evaluation mode (and back) on normalised, unaugmented ``images``, on the model's own device."""
+def evaluate(model: nn.Module, part: Part, task: Task, batch_size: int = 256) -> Evaluation:
+    """``model`` in evaluation mode (and back) on a part of the task, unaugmented, on the model's own device."""
     was_training = model.training
     model.eval()
-    classes = task.num_classes
-    device = model_device(model)
-    loss, confusion = 0.0, torch.zeros(classes, classes, dtype=torch.int64)
+    device, totals = model_device(model), Totals()
     try:
-        for x_BCHW, y_B in zip(images.images.split(batch_size), images.labels.split(batch_size), strict=True):
-            logits_BK = model(task.normalise(x_BCHW).to(device)).float().cpu()
-            loss += float(F.cross_entropy(logits_BK, y_B, reduction="sum"))
-            pairs = y_B * classes + logits_BK.argmax(1)
-            confusion += pairs.bincount(minlength=classes**2).view(classes, classes)
+        for batch in part.passing(batch_size):
+            batch = batch.to(device)
+            totals.add(task.judge(model(*batch.inputs), batch))
     finally:
         model.train(was_training)
-    right, totals = confusion.diag().tolist(), confusion.sum(1).tolist()
-    return Evaluation(
-        accuracy=100 * sum(right) / len(images),
-        loss=loss / len(images),
-        confusion=confusion.tolist(),
-        per_class_accuracy=[100 * r / n if n else None for r, n in zip(right, totals, strict=True)],
-    )
+    sums = totals.read()
+    loss = sums.pop("loss") / sums["count"]
+    return Evaluation(task.metric.name, loss, task.measures(sums))
 
 
 def model_device(model: nn.Module) -> torch.device:
     """Where the parameters are; the CPU for a model without any."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def wide(value: Tensor) -> Tensor:
+    """Double precision for real numbers, so that sums of many batches stay exact; MPS has none."""
+    return value.double() if value.is_floating_point() and value.device.type != "mps" else value
+
+
+__all__ = ["Evaluation", "Totals", "evaluate", "model_device", "wide"]

@@ -1,4 +1,4 @@
-"""Training one network from scratch, an epoch at a time."""
+"""Training one network from scratch, an epoch at a time, on any task."""
 
 from __future__ import annotations
 
@@ -8,80 +8,80 @@ import time
 from typing import Any, final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nascence.errors import DataError, NascenceError, RunError, SettingError
-from nascence.libraries import import_dynamo
 from nascence.operations.depthwise import quick_depthwise
-from nascence.seeding import derive_seed, generator
-from nascence.tasks import ImageClassification, ImageSet
-from nascence.tasks.image_set import batch_sizes
+from nascence.seeding import derive_seed
+from nascence.tasks import Part, Task
 from nascence.training.config import TrainingConfig
-from nascence.training.evaluation import Evaluation, evaluate, model_device
+from nascence.training.evaluation import Evaluation, Totals, evaluate, model_device, wide
+
+_LOOK_EVERY = 32
+"""Steps after which losses are looked at: on a GPU, to look is to wait."""
 
 
 @final
 class Training:
-    """Trains ``model`` in place on the training images of ``task``; fulfils :class:`nascence.runs.Resumable`.
+    """Trains ``model`` in place on the training part of ``task``; fulfils :class:`nascence.runs.Resumable`.
 
     One step is one epoch. Every random number follows from ``seed`` and the number of the epoch, so a resumed training
-    is the same to the bit. ``validation``: the images that the accuracy of each epoch is measured on, the test images
-    if None. :meth:`advance` raises :class:`NascenceError` when the loss is no longer finite; the object is then as it
-    was before that epoch. Raises :class:`DataError` when there are fewer training images than a
-    batch, :class:`SettingError` when a setting does not fit the network or the images.
+    is the same to the bit. ``judged``: the part that each epoch is measured on; None for the task's validation part
+    or, where there is none, the test part.
+
+    With a validation part, the weights of the best epoch by it are those that the network has in the end, the test part
+    is judged once, with them, and the training ends before its time when ``config.patience`` epochs bring no better
+    one. :meth:`advance` raises :class:`NascenceError` when the loss is no longer finite; the object is then as it was
+    before that epoch. Raises :class:`DataError` when there are fewer training examples than a batch,
+    :class:`SettingError` when a setting does not fit the network or the data.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        task: ImageClassification,
-        config: TrainingConfig,
-        *,
-        seed: int = 0,
-        validation: ImageSet | None = None,
+        self, model: nn.Module, task: Task, config: TrainingConfig, *, seed: int = 0, judged: Part | None = None
     ) -> None:
-        if len(task.train) < config.batch_size:
-            raise DataError(
-                f"A batch of {config.batch_size} needs as many training images, but '{task.name}' has "
-                f"{len(task.train)}; choose a smaller batch."
-            )
-        if config.cutout >= min(task.image_size):
-            raise SettingError(
-                f"A cutout of {config.cutout} hides the whole of {task.image_size[0]} x "
-                f"{task.image_size[1]} images; choose a smaller one, or 0."
-            )
-        self.model, self.task, self.config, self.seed = model, task, config, seed
-        self.validation = task.test if validation is None else validation
+        self.task = fitted(task, config, seed)
+        self.model, self.config, self.seed = model, config, seed
+        self.part = self.task.part("train")
+        self.part.check(config.batch_size, augment=config.augment, cutout=config.cutout)
+        self.split, self.judged = ("test", judged) if judged is not None else _judged(self.task)
+        if config.patience and self.split != "validation":
+            raise SettingError("patience needs a validation part to watch: add --validation 0.1, or leave it out.")
         self.steps_done = 0
         self.evaluation: Evaluation | None = None
+        """On the test part: of the last epoch or, with a validation part, of the best, once the training is done."""
+        self.best: dict[str, Any] | None = None
+        """With a validation part: ``epoch``, the ``value`` that is watched, the ``model``'s weights, of the best."""
         self._paths: list[Any] = [
             module for module in model.modules() if isinstance(getattr(module, "drop_path", None), float)
         ]
         if config.drop_path and not self._paths:
             raise SettingError("This network has no edges to drop; set drop_path to 0.")
-        self._batches_per_epoch = len(batch_sizes(len(task.train), config.batch_size))
-        import_dynamo()
-        self._optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=config.learning_rate,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
-        )
+        self._batches_per_epoch = self.part.steps(config.batch_size)
+        self._optimizer = _optimizer(model, config)
 
     @property
     def total_steps(self) -> int:
         return self.config.epochs
 
     @property
+    def shown(self) -> tuple[str, str]:
+        """The numbers of an epoch's event that progress tells."""
+        return "train_loss", f"{self.split}_{self.task.metric.name}"
+
+    @property
     def done(self) -> bool:
-        return self.steps_done >= self.total_steps
+        return self.steps_done >= self.total_steps or self._out_of_patience
+
+    @property
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return bool(patience) and self.best is not None and self.steps_done - self.best["epoch"] >= patience
 
     def advance(self) -> dict[str, Any]:
-        """One epoch. Its event: ``epoch`` (from 1), ``train_loss``, ``train_accuracy`` (running, under augmentation),
-        ``test_accuracy`` and ``test_loss`` after it, ``learning_rate`` (at its last step), ``seconds`` and
-        ``images_per_second`` of the training part. Accuracies are in percent."""
+        """One epoch. Its event: ``epoch`` (from 1), ``train_loss`` and ``train_<metric>`` (running, under
+        augmentation), the same two of the part that is judged after it, ``learning_rate`` (at its last step),
+        ``seconds`` and ``<examples>_per_second`` of the training part. With a validation part also ``best_epoch``, and
+        in the last event the test part's two."""
         assert not self.done
         before = self.state_dict()
         started = time.perf_counter()
@@ -89,26 +89,38 @@ class Training:
             torch.manual_seed(derive_seed(self.seed, "training", "global", self.steps_done))
             try:
                 with quick_depthwise(self.model):
-                    loss, accuracy, rate = self._train_epoch()
+                    trained, rate = self._train_epoch()
                 seconds = time.perf_counter() - started
-                evaluation = evaluate(self.model, self.validation, self.task)
-                if not math.isfinite(evaluation.loss):
-                    raise self._diverged(evaluation.loss, self._batches_per_epoch)
+                found = evaluate(self.model, self.judged, self.task)
+                if not math.isfinite(found.loss):
+                    raise self._diverged(found.loss, self._batches_per_epoch)
+                self.steps_done += 1
+                event = {
+                    "epoch": self.steps_done,
+                    **_told("train", trained),
+                    **_told(self.split, found),
+                    "learning_rate": rate,
+                    "seconds": seconds,
+                    f"{self.task.examples}_per_second": len(self.part) / seconds,
+                }
+                return {**event, **self._keep(found)}
             except BaseException:  # an interruption too must leave a state to go on from
                 self.load_state_dict(before)
                 raise
-        self.steps_done += 1
-        self.evaluation = evaluation
-        return {
-            "epoch": self.steps_done,
-            "train_loss": loss,
-            "train_accuracy": accuracy,
-            "test_loss": evaluation.loss,
-            "test_accuracy": evaluation.accuracy,
-            "learning_rate": rate,
-            "seconds": seconds,
-            "images_per_second": len(self.task.train) / seconds,
-        }
+
+    def _keep(self, found: Evaluation) -> dict[str, Any]:
+        """Remember what the epoch brought; returns what its event tells of it."""
+        if self.split != "validation":
+            self.evaluation = found
+            return {}
+        value = float(found.measures[self.task.watched.name])
+        if self.best is None or self.task.watched.better(value, self.best["value"]):
+            self.best = {"epoch": self.steps_done, "value": value, "model": copy.deepcopy(self.model.state_dict())}
+        if not self.done:
+            return {"best_epoch": self.best["epoch"]}
+        self.model.load_state_dict(self.best["model"])
+        self.evaluation = evaluate(self.model, self.task.part("test"), self.task)
+        return {"best_epoch": self.best["epoch"], **_told("test", self.evaluation)}
 
     def learning_rate(self, epoch: int, batch: int = 0) -> float:
         """At batch ``batch`` of epoch ``epoch``, both from 0."""
@@ -123,59 +135,67 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """A copy: training on does not change it."""
-        return copy.deepcopy(
-            {
-                "steps_done": self.steps_done,
-                "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
-            }
-        )
+        state = {
+            "steps_done": self.steps_done,
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "evaluation": None if self.evaluation is None else self.evaluation.to_dict(),
+        }
+        return copy.deepcopy(state if self.best is None else {**state, "best": self.best})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises :class:`RunError` when the state is of another network or another kind."""
         try:
+            evaluation = state["evaluation"]
+            known = None if evaluation is None else Evaluation.from_dict(self.task.metric.name, evaluation)
             self.model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
-            self.steps_done = int(state["steps_done"])
-            evaluation = state["evaluation"]
-            self.evaluation = None if evaluation is None else Evaluation(**evaluation)
-        except (KeyError, TypeError, ValueError, RuntimeError):
+            self.steps_done, self.evaluation = int(state["steps_done"]), known
+            self.best = copy.deepcopy(state.get("best"))
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
             raise RunError("This checkpoint does not belong to the training of this network.") from None
 
-    def _train_epoch(self) -> tuple[float, float, float]:
-        """(mean loss, accuracy in percent, last learning rate)."""
+    def _train_epoch(self) -> tuple[Evaluation, float]:
+        """(how good the network was while it learned, the last learning rate)."""
         config, device = self.config, model_device(self.model)
         self.model.train()
         for module in self._paths:
             module.drop_path = config.drop_path * self.steps_done / config.epochs
-        total, right, rate = 0.0, 0, config.learning_rate
-        batches = self.task.epoch(
-            generator(self.seed, "training", "batches", self.steps_done),
-            config.batch_size,
-            augment=config.augment,
-            cutout_length=config.cutout,
+        totals, losses, rate = Totals(), [], config.learning_rate
+        batches = self.part.epoch(
+            config.batch_size, self.seed, self.steps_done, augment=config.augment, cutout=config.cutout
         )
-        for step, (x_BCHW, y_B) in enumerate(batches):
+        for step, batch in enumerate(batches):
             rate = self.learning_rate(self.steps_done, step)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            output, y_B = self.model(x_BCHW.to(device)), y_B.to(device)
-            logits_BK, auxiliary_BK = output if isinstance(output, tuple) else (output, None)
-            loss = self._loss(logits_BK, y_B)
-            value = float(loss.detach())
-            if auxiliary_BK is not None:
-                loss = loss + config.auxiliary_weight * self._loss(auxiliary_BK, y_B)
-            if not math.isfinite(value):
-                raise self._diverged(value, step + 1)
+            batch = batch.to(device)
+            found = self.model(*batch.inputs)
+            output, auxiliary = found if isinstance(found, tuple) else (found, None)
+            loss = self.task.loss(output, batch)
+            losses.append(loss.detach())
+            sums = self.task.sums(output, batch)
+            totals.add({**sums, "loss": wide(losses[-1]) * sums["count"]})
+            if auxiliary is not None:
+                loss = loss + config.auxiliary_weight * self.task.loss(auxiliary, batch)
+            if (step + 1) % _LOOK_EVERY == 0:
+                self._look(losses)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if config.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
             self._optimizer.step()
-            total += value * len(y_B)
-            right += int((logits_BK.argmax(1) == y_B).sum())
-        return total / len(self.task.train), 100 * right / len(self.task.train), rate
+        self._look(losses)
+        read = totals.read()
+        mean = read.pop("loss") / read["count"]
+        return Evaluation(self.task.metric.name, mean, self.task.measures(read)), rate
+
+    def _look(self, losses: list[Tensor]) -> None:
+        """Raise when one of the losses, step by step, is no finite number."""
+        first = max(0, len(losses) - _LOOK_EVERY)
+        for step, value in enumerate(torch.stack(losses[first:]).tolist(), start=first + 1):
+            if not math.isfinite(value):
+                raise self._diverged(value, step)
 
     def _diverged(self, loss: float, step: int) -> NascenceError:
         return NascenceError(
@@ -183,5 +203,44 @@ class Training:
             f"rate, such as {self.config.learning_rate / 10:g}."
         )
 
-    def _loss(self, logits_BK: Tensor, y_B: Tensor) -> Tensor:
-        return F.cross_entropy(logits_BK, y_B, label_smoothing=self.config.label_smoothing)
+
+def fitted(task: Task, config: TrainingConfig, seed: int) -> Task:
+    """The task as the settings want it: with a validation part, weights of classes, smoothed labels. Raises
+    :class:`NascenceError` where it does not offer one of them."""
+    if config.validation:
+        task = task.holding_out(config.validation, seed)
+    if config.class_weights is not None:
+        task = task.weighted(config.class_weights)
+    return task.smoothed(config.label_smoothing) if config.label_smoothing else task
+
+
+def _judged(task: Task) -> tuple[str, Part]:
+    """The name of the part that epochs are measured on, and the part."""
+    try:
+        return "validation", task.part("validation")
+    except DataError:
+        return "test", task.part("test")
+
+
+def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam(
+            model.parameters(),
+            lr=config.learning_rate,
+            betas=(config.momentum, 0.999),
+            weight_decay=config.weight_decay,
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
+    )
+
+
+def _told(part: str, found: Evaluation) -> dict[str, float]:
+    return {f"{part}_loss": found.loss, f"{part}_{found.metric}": found.value}
+
+
+__all__ = ["Training", "fitted"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, final
 
@@ -66,6 +66,10 @@ class NodeClassification(Task):
         return Signature("graph", self.graph.features.shape[1], self.num_classes, size)
 
     @property
+    def examples(self) -> str:
+        return "nodes"
+
+    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
@@ -80,6 +84,13 @@ class NodeClassification(Task):
         nodes = self.part("train").nodes
         first, second = stratified_split(self.graph.labels[nodes], share, generator(seed, "split"))
         return NodePart(self, nodes[first]), NodePart(self, nodes[second])
+
+    def narrowed(self, part: Part) -> NodeClassification:
+        """Classes may be without a training node in it."""
+        assert isinstance(part, NodePart)
+        train = torch.zeros_like(self.split.train)
+        train[part.nodes] = True
+        return replace(self, split=replace(self.split, train=train), untrained_classes=True)
 
     def union(self, parts: Sequence[Part]) -> NodePart:
         return NodePart(self, torch.cat([part.nodes for part in parts if isinstance(part, NodePart)]))

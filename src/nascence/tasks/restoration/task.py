@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 import torch
@@ -61,6 +61,10 @@ class Restoration(Task):
         return Metric("psnr", "dB")
 
     @property
+    def examples(self) -> str:
+        return "pictures"
+
+    @property
     def channels(self) -> int:
         return len(self.train[0].target)
 
@@ -86,6 +90,10 @@ class Restoration(Task):
             PicturePart(self, tuple(self.train[at] for at in first)),
             PicturePart(self, tuple(self.train[at] for at in second)),
         )
+
+    def narrowed(self, part: Part) -> Restoration:
+        assert isinstance(part, PicturePart)
+        return replace(self, train=part.pictures)
 
     def union(self, parts: Sequence[Part]) -> PicturePart:
         pictures = [picture for part in parts if isinstance(part, PicturePart) for picture in part.pictures]
