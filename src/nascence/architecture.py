@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascence.errors import ArchitectureError, NascenceError
+from nascence.reading import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,12 +44,11 @@ class Architecture:
     @classmethod
     def load(cls, path: str | Path) -> Architecture:
         """Read an ``architecture.json``. Raises :class:`ArchitectureError` when it is missing, corrupt or foreign."""
+        content = read_bytes(path, ArchitectureError)
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ArchitectureError(f"Cannot read {path}: {error.strerror or error}.") from None
-        except ValueError:
-            raise ArchitectureError(f"{path} is not valid JSON; expected the architecture.json of a run.") from None
+            value = parse_json(content)
+        except ValueError as reason:
+            raise ArchitectureError(f"{path} is no architecture.json of a run: {reason}.") from None
         try:
             return cls.from_dict(value)
         except NascenceError as error:

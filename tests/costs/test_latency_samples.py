@@ -4,10 +4,12 @@ import csv
 
 import pytest
 
+from nascence.api.measuring import measure_networks
 from nascence.benchmarks.tables import load_table
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
+from nascence.runs import files
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks.base import Signature
 from nascence.testing import toy_space
@@ -88,3 +90,23 @@ def test_nothing_foreign_is_mixed_in(tmp_path):
         with pytest.raises(RunError, match="is no file of measured networks"):
             measure(other, 3)
         assert other.read_bytes() == content
+
+
+def test_a_file_grows_in_one_process_only(tmp_path):
+    """A second measurement of the same file is refused; what a kill left is free."""
+    path = tmp_path / "latencies.csv"
+    measure(path, 1)
+    with files.growing_alone(path), pytest.raises(RunError, match="being written by another process"):
+        measure_networks(2, path, channels=2, depth=1, repeats=1, warm_up=0)
+    assert len(rows(path)) == 1
+    with files.growing_alone(tmp_path / "new.csv"):
+        pass
+    assert not (tmp_path / "new.csv").exists()
+
+
+def test_nothing_is_appended_through_a_link(tmp_path):
+    (tmp_path / "other.csv").write_text("")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "other.csv")
+    with pytest.raises(RunError, match="is a link"):
+        measure_networks(2, tmp_path / "link.csv", channels=2, depth=1, repeats=1, warm_up=0)
+    assert (tmp_path / "other.csv").read_text() == ""

@@ -136,3 +136,31 @@ def test_a_real_measurement():
     assert table.constant >= 0
     assert all(value > 0 for row in table.parts["cell"] for value in row)
     assert table.median_error >= 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parts": {}},
+        {"parts": {"cell": [[1.0]]}},
+        {"parts": {"cell": "fast"}},
+        {"parts": [1]},
+        {"constant": "0.1"},
+        {"threads": 10**9},
+        {"network": {"channels": "two"}},
+        {"input_shape": [3, "8", 8]},
+        {"median_error": None},
+        {"space": []},
+    ],
+)
+def test_a_table_with_odd_values_is_refused(tmp_path, clock, change):
+    """At the latest where it is looked up."""
+    whole = LatencyTable.measure(CostModel(NB201, SMALL, SHAPE, threads=1), checks=1).to_json()
+    (tmp_path / "t.json").write_text(json.dumps({**whole, **change}))
+
+    def predict():
+        model = CostModel(NB201, SMALL, SHAPE, threads=1, latency_table=LatencyTable.load(tmp_path / "t.json"))
+        model.predicted_latency_ms(NB201.sample(generator(0)))
+
+    with pytest.raises(SettingError, match=r"damaged|does not fit|latency table is of"):
+        predict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -160,10 +161,11 @@ def measure_networks(
     loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
     network = network_size(found, loaded, channels, depth)
     shown = named_progress(progress, f"Latencies of {space}", "networks", ("latency_ms",))
-    with compute_threads(threads) as threads, files.explained(path):
+    with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+    with compute_threads(threads) as threads, files.explained(path), files.growing_alone(path) as descriptor:
         if overwrite:
-            path.unlink(missing_ok=True)
+            os.ftruncate(descriptor, 0)
         samples = LatencySamples(path, Networks(found, network, loaded.signature, threads))
         done = len(set(map(found.format, architectures)) & set(samples.texts))
         if shown is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -27,7 +27,9 @@ from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
 from nascence.errors import ArchitectureError, RunError, SettingError
+from nascence.reading import read_json
 from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress
+from nascence.runs.schemas import Record
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
 from nascence.tasks import Task
@@ -152,7 +154,7 @@ def load_model(run: str | Path | RunDirectory) -> nn.Module:
     """The network that was trained in a run, with its weights, in evaluation mode. Raises :class:`RunError`."""
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     if not run.has("model.pt"):
-        raise RunError(f"{run.path} has no trained model yet; type: nascence train {run.path}")
+        raise RunError(f"{run.path} has no trained model yet; type: nascence train {shlex.quote(str(run.path))}")
     architecture = _architecture(run)
     model = _build(run.config, architecture, auxiliary=False)
     try:
@@ -393,7 +395,7 @@ def _given(target: object, space: str | None) -> dict[str, Any]:
         architecture = Architecture.load(path)
         if space is not None and space != architecture.space:
             raise ArchitectureError(f"{path} is an architecture of {architecture.space}, not of {space}.")
-        return {**json.loads(path.read_text(encoding="utf-8")), **architecture.to_dict()}
+        return {**read_json(path, Record), **architecture.to_dict()}
     if space is None:
         raise ArchitectureError(
             f"'{text}' is neither a run directory nor a file; if it is an architecture, add --space."

@@ -26,8 +26,8 @@ from nascence.costs import Budget, BudgetChecker, CostModel, flops, params
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.reading import read_json
 from nascence.runs import files
-from nascence.runs.schemas import Name, Part, Text
 from nascence.runs.workers import LocalProcesses
+from nascence.schema import Name, Part, Text
 from nascence.seeding import derive_seed
 from nascence.spaces import Space
 from nascence.strategies.sampling import RandomSampling

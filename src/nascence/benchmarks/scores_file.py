@@ -6,13 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from nascence.errors import DataError, RunError
+from nascence.benchmarks.tables import readable
+from nascence.errors import DataError
+from nascence.reading import check, check_plain, parse_json
+from nascence.runs import files
+from nascence.schema import Count, Name, Part
 
+MOST_ROWS = 10_000_000
 FORMAT = 1
 """Of the file; one of another format is refused."""
 _METADATA = b"nascence.scores"
@@ -21,6 +27,19 @@ STD = "_std"
 """The ending of the column with a score's standard deviation over draws."""
 DRAW = "_draw"
 """The ending, before its number from 0, of the column with a score's values at one of several draws."""
+
+
+class _Score(Part):
+    larger_is_better: bool
+
+
+class _Settings(Part):
+    space: Name
+    scores: Annotated[dict[Name, _Score], Field(min_length=1)]
+    data: dict[str, Any]
+    seed: int
+    draws: Annotated[Count, Field(ge=1, le=1_000_000)]
+    architectures: dict[str, Any]
 
 
 @final
@@ -61,21 +80,8 @@ class ScoreTable:
         columns = {KEY: pa.array(self.architectures, pa.string())}
         columns |= {name: pa.array(values, pa.float64()) for name, values in self.columns.items()}
         metadata = {_METADATA: json.dumps(self.settings), b"space": self.space}
-        unfinished = path.with_name(f".{path.name}.tmp")
-        try:
-            parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), unfinished)
-            with open(unfinished, "rb+") as file:
-                _sync(file.fileno())
-            unfinished.replace(path)
-        except (OSError, pa.ArrowException) as error:
-            unfinished.unlink(missing_ok=True)
-            raise RunError(f"Cannot write {path}: {str(error).splitlines()[0]}") from None
-
-
-def _sync(descriptor: int) -> None:
-    import os
-
-    os.fsync(descriptor)
+        with files.explained(path), files.replacing(path) as (file, _):
+            parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
 
 
 def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
@@ -89,20 +95,32 @@ def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
         unfinished = path.with_name(path.name + ".part")
         hint = " (it is unfinished: continue with --resume)" if unfinished.is_file() else ""
         raise DataError(f"There is no scores file at {path}{hint}; 'nascence score --out {path}' makes one.")
-    try:
-        table = parquet.read_table(path)
-        text = (table.schema.metadata or {}).get(_METADATA)
-        settings = None if text is None else json.loads(text)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"Cannot read the scores file {path}: {str(error).splitlines()[0]}") from None
-    if not isinstance(settings, dict) or KEY not in table.column_names:
-        raise DataError(f"{path} was not written by 'nascence score'; expected a scores file.")
+    check_plain(path, DataError)
+    with readable(path, "the scores file"), parquet.ParquetFile(path) as opened:
+        rows = opened.metadata.num_rows
+        if rows > MOST_ROWS:
+            raise DataError(f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} it may have.")
+        text = (opened.schema_arrow.metadata or {}).get(_METADATA)
+        settings = None if text is None else parse_json(text)
+        names = opened.schema_arrow.names
+        if not isinstance(settings, dict) or KEY not in names or len(set(names)) < len(names):
+            raise DataError(f"{path} was not written by 'nascence score'; expected a scores file.")
+        table = opened.read()
     check_format(path, settings)
+    check(settings, _Settings, path, DataError)
     if space is not None and settings["space"] != space:
         raise DataError(f"{path} holds scores of the space {settings['space']}, not of {space}.")
     names = [name for name in table.column_names if name != KEY]
-    columns = {name: np.array(table.column(name).to_numpy(), dtype=np.float64) for name in names}
-    return ScoreTable(settings, table.column(KEY).to_pylist(), columns)
+    wrong = [name for name in names if not pa.types.is_floating(table.schema.field(name).type)]
+    missing = [name for name in settings["scores"] if name not in names]
+    if wrong or missing:
+        raise DataError(f"{path} is damaged: its column '{[*wrong, *missing][0]}' is no column of numbers.")
+    texts = table.column(KEY)
+    if not pa.types.is_string(texts.type) or texts.null_count:
+        raise DataError(f"{path} is damaged: its column '{KEY}' is no column of texts.")
+    with readable(path, "the scores file"):
+        columns = {name: np.array(table.column(name).to_numpy(), dtype=np.float64) for name in names}
+        return ScoreTable(settings, texts.to_pylist(), columns)
 
 
 def check_format(path: Path, settings: Mapping[str, Any]) -> None:

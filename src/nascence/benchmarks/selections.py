@@ -12,6 +12,7 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, DataError, SettingError
+from nascence.reading import read_text
 from nascence.seeding import generator
 from nascence.spaces import Space
 
@@ -70,11 +71,7 @@ class Selection:
 
         Raises :class:`DataError`, with the number of the first line that is no architecture of the space.
         """
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise DataError(f"Cannot read the architectures in {path}: {reason}.") from None
+        lines = read_text(path, DataError, what="the architectures in", pipe=True).splitlines()
         found = []
         for number, line in enumerate(lines, start=1):
             if not line.strip() or line.lstrip().startswith("#"):

@@ -133,7 +133,7 @@ class ScoreStream:
                 if journal.header is None:
                     journal.append(settings)
                 self._same(part, journal.header, settings)
-                values = dict(journal.records)
+                values = dict(_finished(part, record) for record in journal.records)
                 values = self._compute(executor, values, lambda key, found: journal.append([key, found]), progress)
                 table = self._table(settings, values)
                 table.write(out)
@@ -219,6 +219,18 @@ class ScoreStream:
                 single = np.array([found[key] for key in keys[True]], dtype=np.float64)
                 columns |= {f"{score.name}{DRAW}{draw}": single[:, draw] for draw in range(self.draws)}
         return ScoreTable(settings, [self.space.format(one) for one in asked], columns)
+
+
+def _finished(path: Path, record: Any) -> tuple[str, Values]:
+    """A record of the journal. Raises :class:`RunError` when it is something else."""
+    match record:
+        case [str() as key, dict() as values] if all(_numbers(drawn) for drawn in values.values()):
+            return key, values
+    raise RunError(f"{path} is no journal of scores; choose another --out.")
+
+
+def _numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) in (int, float) for value in values)
 
 
 def _key(random: bool, answers: tuple[str, ...]) -> str:

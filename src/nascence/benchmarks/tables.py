@@ -5,6 +5,8 @@ A table only *evaluates* a finished search; a method that is steered by one is a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError, DataError, UnknownNameError
+from nascence.errors import ArchitectureError, DataError, NascenceError, UnknownNameError
+from nascence.reading import check_plain, read_bytes
 from nascence.spaces import Space, get_space
 
 
@@ -46,6 +49,8 @@ TABLES = {
     ),
 }
 _KEYS = ("architecture", "arch")
+MOST_ROWS = 10_000_000
+LARGEST_CSV = 2**30
 
 
 @final
@@ -67,7 +72,11 @@ class Table:
     @cached_property
     def texts(self) -> list[str]:
         """The architectures' texts, in the order of the rows."""
-        return [str(text) for text in self._read(self._key).to_pylist()]
+        found = self._read(self._key)
+        if found.null_count:
+            raise DataError(f"{self.source.name} has a row without an architecture.")
+        with readable(self.source):
+            return [str(text) for text in found.to_pylist()]
 
     @cached_property
     def _rows(self) -> dict[Architecture, int]:
@@ -98,7 +107,8 @@ class Table:
         if name not in self.columns:
             raise UnknownNameError(f"column of {self.source.name}", name, self.columns)
         if name not in self._values:
-            self._values[name] = np.asarray(self._read(name).to_numpy(zero_copy_only=False), dtype=np.float64)
+            with readable(self.source):
+                self._values[name] = np.asarray(self._read(name).to_numpy(zero_copy_only=False), dtype=np.float64)
         return self._values[name]
 
     def value(self, architecture: Architecture, column: str) -> float:
@@ -123,7 +133,17 @@ class Table:
     def _schema(self) -> tuple[str, list[str]]:
         import pyarrow as pa
 
-        schema = self._csv.schema if self._is_csv else _parquet(self.source).schema_arrow
+        if self._is_csv:
+            rows, schema = self._csv.num_rows, self._csv.schema
+        else:
+            opened = _parquet(self.source)
+            rows, schema = opened.metadata.num_rows, opened.schema_arrow
+        if rows > MOST_ROWS:
+            raise DataError(f"{self.source.name} has {rows:,} rows, more than the {MOST_ROWS:,} a table may have.")
+        with readable(self.source):
+            names = schema.names
+        if len(set(names)) < len(names):
+            raise DataError(f"{self.source.name} has two columns of one name.")
         key = next((name for name in _KEYS if name in schema.names), None)
         if key is None:
             raise DataError(
@@ -142,9 +162,10 @@ class Table:
         return self.source.suffix.lower() == ".csv"
 
     def _read(self, name: str) -> Any:
-        if self._is_csv:
-            return self._csv.column(name).combine_chunks()
-        return _parquet(self.source).read(columns=[name]).column(name).combine_chunks()
+        with readable(self.source):
+            if self._is_csv:
+                return self._csv.column(name).combine_chunks()
+            return _parquet(self.source).read(columns=[name]).column(name).combine_chunks()
 
     @cached_property
     def _csv(self) -> Any:
@@ -152,11 +173,10 @@ class Table:
         import pyarrow as pa
         from pyarrow import csv
 
-        try:
+        content = read_bytes(self.source, DataError, what="the CSV table", largest=LARGEST_CSV)
+        with readable(self.source, "the CSV table"):
             convert = csv.ConvertOptions(column_types={name: pa.string() for name in _KEYS})
-            return csv.read_csv(self.source, convert_options=convert)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"Cannot read the CSV table {self.source}: {str(error).splitlines()[0]}") from None
+            return csv.read_csv(pa.BufferReader(content), convert_options=convert)
 
 
 def load_table(name: str | Path, data_dir: str | Path | None = None, *, space: str | None = None) -> Table:
@@ -206,7 +226,7 @@ def _space_of(path: Path) -> str:
     if path.suffix.lower() == ".parquet":
         metadata = _parquet(path).schema_arrow.metadata or {}
         if b"space" in metadata:
-            return str(metadata[b"space"].decode())
+            return str(metadata[b"space"].decode(errors="replace"))
     for source in TABLES.values():
         if source.file == path.name:
             return source.space
@@ -214,13 +234,25 @@ def _space_of(path: Path) -> str:
 
 
 def _parquet(path: Path) -> Any:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    check_plain(path, DataError)
+    with readable(path):
         return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"Cannot read the table {path}: {str(error).splitlines()[0]}") from None
 
 
-__all__ = ["TABLES", "Table", "TableSource", "load_table", "table_of"]
+@contextmanager
+def readable(path: Path, what: str = "the table") -> Iterator[None]:
+    """Whatever a library says of a damaged file becomes one sentence."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except NascenceError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
+        reason = (str(error).splitlines() or ["it is damaged"])[0]
+        raise DataError(f"Cannot read {what} {path}: {reason}") from None
+
+
+__all__ = ["TABLES", "Table", "TableSource", "load_table", "readable", "table_of"]

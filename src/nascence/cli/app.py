@@ -47,6 +47,8 @@ app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
+_LONGEST = 2000
+"""Characters of a message."""
 _USAGE_ERROR = typer.BadParameter.__bases__[0]  # click's UsageError, wherever this typer keeps its click
 
 
@@ -169,6 +171,8 @@ def _fail(arguments: Sequence[str], message: str, code: int) -> int:
             emit({"error": message, "exit_code": code})
         except OSError:
             drop(sys.stdout)  # the sentence still goes to stderr
+    if len(message) > _LONGEST:  # it quotes what somebody typed, or what a file says
+        message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
     print(plain(message), file=sys.stderr)
     drop_if_broken(sys.stdout)
     return code

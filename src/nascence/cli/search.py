@@ -11,7 +11,7 @@ import typer
 from nascence.cli import options
 from nascence.cli.output import commands, count, emit, facts, human
 from nascence.cli.output import table as show_table
-from nascence.runs import files
+from nascence.runs import RunDirectory
 from nascence.runs.progress import duration
 
 _LONGEST = 120  # characters of an architecture in a table; those of cells fit, those of whole networks do not
@@ -117,7 +117,7 @@ def _prediction(found: dict[str, Any] | None) -> str | None:
 
 def show_front(console: Any, path: Path) -> None:
     """The front of a run as a table; its knee is marked."""
-    front = files.read_json(path / "front.json")
+    front = RunDirectory.open(path).read_json("front.json")
     objectives = front["objectives"]
     heads = [f"{one['name']} ({one['unit']})" if len(one["unit"]) in (1, 2, 3) else one["name"] for one in objectives]
     sizes = [name for name in ("params", "flops") if name not in front["front"][0]["values"]]

@@ -111,7 +111,8 @@ class CellPricing:
     def _latency(self) -> tuple[float, Floats]:
         looked_up = self.networks.latency_table
         if looked_up is not None:
-            return looked_up.constant, np.array([looked_up.parts[kind] for kind in self.space.kinds])
+            shape = len(self.space.shape.edges), len(self.space.operations)
+            return looked_up.constant, np.array([looked_up.part(kind, *shape) for kind in self.space.kinds])
         with threads_set_to(self.networks.threads), torch.inference_mode():
             table = self._table(_Clock([place for _, _, place in self._frame[1]], self.space.operations))
         flat = table.ravel()

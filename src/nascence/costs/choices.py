@@ -59,7 +59,7 @@ class ChoicePricing:
         looked_up = self.networks.latency_table
         if looked_up is None:
             return self._singles("latency_ms")
-        parts = [np.array(looked_up.parts[choice.name]) for choice in self.space.choices]
+        parts = [looked_up.part(choice.name, len(choice.options)) for choice in self.space.choices]
         parts[0] = parts[0] + looked_up.constant
         return parts
 

@@ -14,6 +14,8 @@ from nascence.architecture import Architecture
 from nascence.costs.latency import device_name, latencies_in_turn
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
+from nascence.reading import read_bytes
+from nascence.runs import files
 from nascence.seeding import generator
 from nascence.spaces import Size, Space
 from nascence.tasks.base import Signature
@@ -81,10 +83,7 @@ class LatencySamples:
         self.texts = self._read() if path.exists() else []
 
     def _read(self) -> list[str]:
-        try:
-            whole = self.path.read_bytes()
-        except OSError as error:
-            raise RunError(f"Cannot read {self.path}: {error.strerror or error}.") from None
+        whole = read_bytes(self.path)
         header = (",".join((*_MEASURED, *self.about)) + "\n").encode()
         if not whole.startswith(header) and not header.startswith(whole):
             raise RunError(f"{self.path} is no file of measured networks; choose another --out, or add --overwrite.")
@@ -93,15 +92,17 @@ class LatencySamples:
         for row in rows:
             self._compare(row)
         if len(complete) < len(whole):
-            os.truncate(self.path, len(complete))
+            descriptor = files.open_growing(self.path, os.O_WRONLY)
+            os.ftruncate(descriptor, len(complete))
+            os.close(descriptor)
         return [row["architecture"] for row in rows]
 
     def _compare(self, row: Mapping[str, str]) -> None:
         for name, own in self.about.items():
-            if row[name] != own:
+            if row.get(name) != own:
                 raise RunError(
-                    f"{self.path} was measured with the {name.replace('_', ' ')} '{row[name]}', not '{own}'; choose "
-                    "another --out, or add --overwrite."
+                    f"{self.path} was measured with the {name.replace('_', ' ')} '{row.get(name)}', not '{own}'; "
+                    "choose another --out, or add --overwrite."
                 )
 
     def measure(
@@ -125,7 +126,7 @@ class LatencySamples:
 
     def _append(self, measured: list[str]) -> None:
         new = not self.path.exists() or self.path.stat().st_size == 0
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        with open(files.open_growing(self.path), "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow((*_MEASURED, *self.about))

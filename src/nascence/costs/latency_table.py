@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 
 from nascence.configuration import from_json, to_json
 from nascence.costs.latency import device_name
 from nascence.errors import NascenceError, SettingError
+from nascence.reading import check, parse_json, read_bytes
+from nascence.schema import Amount, Count, Name, Part
 from nascence.seeding import generator
 from nascence.spaces import Size, get_space
 from nascence.tasks.base import Signature
@@ -23,8 +25,26 @@ if TYPE_CHECKING:
     from nascence.costs.model import CostModel
 
 Floats = NDArray[np.float64]
+Milliseconds = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 FORMAT = 1
+
+
+class _Table(Part):
+    """The file, as far as it is looked into."""
+
+    space: Name
+    network: dict[Name, Any]
+    input_shape: Annotated[list[Amount], Field(min_length=1, max_length=4)]
+    num_classes: Amount
+    device: Name
+    threads: Amount
+    constant: Milliseconds
+    parts: dict[Name, list[Milliseconds] | list[list[Milliseconds]]]
+    checked: Count
+    median_error: float
+    error_90: float
+    rank_correlation: float | None
 
 
 @final
@@ -80,6 +100,7 @@ class LatencyTable:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise SettingError(f"{source} is no latency table; make one with: nascence measure --out FILE.json")
         try:
+            check(value, _Table, source, SettingError)
             names = set(cls.__dataclass_fields__)
             values = {name: own for name, own in value.items() if name in names}
             network: Size = from_json(get_space(values["space"]).size_class, values.pop("network"))
@@ -116,15 +137,27 @@ class LatencyTable:
             rank_correlation=_rank_correlation(predicted, measured),
         )
 
+    def part(self, name: str, *shape: int) -> Floats:
+        """The numbers of a part. Raises :class:`SettingError` when they are not of the ``shape`` that the space has."""
+        try:
+            found = np.array(self.parts[name], dtype=np.float64)
+        except (KeyError, ValueError):
+            found = np.empty(0)
+        if found.shape != shape:
+            raise SettingError(
+                f"The latency table does not fit {self.space}: of '{name}' it needs {_shape(shape)} numbers; measure it"
+                f" again with: nascence measure --space {self.space} --out FILE.json"
+            )
+        return found
+
     @classmethod
     def load(cls, path: str | Path) -> LatencyTable:
         """Raises :class:`SettingError` when there is no such file or it is no table."""
+        content = read_bytes(path, SettingError, what="the latency table", pipe=True)
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingError(f"Cannot read the latency table {path}: {error.strerror or error}.") from None
-        except ValueError:
-            raise SettingError(f"{path} is no latency table: it is not valid JSON.") from None
+            value = parse_json(content)
+        except ValueError as reason:
+            raise SettingError(f"{path} is no latency table: {reason}.") from None
         return cls.from_json(value, str(path))
 
 

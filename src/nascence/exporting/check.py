@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -110,15 +110,9 @@ def median_ms(call: Callable[[], object], repeats: int = 20) -> float:
 
 def check_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     """(C, H, W) as integers. Raises :class:`ExportError` on anything else."""
-    if len(input_shape) != 3 or not all(isinstance(size, int) and size > 0 for size in input_shape):
+    if len(input_shape) != 3 or not all(type(size) is int and size > 0 for size in input_shape):
         raise ExportError(f"An input shape is (channels, height, width), got {tuple(input_shape)}.")
     return input_shape[0], input_shape[1], input_shape[2]
-
-
-def unfinished(path: Path) -> Path:
-    """The name beside ``path`` under which it is written before it takes its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.stem}.unfinished-{os.getpid()}{path.suffix}")
 
 
 @contextmanager
@@ -170,6 +164,8 @@ def check_normalisation(channels: int, mean: Sequence[float] | None, std: Sequen
     if mean is not None and std is not None:
         if len(mean) != channels or len(std) != channels:
             raise ExportError(f"'mean' and 'std' need {channels} values, one per channel; got {len(mean)}, {len(std)}.")
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in (*mean, *std)):
+            raise ExportError("'mean' and 'std' are finite numbers, and nothing else.")
         if min(std) <= 0:
             raise ExportError(f"Every value of 'std' must be above 0, got {tuple(std)}.")
 

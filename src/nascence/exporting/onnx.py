@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,9 +29,9 @@ from nascence.exporting.check import (
     evaluating,
     median_ms,
     threads,
-    unfinished,
 )
 from nascence.libraries import no_compiler_folder, onnx_runtime
+from nascence.runs import files
 from nascence.version import __version__
 
 
@@ -81,12 +80,8 @@ def export_onnx(
         content = proto.SerializeToString()
         runtime = session(content, 1)
         difference, scale = compare(network, lambda x: _run(runtime, x), (channels, height, width), batch_sizes)
-        temporary = unfinished(path)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_bytes(path, content)
         images = torch.rand(latency_batch_size, channels, height, width)
         latencies = tuple(_latencies(network, content, images)) if measure_latency else ()
     return ExportCheck("onnx", path, tuple(batch_sizes), difference, scale, latencies, trained)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import io
 import pprint
 import sys
 import textwrap
@@ -22,9 +22,9 @@ from nascence.exporting.check import (
     check_shape,
     compare,
     evaluating,
-    unfinished,
 )
 from nascence.exporting.source import write_classes
+from nascence.runs import files
 from nascence.version import __version__
 
 _HEADER = '''"""{title}
@@ -129,18 +129,19 @@ def export_python(
             height=height,
             width=width,
         )
-        source, tensors = unfinished(path), unfinished(weights)
-        try:
-            source.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path, ".tmp.py") as (file, source):
+            file.write(text.encode())
+            file.flush()
             network = _import(source).Network().eval()
-            torch.save({name: t for name, t in model.state_dict().items() if name in network.state_dict()}, tensors)
-            network.load_state_dict(torch.load(tensors, map_location="cpu", weights_only=True))
-            difference, scale = compare(model, network, (channels, height, width), batch_sizes)
-            os.replace(tensors, weights)
-            os.replace(source, path)
-        finally:
-            source.unlink(missing_ok=True)
-            tensors.unlink(missing_ok=True)
+            kept = {name: t for name, t in model.state_dict().items() if name in network.state_dict()}
+            with files.replacing(weights) as (tensors, unfinished):
+                buffer = io.BytesIO()  # torch.save to a full disk raises RuntimeError
+                torch.save(kept, buffer)
+                tensors.write(buffer.getvalue())
+                tensors.flush()
+                network.load_state_dict(torch.load(unfinished, map_location="cpu", weights_only=True))
+                difference, scale = compare(model, network, (channels, height, width), batch_sizes)
     return ExportCheck("python", path, tuple(batch_sizes), difference, scale, trained=trained)
 
 

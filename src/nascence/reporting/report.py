@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from nascence.errors import NascenceError, RunError
 from nascence.reporting import sections
 from nascence.reporting.cloud import random_cloud
 from nascence.reporting.contents import Contents
@@ -37,17 +39,29 @@ def write_report(
     if shown is None and cloud_size > 0:
         shown = random_cloud(contents, cloud_size, score_seconds)
         if shown is not None:
-            with files.explained(contents.path):
+            with suppress(OSError):  # a run that cannot be written to is told of all the same
                 files.write_json(contents.path / "random_cloud.json", shown)
     path = Path(out) if out is not None else contents.path / "report.html"
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(path, page(contents, shown).encode())
+        files.write_bytes(path, page(contents, shown).encode(errors="backslashreplace"))
     return path
 
 
 def page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
-    """The whole page as text."""
+    """The whole page as text. Raises :class:`RunError` where the run's files do not belong together."""
+    try:
+        return _page(run, cloud)
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, NascenceError):
+            raise
+        raise RunError(
+            f"{run.path} cannot be reported: its files do not belong together ({type(error).__name__}:"
+            f" {' '.join(str(error).split())[:200]})."
+        ) from error
+
+
+def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     style = package_files("nascence.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
     title = f"{run.path.resolve().name}: found by {run.record.get('method') or 'hand'}"
     head = element(

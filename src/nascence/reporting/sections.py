@@ -401,18 +401,18 @@ def commands(run: Contents) -> list[str]:
     elif trained:
         target = f"nascence train {shlex.quote(str(run.architecture))}"
         lines.append(_command(target, [*common, *recipe, f"--out {path}"]))
-    lines += [f"nascence export {path} --format {name}" for name in run.exports]
+    lines += [f"nascence export {path} --format {shlex.quote(name)}" for name in run.exports]
     return [*lines, f"nascence report {path}"]
 
 
 def _options(values: Mapping[str, Any], *names: str) -> list[str]:
     """``--some-name value`` for every value that is there."""
     given = [(name, values.get(name)) for name in names if values.get(name) is not None]
-    return [f"--{name.replace('_', '-')} {shlex.quote(_typed(value))}" for name, value in given]
+    return [f"--{shlex.quote(name.replace('_', '-'))} {shlex.quote(_typed(value))}" for name, value in given]
 
 
 def _settings(values: Mapping[str, Any] | None) -> list[str]:
-    return [f"--set {name}={shlex.quote(_typed(value))}" for name, value in (values or {}).items()]
+    return [f"--set {shlex.quote(name)}={shlex.quote(_typed(value))}" for name, value in (values or {}).items()]
 
 
 def _command(start: str, options: Sequence[str]) -> str:

@@ -107,6 +107,25 @@ def open_growing(path: Path, flags: int = os.O_WRONLY | os.O_APPEND) -> int:
     return os.open(path, flags, 0o666)
 
 
+@contextmanager
+def growing_alone(path: Path) -> Iterator[int]:
+    """A descriptor of :func:`open_growing`, locked for this process, whom a kill frees it from; a file that is still
+    empty in the end is gone. Raises ``OSError``, and :class:`RunError` when another process holds it."""
+    descriptor = open_growing(path, os.O_RDWR)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{path} is being written by another process; wait for it or stop it.") from None
+        try:
+            yield descriptor
+        finally:
+            if os.fstat(descriptor).st_size == 0:
+                path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
 def remove_abandoned(path: Path, ending: str = ".tmp") -> None:
     """Remove the temporary siblings of ``path`` that no process is writing."""
     for fresh in siblings(path, ending):
@@ -183,6 +202,7 @@ def explained(path: Path, resume: str | None = None) -> Iterator[None]:
 __all__ = [
     "explained",
     "finite",
+    "growing_alone",
     "hidden",
     "open_growing",
     "read_json",

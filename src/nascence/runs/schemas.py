@@ -8,25 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
+from pydantic import BaseModel, Field, RootModel, model_validator
 
-Text = Annotated[str, Field(max_length=100_000)]
-Name = Annotated[str, Field(max_length=1_000)]
-Count = Annotated[int, Field(ge=0, le=2**53)]
-Size = Annotated[int, Field(ge=1, le=2**20)]
-"""Of a network, of pictures, of a number of threads: a million is absurd for each."""
-
-
-class Part(BaseModel):
-    """Numbers are finite, and nothing is converted: a text is no number."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+from nascence.schema import Count, Name, Part, Amount, Text
 
 
 class Network(Part):
-    channels: Size | None = None
-    depth: Size | None = None
-    stages: Size | None = None
+    channels: Amount | None = None
+    depth: Amount | None = None
+    stages: Amount | None = None
 
 
 Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(min_length=1, max_length=4)]
@@ -39,7 +29,7 @@ class Signature(Part):
     outputs: Count
     size: Annotated[list[Count], Field(min_length=2, max_length=2)]
     dense: bool
-    scale: Size
+    scale: Amount
 
 
 class Loading(Part):
@@ -61,7 +51,7 @@ class Task(Part):
 class TrainingEntry(Part):
     preset: Name | None = None
     seed: int | None = None
-    threads: Size | None = None
+    threads: Amount | None = None
     settings: dict[str, Any] | None = None
 
 
@@ -73,12 +63,12 @@ class Config(Part):
     space: Name | None = None
     data: Text | None = None
     data_dir: Text | None = None
-    image_size: Size | None = None
+    image_size: Amount | None = None
     loading: Loading | None = None
     seed: int | None = None
     budget: dict[Name, float | None] | None = None
     network: Network | None = None
-    threads: Size | None = None
+    threads: Amount | None = None
     task: Task | None = None
     training: TrainingEntry | None = None
     architecture: Text | None = None
@@ -260,4 +250,4 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "trajectory.json": Trajectory,
 }
 
-__all__ = ["SCHEMAS", "Event", "Part"]
+__all__ = ["SCHEMAS", "Config", "Event"]

@@ -52,7 +52,7 @@ class NASBench201(CellSpace):
 
     def parse(self, text: str) -> Architecture:
         expected = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
-        found = [re.findall(r"([^|~+]+)~(\d+)", node) for node in text.strip().split("+")]
+        found = [re.findall(r"(?<![^|~+])([^|~+]+)~(\d+)", node) for node in text.strip().split("+")]
         sources = [[source for _, source in node] for node in found]
         if sources != [["0"], ["0", "1"], ["0", "1", "2"]]:
             raise ArchitectureError(f"'{text}' is no cell of {self.name}; expected the form {expected}.")

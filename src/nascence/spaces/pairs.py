@@ -44,7 +44,7 @@ def format_cell(shape: CellShape, cell: Mapping[int, str]) -> str:
 
 def cell_pairs(shape: CellShape, text: str) -> list[list[tuple[str, str]]] | None:
     """Per node the (operation, source) of :func:`format_cell`'s form, or None when the text has another form."""
-    nodes = [re.findall(r"([^|~+]+)~([0-9])\|", node) for node in text.split("+")]
+    nodes = [re.findall(r"(?<![^|~+])([^|~+]+)~([0-9])\|", node) for node in text.split("+")]
     again = "+".join("".join(f"|{operation}~{source}" for operation, source in node) + "|" for node in nodes)
     expected = [min(2, target) for target in inner_nodes(shape)]
     return nodes if again == text and [len(node) for node in nodes] == expected else None
