@@ -19,4 +19,4 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
-__all__ = ["Count", "Name", "Part", "Amount", "Text"]
+__all__ = ["Amount", "Count", "Name", "Part", "Text"]

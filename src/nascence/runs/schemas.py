@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, RootModel, model_validator
 
-from nascence.schema import Count, Name, Part, Amount, Text
+from nascence.schema import Amount, Count, Name, Part, Text
 
 
 class Network(Part):
