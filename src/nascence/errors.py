@@ -12,7 +12,13 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NascenceError(ValueError):
-    """Base of every error that is the user's to mend. The command line prints its message and exits with 2."""
+    """Base of every error that is the user's to mend. The command line prints its message and exits with 2.
+
+    A message is one line, whatever it quotes.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(str(message).splitlines()))
 
 
 class UnknownNameError(NascenceError):
