@@ -9,10 +9,10 @@ from nascence.benchmarks.tables import load_table
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
-from nascence.runs import files
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks.base import Signature
 from nascence.testing import toy_space
+from nascence.writing import growing_alone
 
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
@@ -96,10 +96,10 @@ def test_a_file_grows_in_one_process_only(tmp_path):
     """A second measurement of the same file is refused; what a kill left is free."""
     path = tmp_path / "latencies.csv"
     measure(path, 1)
-    with files.growing_alone(path), pytest.raises(RunError, match="being written by another process"):
+    with growing_alone(path), pytest.raises(RunError, match="being written by another process"):
         measure_networks(2, path, channels=2, depth=1, repeats=1, warm_up=0)
     assert len(rows(path)) == 1
-    with files.growing_alone(tmp_path / "new.csv"):
+    with growing_alone(tmp_path / "new.csv"):
         pass
     assert not (tmp_path / "new.csv").exists()
 

@@ -19,6 +19,7 @@ from nascence.errors import RunError, SettingError
 from nascence.runs import files
 from nascence.runs.progress import named_progress
 from nascence.spaces import get_space
+from nascence.writing import growing_alone
 
 
 def measure(
@@ -163,7 +164,7 @@ def measure_networks(
     shown = named_progress(progress, f"Latencies of {space}", "networks", ("latency_ms",))
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with compute_threads(threads) as threads, files.explained(path), files.growing_alone(path) as descriptor:
+    with compute_threads(threads) as threads, files.explained(path), growing_alone(path) as descriptor:
         if overwrite:
             os.ftruncate(descriptor, 0)
         samples = LatencySamples(path, Networks(found, network, loaded.signature, threads))

@@ -15,10 +15,10 @@ from nascence.costs.latency import device_name, latencies_in_turn
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
 from nascence.reading import read_bytes
-from nascence.runs import files
 from nascence.seeding import generator
 from nascence.spaces import Size, Space
 from nascence.tasks.base import Signature
+from nascence.writing import open_growing
 
 _SLANTED_EVERY = 5
 _INSIDE = ("stages", "stem_channels")  # of a size, not written down: spaces have their own rule
@@ -92,7 +92,7 @@ class LatencySamples:
         for row in rows:
             self._compare(row)
         if len(complete) < len(whole):
-            descriptor = files.open_growing(self.path, os.O_WRONLY)
+            descriptor = open_growing(self.path, os.O_WRONLY)
             os.ftruncate(descriptor, len(complete))
             os.close(descriptor)
         return [row["architecture"] for row in rows]
@@ -126,7 +126,7 @@ class LatencySamples:
 
     def _append(self, measured: list[str]) -> None:
         new = not self.path.exists() or self.path.stat().st_size == 0
-        with open(files.open_growing(self.path), "a", newline="", encoding="utf-8") as file:
+        with open(open_growing(self.path), "a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if new:
                 writer.writerow((*_MEASURED, *self.about))
