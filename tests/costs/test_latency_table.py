@@ -155,11 +155,13 @@ def test_a_real_measurement():
 )
 def test_a_table_with_odd_values_is_refused(tmp_path, clock, change):
     """At the latest where it is looked up."""
-    whole = LatencyTable.measure(CostModel(NB201, SMALL, SHAPE, threads=1), checks=1).to_json()
+    whole = LatencyTable.measure(CostModel(NB201, SMALL, Signature.images(SHAPE), threads=1), checks=1).to_json()
     (tmp_path / "t.json").write_text(json.dumps({**whole, **change}))
 
     def predict():
-        model = CostModel(NB201, SMALL, SHAPE, threads=1, latency_table=LatencyTable.load(tmp_path / "t.json"))
+        model = CostModel(
+            NB201, SMALL, Signature.images(SHAPE), threads=1, latency_table=LatencyTable.load(tmp_path / "t.json")
+        )
         model.predicted_latency_ms(NB201.sample(generator(0)))
 
     with pytest.raises(SettingError, match=r"damaged|does not fit|latency table is of"):
