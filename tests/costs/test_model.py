@@ -216,10 +216,17 @@ def test_selection_in_small_spaces_equals_enumeration():
             assert found.score == pytest.approx(score(found.architecture))
 
 
-def test_no_selection_where_costs_do_not_add_up():
-    model = CostModel(Tangled(), Tangled.networks["evaluation"])
+def test_selection_where_costs_do_not_add_up_and_networks_are_counted_one_by_one():
+    space = Tangled()
+    model = CostModel(space, space.networks["evaluation"])
+    counted = {architecture: model.params(architecture) for architecture in space.enumerate()}
+    limit = float(np.median(list(counted.values())))
+    scores = {c.name: torch.arange(len(c.options), dtype=torch.float64) for c in space.choices}
+    found = model.select(limits={"params": limit}, scores=scores)
+    assert counted[found.architecture] <= limit
+    assert model.select(limits={"params": min(counted.values()) - 1.0}) is None
     with pytest.raises(SettingError, match="toy-tangled"):
-        model.select(limits={"params": 100.0})
+        model.prices("params")
     with pytest.raises(SettingError, match="no cells"):
         model.table("params")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nascence.costs import flops, params
+from nascence.costs import CostModel, flops, params
 from nascence.errors import ArchitectureError, SettingError
 from nascence.operations.mobile_blocks import ConvNormAct, MobileBlock
 from nascence.operations.resizing import Resize
@@ -99,32 +99,32 @@ def test_resolution_is_the_networks_own_business():
 def test_costs_at_full_size_follow_from_the_terms_alone():
     signature = Signature("images", 3, 1000, (224, 224))
     terms = SPACE.cost_terms(FBNetV2Size(), signature)
+    model = CostModel(SPACE, FBNetV2Size(), signature)
     draws = generator(5)
     for _ in range(3):
         architecture = SPACE.sample(draws)
         with torch.device("meta"):
             network = SPACE.assemble(architecture, FBNetV2Size(), signature)
-        weights = SPACE.one_hot(architecture)
-        assert float(mean(terms["params"], weights)) == params(network)
-        assert float(mean(terms["flops"], weights)) == flops(network, (3, 224, 224))
+        weights = {name: row[None] for name, row in SPACE.choice_scores(SPACE.one_hot(architecture)).items()}
+        assert model.params(architecture) == float(mean(terms["params"], weights)) == params(network)
+        assert model.flops(architecture) == float(mean(terms["flops"], weights)) == flops(network, signature)
 
 
 def test_hidden_width_is_the_rounded_product_of_two_choices():
     """E[w_in * round(w_in * e)], not the product of means: exact under soft weights of both rows."""
-    weights = {g.name: torch.full(g.shape, 0.0) for g in SPACE.groups}
     base = SPACE.one_hot(smallest())
     weights = {name: value.double() for name, value in base.items()}
     weights["stage2/width"] = torch.tensor([[0.2, 0.3, 0.5]], dtype=torch.float64)
     weights["stage2/expansion"][1] = torch.tensor([0.1, 0.2, 0.3, 0.1, 0.1, 0.2], dtype=torch.float64)
-    terms = SPACE.cost_terms(FBNetV2Size(), SMALL)["flops"]
+    supernet = SPACE.supernet(SPACE.networks["score"], SMALL)
     expected = 0.0
     for i, j in itertools.product(range(3), range(6)):
         one = {name: value.clone() for name, value in weights.items()}
         one["stage2/width"] = torch.eye(3, dtype=torch.float64)[[i]]
         one["stage2/expansion"][1] = torch.eye(6, dtype=torch.float64)[j]
         chance = float(weights["stage2/width"][0, i] * weights["stage2/expansion"][1, j])
-        expected += chance * float(mean(terms, one))
-    assert float(mean(terms, weights)) == pytest.approx(expected, rel=1e-12)
+        expected += chance * float(supernet.expected("flops", one))
+    assert float(supernet.expected("flops", weights)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_sizes_that_cannot_be():

@@ -86,7 +86,8 @@ class Repair:
 class BudgetChecker:
     """A budget bound to a space at a network size. An empty budget allows everything and never measures.
 
-    Sums of costs and choices within the budget are solved exactly (see :mod:`nascence.costs.selection`); latency is
+    Sums of costs and choices within the budget are solved exactly (see :mod:`nascence.costs.selection`), other costs by
+    exchanges (:mod:`nascence.costs.exchange`): within the budget, but perhaps short of the best; latency is
     predicted from measurements on this machine until :meth:`verify` and :meth:`repair` measure whole networks.
     """
 
@@ -114,10 +115,11 @@ class BudgetChecker:
     def check(self) -> None:
         """Raise :class:`BudgetError`, with the reachable range, when no architecture of the space meets the budget."""
         limits = self.budget.limits
-        if self.adds_up and self.model.select(limits=limits) is not None:
+        quick = self.model.quick(limits)
+        if quick and self.model.select(limits=limits) is not None:
             return
         ranges = {name: self.model.range(name) for name in limits}
-        if not self.adds_up and all(ranges[name][0] <= limit for name, limit in limits.items()):
+        if not quick and all(ranges[name][0] <= limit for name, limit in limits.items()):
             return
         beyond = {name: limit for name, limit in limits.items() if ranges[name][0] > limit} or limits
         together = " together" if len(beyond) > 1 else ""
@@ -130,8 +132,8 @@ class BudgetChecker:
 
     @property
     def adds_up(self) -> bool:
-        """Whether all limited costs are sums over choices; else :meth:`check` looks at each limit alone, and
-        :meth:`best` and the like are not to be had."""
+        """Whether all limited costs are sums over choices; else :meth:`best` and the like may be short of the best, and
+        where networks must be built to count them, :meth:`check` looks at each limit alone."""
         return all(self.model.adds_up(name) for name in self.budget.limits)
 
     def cheapest(self) -> Architecture:

@@ -28,9 +28,9 @@ def exchange(
     scores: Sequence[Floats],
     costs: Costs,
     limits: Floats,
+    max_pairs: int = MAX_PAIRS,
     *,
     start: Positions | None = None,
-    max_pairs: int = MAX_PAIRS,
 ) -> Positions | None:
     """Positions [C] of a large sum of ``scores`` with all ``costs`` within ``limits`` [K]; None when none was found.
 
@@ -41,7 +41,10 @@ def exchange(
         return None
     best = np.array([int(row.argmax()) for row in scores], dtype=np.intp) if start is None else start
     search = _Exchange(scores, costs, limits, max_pairs)
-    found = [end for end in (search.down(best), search.up(best)) if end is not None]
+    end = search.down(best)
+    if all(np.ptp(row[row > -np.inf]) == 0 for row in scores):  # whatever fits will do
+        return search.down(search.cheapest(best)) if end is None else end
+    found = [each for each in (end, search.up(best)) if each is not None]
     if not found:
         return None
     return max((search.improved(end) for end in found), key=search.score)

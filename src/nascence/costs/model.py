@@ -15,17 +15,19 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.cells import CellPricing, as_array
 from nascence.costs.choices import ChoicePricing
+from nascence.costs.exchange import MAX_PAIRS, Costs, exchange
 from nascence.costs.groups import ChoiceGroup, combine, reference, replaced
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.networks import Networks
 from nascence.costs.selection import Group, choose
+from nascence.costs.terms import architecture_at, positions_of
 from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, Size, Space, plain_size
 from nascence.tasks.base import IMAGES, Signature
 
 COST_NAMES = ("params", "flops", "memory_mib", "latency_ms")
-_DESCENTS = 2
+_DESCENTS, _SLOW_PAIRS = 2, 500
 Floats = NDArray[np.float64]
 
 
@@ -136,6 +138,9 @@ class CostModel:
                 raise SettingError(
                     f"The expected {name} needs weights of shape [{len(choice.options)}] for '{choice.name}'."
                 )
+        if self._in_terms(name):
+            assert self.networks.terms is not None
+            return self.networks.terms.expected(name, weights)
         means = []
         for group, prices in zip(self.groups, self.prices(name), strict=True):
             rows = [weights[self.space.choices[at].name] for at in group.choices]
@@ -181,13 +186,17 @@ class CostModel:
     ) -> Selection | None:
         """The architecture with every cost within ``limits`` and the largest sum of ``scores``, or None.
 
-        Without scores: the one of the smallest cost, of the last one limited. Scores of minus infinity forbid.
+        Without scores: the one of the smallest cost, of the last one limited. Scores of minus infinity forbid. Where a
+        limited cost is no sum, found by :mod:`nascence.costs.exchange` from scores per choice: within the limits, near
+        the best; without scores any that fits.
         ``remaining`` (cell spaces, booleans [E, O] per kind) and ``options`` (answers by choice) restrict; ``near``
         bounds the number of changed answers. Raises :class:`SettingError` on scores that are NaN, of a wrong shape or
         for something that the space does not have.
         """
         for name in limits:
             _known(name)
+        if not all(self.adds_up(name) for name in limits) and remaining is None and near is None:
+            return self._select_by_exchange(limits, scores or {}, options or {})
         masks = self._masks(remaining, options)
         names = list(limits)
         columns = [self.prices(name) for name in names]
@@ -224,6 +233,8 @@ class CostModel:
     ) -> Selection | None:
         """The architecture within ``limits`` with the fewest answers changed, then the largest sum of scores (without:
         the smallest cost, of the last one limited); None when there is none."""
+        if not all(self.adds_up(name) for name in limits):
+            return self._nearest_by_exchange(architecture, limits, scores or {})
         for changes in range(len(self.space.choices) + 1):
             found = self.select(limits=limits, near=(architecture, changes))
             if found is not None:
@@ -231,6 +242,77 @@ class CostModel:
                     found if scores is None else self.select(limits=limits, scores=scores, near=(architecture, changes))
                 )
         return None
+
+    def _select_by_exchange(
+        self, limits: Mapping[str, float], scores: Mapping[str, Tensor], options: Mapping[int, Collection[str]]
+    ) -> Selection | None:
+        rows = self._rows(scores)
+        for place, allowed in options.items():
+            names = self.space.choices[place].options
+            rows[place] = np.where([name in allowed for name in names], rows[place], -np.inf)
+        found = exchange(rows, *self._limited(limits))
+        if found is None:
+            return None
+        score = sum(row[option] for row, option in zip(rows, found, strict=True))
+        return Selection(architecture_at(self.space, found), float(score))
+
+    def _nearest_by_exchange(
+        self, architecture: Architecture, limits: Mapping[str, float], scores: Mapping[str, Tensor]
+    ) -> Selection | None:
+        """An answer that stays is worth more than all scores together can make up for."""
+        rows, start = self._rows(scores), positions_of(self.space, architecture)
+        finite = [row[row > -np.inf] for row in rows]
+        worth = 1.0 + 2.0 * sum(float(np.ptp(row)) for row in finite if len(row))
+        pulled = [row + worth * (np.arange(len(row)) == at) for row, at in zip(rows, start, strict=True)]
+        for row, at in zip(pulled, start, strict=True):
+            row[at] = worth if row[at] == -np.inf else row[at]
+        found = exchange(pulled, *self._limited(limits), start=start)
+        if found is None:
+            return None
+        score = sum(row[option] for row, option in zip(rows, found, strict=True))
+        return Selection(architecture_at(self.space, found), float(score))
+
+    def _rows(self, scores: Mapping[str, Tensor]) -> list[Floats]:
+        """Scores [options] of every choice, 0 for what is missing."""
+        lengths = {choice.name: len(choice.options) for choice in self.space.choices}
+        for name in scores:
+            if name not in lengths:
+                raise UnknownNameError("choice", name, lengths)
+        return [
+            as_array(scores[name], (length,), name).astype(np.float64) if name in scores else np.zeros(length)
+            for name, length in lengths.items()
+        ]
+
+    def _limited(self, limits: Mapping[str, float]) -> tuple[Costs, Floats, int]:
+        """What :func:`exchange` wants to know of costs: of many architectures at once, their limits, and how many
+        exchanges of two answers it may look at."""
+        bounds = np.array([float(limit) for limit in limits.values()])
+        return (
+            lambda positions: np.stack([self._costs_at(name, positions) for name in limits], axis=1),
+            bounds,
+            MAX_PAIRS if self.quick(limits) else _SLOW_PAIRS,
+        )
+
+    def quick(self, names: Collection[str]) -> bool:
+        """Whether no network must be built to know these costs."""
+        return all(self.adds_up(name) or self._in_terms(name) for name in names)
+
+    def _in_terms(self, name: str) -> bool:
+        return self.networks.terms is not None and name in self.networks.terms
+
+    def _costs_at(self, name: str, positions: NDArray[np.intp]) -> Floats:
+        """The cost [N] of architectures given by the positions [N, C] of their options."""
+        if self._in_terms(name):
+            assert self.networks.terms is not None
+            return self.networks.terms.at(name, positions)
+        if not self.adds_up(name):
+            return np.array([self.cost(name, architecture_at(self.space, row)) for row in positions])
+        total = np.zeros(len(positions))
+        for group, prices in zip(self.groups, self.prices(name), strict=True):
+            sizes = [len(self.space.choices[place].options) for place in group.choices]
+            combinations = np.ravel_multi_index(tuple(positions[:, place] for place in group.choices), sizes)
+            total += prices[combinations]
+        return total
 
     def prices(self, name: str) -> list[Floats]:
         """Per group of choices the cost [N] of its combinations; the constant is in the first group."""

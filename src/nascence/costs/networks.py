@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from nascence.costs.inputs import counting_device
 from nascence.costs.latency import LatencyMeasurement, latency_ms, threads_set_to, time_ms
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import trace_memory
+from nascence.costs.terms import Terms
 from nascence.spaces import Size, Space
 from nascence.spaces.stacks import Piece
 from nascence.tasks.base import Signature
@@ -43,6 +45,8 @@ class Networks:
         """``params``, ``flops`` or ``memory_mib``, of images from the shapes of modules alone, without weights. Of
         networks in pieces also ``latency_ms``: the sum of the pieces' own, each measured once."""
         known = self._counts.setdefault(architecture, {})
+        if name not in known and self.terms is not None and name in self.terms:
+            known[name] = self.terms.cost(name, architecture)
         if name not in known:
             pieces = self.space.pieces(architecture, self.network, self.signature)
             if name == "latency_ms":
@@ -61,6 +65,12 @@ class Networks:
             else:
                 known |= {"params": float(params(module)), "flops": float(count_flops(module, self.signature))}
         return known[name]
+
+    @cached_property
+    def terms(self) -> Terms | None:
+        """Costs from tables over a few choices, where the space has such."""
+        terms = self.space.cost_terms(self.network, self.signature)
+        return None if terms is None else Terms(self.space, terms)
 
     @property
     def in_pieces(self) -> bool:

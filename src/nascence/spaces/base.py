@@ -20,6 +20,7 @@ from nascence.tasks.base import Signature
 
 if TYPE_CHECKING:
     from nascence.spaces.stacks import Piece
+    from nascence.supernets.extents import Extent
 
 ENUMERATION_LIMIT = 2_000_000
 _STEP_BESIDE = 0.7
@@ -139,6 +140,11 @@ class Space(ABC):
     def pieces(self, architecture: Architecture, network: Size, signature: Signature) -> Iterator[Piece] | None:
         """Parts whose parameters and FLOPs add up to the network's, where a space can name them without building it:
         counting each kind of part once is then much quicker than counting every network. Here None."""
+        return None
+
+    def cost_terms(self, network: Size, signature: Signature) -> Mapping[str, Sequence[Extent]] | None:
+        """Where a space can say it: per cost (``params``, ``flops``) the numbers that add up to it, each a table over a
+        few choices, whose rows are (choice's name, 0). Nothing is built then to count a network. Here None."""
         return None
 
     def index(self, architecture: Architecture) -> int | None:

@@ -249,7 +249,7 @@ class FBNetV2(RowwiseSpace):
             body = _Network(nn.Identity(), layers, last, network, signature)
             mixed = MixedResolution("resolution", 0, tuple(_RESOLUTIONS.values()), body, pooled=True)
             module = initialise(mixed, "default", generator(seed, "weights"))
-        return MixedSupernet(self.groups, module, self.cost_terms(network, signature))
+        return MixedSupernet(self.groups, module, _costs(network, signature))
 
     @staticmethod
     def _mixed_layer(number: int, layer: _Layer, network: FBNetV2Size) -> MixedOperation:
@@ -263,39 +263,8 @@ class FBNetV2(RowwiseSpace):
         ]
         return MixedOperation("block", number, [*blocks, _skip(inputs, outputs, layer, NormConfig(), mask)])
 
-    def cost_terms(self, network: object, signature: Signature) -> dict[str, list[Extent]]:
-        """Parameters and FLOPs, layer by layer."""
-        assert isinstance(network, FBNetV2Size)
-        tally, halvings = Tally(), network.halved(signature.size)
-        sizes = [at_share(signature.size, share) for share in _RESOLUTIONS.values()]
-
-        def pixels(halved: int) -> Extent:
-            areas = [math.prod(-(-extent // 2**halved) for extent in size) for size in sizes]
-            return Extent.of(("resolution", 0), [float(area) for area in areas])
-
-        level = 1 if halvings == 5 else 0
-        tally.convolution(signature.features, network.width(_STEM), 3, pixels(level))
-        for number, layer in enumerate(_layers(network, signature)):
-            row = ("block", number)
-            before, width, hidden, squeezed = layer.extents(network)
-            inside = Extent.of(row, [*(1.0 for _ in BLOCKS), 0.0])
-            kernel = Extent.of(row, [*(float(block.kernel) for block in BLOCKS.values()), 0.0])
-            squeeze = Extent.of(row, [*(float(block.squeeze) for block in BLOCKS.values()), 0.0])
-            after = level + (layer.stride == 2)
-            if layer.stage.expands:
-                tally.convolution(before, hidden, 1, pixels(level), where=inside)
-            tally.convolution(hidden, hidden, kernel, pixels(after), depthwise=True, where=inside)
-            tally.convolution(hidden, squeezed, 1, 1, bias=True, norm=False, where=squeeze)
-            tally.convolution(squeezed, hidden, 1, 1, bias=True, norm=False, where=squeeze)
-            tally.convolution(hidden, width, 1, pixels(after), where=inside)
-            if layer.first:
-                skip = Extent.chosen(row, len(_OPTIONS), len(_OPTIONS) - 1)
-                tally.convolution(before, width, 1, pixels(after), where=skip)
-            level = after
-        features = network.width(_HEAD)
-        tally.convolution(width, features, 1, pixels(level))
-        tally.linear(features, signature.outputs)
-        return tally.costs
+    def cost_terms(self, network: FBNetV2Size, signature: Signature) -> dict[str, list[Extent]]:
+        return self.by_choice(_costs(network, signature))
 
 
 @dataclass(frozen=True)
@@ -340,6 +309,40 @@ def _joined(function: Callable[..., int], *parts: Extent) -> Extent:
         return torch.tensor(values, dtype=torch.float64).view(full[0].shape)
 
     return joined(each, *parts)
+
+
+def _costs(network: FBNetV2Size, signature: Signature) -> dict[str, list[Extent]]:
+    """Parameters and FLOPs, layer by layer."""
+    tally, halvings = Tally(), network.halved(signature.size)
+    sizes = [at_share(signature.size, share) for share in _RESOLUTIONS.values()]
+
+    def pixels(halved: int) -> Extent:
+        areas = [math.prod(-(-extent // 2**halved) for extent in size) for size in sizes]
+        return Extent.of(("resolution", 0), [float(area) for area in areas])
+
+    level = 1 if halvings == 5 else 0
+    tally.convolution(signature.features, network.width(_STEM), 3, pixels(level))
+    for number, layer in enumerate(_layers(network, signature)):
+        row = ("block", number)
+        before, width, hidden, squeezed = layer.extents(network)
+        inside = Extent.of(row, [*(1.0 for _ in BLOCKS), 0.0])
+        kernel = Extent.of(row, [*(float(block.kernel) for block in BLOCKS.values()), 0.0])
+        squeeze = Extent.of(row, [*(float(block.squeeze) for block in BLOCKS.values()), 0.0])
+        after = level + (layer.stride == 2)
+        if layer.stage.expands:
+            tally.convolution(before, hidden, 1, pixels(level), where=inside)
+        tally.convolution(hidden, hidden, kernel, pixels(after), depthwise=True, where=inside)
+        tally.convolution(hidden, squeezed, 1, 1, bias=True, norm=False, where=squeeze)
+        tally.convolution(squeezed, hidden, 1, 1, bias=True, norm=False, where=squeeze)
+        tally.convolution(hidden, width, 1, pixels(after), where=inside)
+        if layer.first:
+            skip = Extent.chosen(row, len(_OPTIONS), len(_OPTIONS) - 1)
+            tally.convolution(before, width, 1, pixels(after), where=skip)
+        level = after
+    features = network.width(_HEAD)
+    tally.convolution(width, features, 1, pixels(level))
+    tally.linear(features, signature.outputs)
+    return tally.costs
 
 
 def _layers(network: FBNetV2Size, signature: Signature) -> list[_Layer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +13,7 @@ from nascence.architecture import Architecture
 from nascence.errors import SettingError
 from nascence.spaces.base import Space
 from nascence.supernets.base import Supernet
+from nascence.supernets.extents import Extent
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 from nascence.tasks.base import Signature
 
@@ -70,6 +71,14 @@ class RowwiseSpace(RelaxableSpace):
                 columns = [group.options.index(option) for option in options[row]]
                 found[row] = scores[name][at, columns]
         return found
+
+    def by_choice(self, terms: Mapping[str, Sequence[Extent]]) -> dict[str, list[Extent]]:
+        """Costs over rows of groups as costs over choices; see :meth:`cost_terms`."""
+        names = {(group.name, number): (row, 0) for group in self.groups for number, row in enumerate(group.rows)}
+        return {
+            cost: [Extent(tuple(names[row] for row in part.rows), part.values) for part in parts]
+            for cost, parts in terms.items()
+        }
 
     def expectation_weights(self, weights: MixingWeights) -> dict[str, Tensor]:
         """Mixing weights [R, O] per group as probabilities [options] per choice."""
