@@ -95,6 +95,17 @@ class Ramp(Schedule):
 
 @final
 @dataclass(frozen=True)
+class ByStage(Schedule):
+    """``values[n]`` in stage number n."""
+
+    values: tuple[float, ...]
+
+    def __call__(self, moment: Moment) -> float:
+        return self.values[moment.stage]
+
+
+@final
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """From ``start`` along half a cosine towards ``end``, which follows the last epoch (Loshchilov & Hutter 2017)."""
 
@@ -106,4 +117,4 @@ class Cosine(Schedule):
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * moment.share(self.over))) / 2
 
 
-__all__ = ["Constant", "Cosine", "Exponential", "Linear", "Moment", "Ramp", "Schedule"]
+__all__ = ["ByStage", "Constant", "Cosine", "Exponential", "Linear", "Moment", "Ramp", "Schedule"]

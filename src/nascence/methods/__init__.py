@@ -22,6 +22,7 @@ METHODS = Registry(
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
         "msg-das": "nascence.methods.msg_das:MSGDAS",
         "toponas": "nascence.methods.toponas:TopoNAS",
+        "ness": "nascence.methods.ness:NESS",
     },
 )
 

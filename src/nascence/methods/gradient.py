@@ -212,6 +212,13 @@ class GradientMethod(Descent, Method):
 
     @final
     def strategy(self, problem: Problem) -> Strategy:
+        return self.completed(self._descent(problem), problem)
+
+    def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
+        """The whole search, where something follows the descent."""
+        return descent
+
+    def _descent(self, problem: Problem) -> BilevelDescent:
         space = relaxable(problem.space, self.name)
         if self.size not in space.networks:
             raise UnknownNameError(f"network size of {space.name}", self.size, space.networks)
@@ -229,7 +236,7 @@ class GradientMethod(Descent, Method):
             relaxation = EdgeNormalised(relaxation, seed=derive_seed(problem.seed, "architecture"))
         return BilevelDescent(
             space,
-            problem.images,
+            problem.task,
             relaxation,
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),

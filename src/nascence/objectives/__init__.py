@@ -4,6 +4,7 @@ from nascence.objectives.base import Evaluated, Objective, terms, total
 from nascence.objectives.beta_decay import BetaDecay
 from nascence.objectives.complexity import Complexity
 from nascence.objectives.dirichlet_anchor import DirichletAnchor
+from nascence.objectives.entropy import NegativeEntropy
 from nascence.objectives.predicted_latency import PredictedLatency
 from nascence.objectives.task_loss import TaskLoss
 
@@ -12,6 +13,7 @@ __all__ = [
     "Complexity",
     "DirichletAnchor",
     "Evaluated",
+    "NegativeEntropy",
     "Objective",
     "PredictedLatency",
     "TaskLoss",

@@ -8,6 +8,7 @@ from nascence.relaxations.explicit_topology import ExplicitTopology
 from nascence.relaxations.gumbel import GumbelSoftmax, gumbel_softmax
 from nascence.relaxations.gumbel_top_k import GumbelTopK
 from nascence.relaxations.joint import Joint
+from nascence.relaxations.posterior import VariationalPosterior
 from nascence.relaxations.softmax import Softmax
 from nascence.relaxations.uniform import UniformPath
 
@@ -24,6 +25,7 @@ __all__ = [
     "Relaxation",
     "Softmax",
     "UniformPath",
+    "VariationalPosterior",
     "gumbel_softmax",
     "participants",
 ]

@@ -45,6 +45,11 @@ class Strategy(ABC):
         """How long the rest of the search will take on this machine, measured; None where nobody knows."""
         return None
 
+    def ensemble(self) -> tuple[Architecture, ...] | None:
+        """All of the result, where it is several networks that answer together; None elsewhere. Only when
+        :attr:`done`."""
+        return None
+
     def front(self) -> Front | None:
         """All of the result, where it is a front; None where it is the one architecture. Only when :attr:`done`."""
         return None

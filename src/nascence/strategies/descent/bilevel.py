@@ -18,6 +18,7 @@ from nascence.costs.budget import BudgetChecker
 from nascence.errors import RunError
 from nascence.objectives import Objective, TaskLoss
 from nascence.relaxations import Relaxation
+from nascence.schedules import Moment
 from nascence.seeding import derive_seed
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.strategies.base import Strategy
@@ -100,6 +101,8 @@ class BilevelDescent(Strategy):
     def _steps_of(self, epoch: Epoch) -> int:
         if epoch.joint:
             return self._passes("both", 2)
+        if epoch.architecture_alone:
+            return self._passes("architecture")
         return self._passes("weights") + (self._passes("architecture") if self._apart(epoch) else 0)
 
     def _passes(self, name: str, halves: int = 1) -> int:
@@ -109,7 +112,7 @@ class BilevelDescent(Strategy):
 
     def _apart(self, epoch: Epoch) -> bool:
         """Whether weights take all their steps of an epoch before the architecture does."""
-        return self.descent.alternate == "epoch" and not epoch.moment.frozen and not epoch.joint
+        return self.descent.alternate == "epoch" and epoch.stage.level == "bilevel" and not epoch.moment.frozen
 
     # Parts that begin with a stage ---------------------------------------------------------------------------------
 
@@ -179,14 +182,19 @@ class BilevelDescent(Strategy):
             event |= self.game.measures(name)
         return event | self._look(epoch) if chunk.last == chunk.steps else event
 
+    @property
+    def last_moment(self) -> Moment:
+        """Of the last step that was done, or of the first."""
+        return self._plan[max(0, self.steps_done - 1)].epoch.moment
+
     def learning_rate(self, epoch: Epoch) -> float:
         """Of the weights."""
         high, low = self.descent.learning_rate, self.descent.final_learning_rate
         return low + (high - low) * (1 + math.cos(math.pi * epoch.cosine_at / epoch.cosine_of)) / 2
 
     def _step(self, turn: Turn) -> None:
-        """Whose steps a turn has: weights alone (warm-up), both on one batch, one after the other on a batch each, or,
-        where they alternate by epochs, either."""
+        """Whose steps a turn has: weights alone (warm-up), the architecture alone, both on one batch, one after the
+        other on a batch each, or, where they alternate by epochs, either."""
         game, moment, step = self.game, turn.moment, turn.step
         self.supernet.prepare(moment, game.draw(turn, "supernet"))
         if turn.epoch.joint:
@@ -202,6 +210,9 @@ class BilevelDescent(Strategy):
                 self._play_architecture(game.batch("architecture", number), turn)
             return
         number = moment.epoch * turn.steps + step
+        if turn.epoch.architecture_alone:
+            self._play_architecture(game.batch("architecture", number), turn)
+            return
         train = game.batch("weights", number)
         if moment.frozen:
             self._play_weights(train, turn)
@@ -301,7 +312,7 @@ class BilevelDescent(Strategy):
         self._build(state["stage"])
         self.supernet.load_state_dict(state["supernet"])
         self.relaxation.load_state_dict(state["relaxation"])
-        self.relaxation.begin(self._plan[max(0, self.steps_done - 1)].epoch.moment)
+        self.relaxation.begin(self.last_moment)
         self.architecture.begin()
         self.weights.set_momentum(state["momentum"], copy=True)
         self.weights.set_moments(state.get("moments", ()))

@@ -19,7 +19,8 @@ class Stage:
     When it begins: ``keep``: so many operations of every edge stay (None: all that are left); ``partial`` K: 1/K of the
     channels go through the operations, the network is widened when K falls; ``restart``: new weights, and the learning
     rate's cosine begins again. ``level``: ``single`` trains weights and architecture together on the same batches of
-    all images (in its warm-up the weights alone on their half); ``bilevel`` each on its half.
+    all images (in its warm-up the weights alone on their half); ``bilevel`` each on its half; ``architecture`` the
+    architecture alone, the weights as they are.
     """
 
     epochs: int
@@ -27,7 +28,7 @@ class Stage:
     keep: int | None = None
     partial: int = 1
     restart: bool = False
-    level: Literal["bilevel", "single"] = "bilevel"
+    level: Literal["bilevel", "single", "architecture"] = "bilevel"
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or not 0 <= self.warmup <= self.epochs:
@@ -65,6 +66,11 @@ class Epoch:
     stage: Stage
     cosine_at: int
     cosine_of: int
+
+    @property
+    def architecture_alone(self) -> bool:
+        """Whether the weights stay as they are."""
+        return self.stage.level == "architecture" and not self.moment.frozen
 
     @property
     def joint(self) -> bool:

@@ -1,0 +1,98 @@
+"""NESS: an ensemble of different architectures, drawn from a posterior over the paths of one supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, final
+
+from nascence.errors import SettingError
+from nascence.methods.base import Problem, at_least
+from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.objectives import NegativeEntropy, Objective, TaskLoss
+from nascence.relaxations import Relaxation, VariationalPosterior
+from nascence.schedules import ByStage
+from nascence.spaces.relaxable import RelaxableSpace
+from nascence.strategies import Strategy
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.descent.stages import Stage
+from nascence.strategies.ensembles import SVGDRD, EnsembleSearch, MonteCarlo, Sampler
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NESS(GradientMethod):
+    """NESS, published as NESBS (Shu, Chen, Dai & Low, UAI 2022, arXiv 2109.02533).
+
+    ``members``: networks of the ensemble. ``draws``: ensembles that are drawn, of which the best on validation data is
+    kept. ``sampler``: mc draws them independently, svgd-rd by Stein variational gradient descent with regularised
+    diversity. ``diversity``: its delta; above 0 more, below 0 less diverse. ``sigma``: deviation of the normals around
+    architectures. ``posterior_epochs``: of the posterior, after ``epochs`` of uniform paths. ``likelihoods``: how many
+    data the mean validation loss stands for; of several, each from the same weights, that with the most middling
+    entropy is taken.
+    """
+
+    name: ClassVar[str] = "ness"
+    title: ClassVar[str] = "NESS: an ensemble of architectures, sampled from a posterior over one supernet"
+    paper: ClassVar[str] = "arXiv 2109.02533"
+    caveat: ClassVar[str] = (
+        "ness is in parts a reconstruction: the paper's supernet settings, the scale of its likelihood, the width of its "
+        "normals and how it chooses the diversity could not be read."
+    )
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "laptop": {
+            **{name: LAPTOP[name] for name in ("size", "epoch_images", "image_size")},
+            "epochs": 40,
+            "posterior_epochs": 2,
+            "valid_images": 5000,
+            "batch_size": 64,
+        },
+    }
+
+    epochs: int = 50
+    architecture_learning_rate: float = 1e-2
+    architecture_betas: tuple[float, float] = (0.9, 0.999)
+    architecture_weight_decay: float = 3e-4
+    all_operations: bool = False
+    members: int = 3
+    draws: int = 10
+    sampler: Literal["svgd-rd", "mc"] = "svgd-rd"
+    diversity: float = 0.5
+    sigma: float = 0.5
+    posterior_epochs: int = 20
+    likelihoods: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        at_least(1, members=self.members, draws=self.draws, posterior_epochs=self.posterior_epochs)
+        at_least(1e-6, sigma=self.sigma)
+        if not self.likelihoods or min(self.likelihoods) <= 0:
+            raise SettingError(f"likelihoods needs positive numbers, not {list(self.likelihoods)}.")
+        for name, idle in (("stages", ()), ("warmup_epochs", 0), ("edge_normalisation", False), ("order", 1)):
+            if getattr(self, name) != idle:
+                raise SettingError(
+                    f"ness makes its stages itself, and its weights look at no architecture; leave {name}."
+                )
+        super().__post_init__()
+
+    def make_stages(self) -> tuple[Stage, ...]:
+        posterior = Stage(epochs=self.posterior_epochs, level="architecture", partial=self.partial_channels)
+        paths = Stage(epochs=self.epochs, warmup=self.epochs, partial=self.partial_channels)
+        return (paths, *[posterior] * len(self.likelihoods))
+
+    def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
+        return VariationalPosterior(space, options)
+
+    def objectives(self) -> tuple[Objective, ...]:
+        return (TaskLoss(ByStage((self.likelihoods[0], *self.likelihoods))), NegativeEntropy())
+
+    def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
+        relaxation = descent.relaxation
+        assert isinstance(relaxation, VariationalPosterior)
+        sampler: Sampler = MonteCarlo() if self.sampler == "mc" else SVGDRD(self.diversity, self.sigma)
+        return EnsembleSearch(
+            descent, relaxation.posteriors, sampler, size=self.members, draws=self.draws, seed=problem.seed
+        )
+
+
+__all__ = ["NESS"]
