@@ -18,6 +18,8 @@ from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.strategies.descent.stages import Stage
 from nascence.strategies.ensembles import SVGDRD, EnsembleSearch, MonteCarlo, Sampler
 
+_SMALL = {name: LAPTOP[name] for name in ("size", "epoch_images", "image_size")}
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -26,28 +28,23 @@ class NESS(GradientMethod):
 
     ``members``: networks of the ensemble. ``draws``: ensembles that are drawn, of which the best on validation data is
     kept. ``sampler``: mc draws them independently, svgd-rd by Stein variational gradient descent with regularised
-    diversity. ``diversity``: its delta; above 0 more, below 0 less diverse. ``sigma``: deviation of the normals around
-    architectures. ``posterior_epochs``: of the posterior, after ``epochs`` of uniform paths. ``likelihoods``: how many
-    data the mean validation loss stands for; of several, each from the same weights, that with the most middling
-    entropy is taken.
+    diversity. ``svgd_steps``: of that. ``diversity``: its delta; above 0 more, below 0 less diverse. ``sigma``:
+    deviation of the normals around architectures. ``posterior_epochs``: after ``epochs`` of uniform paths.
+    ``likelihoods``: how many data the mean validation loss stands for; of several, each from the same weights, that
+    with the most middling entropy is taken.
     """
 
     name: ClassVar[str] = "ness"
     title: ClassVar[str] = "NESS: an ensemble of architectures, sampled from a posterior over one supernet"
     paper: ClassVar[str] = "arXiv 2109.02533"
     caveat: ClassVar[str] = (
-        "ness is in parts a reconstruction: the paper's supernet settings, the scale of its likelihood, the width of its "
-        "normals and how it chooses the diversity could not be read."
+        "ness is in parts a reconstruction: the paper's supernet settings, the scale of its likelihood, the width of "
+        "its normals and how it chooses the diversity could not be read."
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "laptop": {
-            **{name: LAPTOP[name] for name in ("size", "epoch_images", "image_size")},
-            "epochs": 40,
-            "posterior_epochs": 2,
-            "valid_images": 5000,
-            "batch_size": 64,
-        },
+        "laptop": {**_SMALL, "epochs": 40, "posterior_epochs": 2, "valid_images": 5000},
+        "laptop-darts": {**_SMALL, "epochs": 20, "posterior_epochs": 1, "valid_images": 5000},
     }
 
     epochs: int = 50
@@ -60,11 +57,13 @@ class NESS(GradientMethod):
     sampler: Literal["svgd-rd", "mc"] = "svgd-rd"
     diversity: float = 0.5
     sigma: float = 0.5
+    svgd_steps: int = 1000
     posterior_epochs: int = 20
     likelihoods: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
 
     def __post_init__(self) -> None:
         at_least(1, members=self.members, draws=self.draws, posterior_epochs=self.posterior_epochs)
+        at_least(1, svgd_steps=self.svgd_steps)
         at_least(1e-6, sigma=self.sigma)
         if not self.likelihoods or min(self.likelihoods) <= 0:
             raise SettingError(f"likelihoods needs positive numbers, not {list(self.likelihoods)}.")
@@ -89,7 +88,7 @@ class NESS(GradientMethod):
     def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
         relaxation = descent.relaxation
         assert isinstance(relaxation, VariationalPosterior)
-        sampler: Sampler = MonteCarlo() if self.sampler == "mc" else SVGDRD(self.diversity, self.sigma)
+        sampler: Sampler = MonteCarlo() if self.sampler == "mc" else SVGDRD(self.diversity, self.sigma, self.svgd_steps)
         return EnsembleSearch(
             descent, relaxation.posteriors, sampler, size=self.members, draws=self.draws, seed=problem.seed
         )

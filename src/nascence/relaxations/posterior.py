@@ -22,8 +22,8 @@ class VariationalPosterior(Relaxation):
     """p(A) = prod over rows of Cat(softmax(alpha_r)), alpha zero at first: Gumbel-softmax samples, straight through.
 
     While the architecture is frozen, a step's architecture is drawn uniformly instead. A new stage begins with alpha
-    zero again; what the stage before ended with is kept in :attr:`finished`, so that several likelihoods can be tried on
-    the same weights. ``options``: those that take part, per group; ``temperature``: of the Gumbel samples.
+    zero again; what the stage before ended with is kept in :attr:`finished`, so that several likelihoods can be tried
+    on the same weights. ``options``: those that take part, per group; ``temperature``: of the Gumbel samples.
     """
 
     def __init__(self, space: RelaxableSpace, options: Options = None, *, temperature: float = 1.0) -> None:

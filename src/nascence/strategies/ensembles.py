@@ -106,6 +106,7 @@ class EnsembleSearch(Strategy):
         ``ensemble`` (texts) and ``ensemble_loss``."""
         if not self.descent.done:
             event = {"part": "supernet", **self.descent.advance()}
+            event.pop("warning", None)  # about the likeliest architecture alone, which is not the result
         else:
             at = len(self.ensembles)
             members = self._members(at)
@@ -195,7 +196,6 @@ class EnsembleSearch(Strategy):
     def findings(self) -> dict[str, Any]:
         losses = [loss for loss, _ in self.ensembles]
         return {
-            **self.descent.findings(),
             "posterior_entropies": [round(entropy_share(logits), 4) for logits in self.posterior()],
             "ensemble_losses": losses,
         }
