@@ -58,11 +58,18 @@ def test_train_an_architecture(nascence_command: Any) -> None:
         (["a", "--batch-size", "5000"], "smaller batch"),
         (["a", "--set", "epoch=3"], "Did you mean 'epochs'"),
         (["a", "--preset", "imagenet"], "Unknown training preset"),
+        (["a", "--patience", "3"], "patience needs a validation part to watch: add --validation 0.1"),
+        (["a", "--validation", "1.5"], "validation must be in [0, 1), got 1.5"),
+        (["a", "--class-weights", "eleven.csv"], "weight for the class 'eleven', but 'digits' has: 0, 1, 2"),
+        (["a", "--class-weights", "none.csv"], "Cannot read the class weights in none.csv"),
+        (["a", "--class-weights", "corrupt.json"], "holds no class weights"),
+        (["a", "--task", "classify"], "--task does not go with a run directory"),
     ],
 )
 def test_mistakes(nascence_command: Any, run: RunDirectory, arguments: list[str], message: str) -> None:
     Path("corrupt.json").write_text("{")
     Path("foreign.json").write_text('{"lr": 1}')
+    Path("eleven.csv").write_text("eleven,2")
     Path("newer").mkdir()
     Path("newer/config.json").write_text('{"format": 7, "nascence": "3.0", "kind": "search"}')
     told = nascence_command("train", *arguments)
@@ -72,6 +79,26 @@ def test_mistakes(nascence_command: Any, run: RunDirectory, arguments: list[str]
     assert not Path("t").exists()
     assert not run.has("metrics.json")
     assert "training" not in RunDirectory.open("a").config
+
+
+def test_a_validation_part_patience_and_weights(nascence_command: Any, run: RunDirectory) -> None:
+    Path("weights.csv").write_text("3,2.5")
+    options = ("--epochs", 3, "--validation", 0.2, "--patience", 2, "--class-weights", "weights.csv")
+    done = nascence_command("train", "a", *options, "--json")
+    assert done.code == 0
+    assert done.json["training"]["settings"]["class_weights"] == [1.0] * 3 + [2.5] + [1.0] * 6
+    watched = done.json["validation"]
+    assert (watched["metric"], watched["of_epochs"]) == ("balanced_accuracy", 3)
+    assert done.json["balanced_accuracy"] == pytest.approx(sum(done.json["per_class"].values()) / 10)
+    events = run.events(TRAINING)
+    assert ["test_accuracy" in event for event in events] == [False] * (len(events) - 1) + [True]
+    assert "balanced accuracy" in done.err
+    assert f"{watched['best_epoch']} of 3" in done.err
+    again = nascence_command("train", "a", *options)
+    assert again.code == 0, "the same training, which is finished"
+    other = nascence_command("train", "a", *options[:-1], "balanced")
+    assert other.code == 2
+    assert "Another training was begun in a" in other.err
 
 
 def test_export_before_training(nascence_command: Any, run: RunDirectory) -> None:

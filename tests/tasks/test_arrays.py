@@ -65,7 +65,7 @@ def test_validation_counts_as_test_only_where_there_is_no_test(tmp_path: Path, a
     stored = {"x_train": x[:10], "y_train": y[:10], "x_val": x[10:16], "y_val": y[10:16]}
     assert len(load(tmp_path, **stored).test) == 6
     task = load(tmp_path, **stored, x_test=x[16:], y_test=y[16:])
-    assert (len(task.train), len(task.test)) == (16, 4)
+    assert (len(task.train), len(task.validation), len(task.test)) == (10, 6, 4)
 
 
 def test_an_image_size_applies(tmp_path: Path, arrays: Arrays) -> None:

@@ -39,15 +39,24 @@ def test_train_and_test_above_the_class_folders(class_folders: Path, test_name: 
     assert task.test.images[:, 0, 3, 3].tolist() == [23, 203]
 
 
-def test_validation_beside_test_belongs_to_training(tmp_path: Path, encode: Encode) -> None:
+def test_validation_beside_test_is_a_part_of_its_own(tmp_path: Path, encode: Encode) -> None:
     root = tmp_path / "three"
     for split, value in (("train", 10), ("val", 20), ("test", 30)):
         for name in ("a", "b"):
             (root / split / name).mkdir(parents=True)
             (root / split / name / "x.png").write_bytes(encode(value))
     task = load_task(str(root))
-    assert sorted(task.train.images[:, 0, 3, 3].tolist()) == [10, 10, 20, 20]
+    assert sorted(task.train.images[:, 0, 3, 3].tolist()) == [10, 10]
+    assert sorted(task.validation.images[:, 0, 3, 3].tolist()) == [20, 20]
     assert task.test.images[:, 0, 3, 3].tolist() == [30, 30]
+    assert task.describe()["validation_images"] == 2
+    together = load_task(str(root), validation="train")
+    assert sorted(together.train.images[:, 0, 3, 3].tolist()) == [10, 10, 20, 20]
+    assert together.validation is None
+    (root / "val" / "c").mkdir()
+    (root / "val" / "c" / "x.png").write_bytes(encode(9))
+    with pytest.raises(DataError, match="validation images of 'three' have the class 'c', which no training image has"):
+        load_task(str(root))
 
 
 def test_hidden_and_system_files_are_passed_over_and_deeper_folders_read(class_folders: Path, encode: Encode) -> None:

@@ -7,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascence.errors import DataError
+from nascence.errors import DataError, SettingError
 from nascence.seeding import generator
-from nascence.tasks import ImageClassification, ImageSet, load_task
+from nascence.tasks import Batch, ImageClassification, ImageSet, image_classes, load_task
 from nascence.tasks.image_set import batch_sizes, stratified_split
+from nascence.testing import ToyDenoising
 
 
 def task_of(count: int = 30, size: int = 8, channels: int = 3, flip: bool = True) -> ImageClassification:
@@ -190,3 +191,51 @@ def test_shrunk_images_are_means_of_pixels():
     assert (small.mean, small.std) == (task.mean, task.std)
     assert task.shrunk(None) is task
     assert task.shrunk(8) is task
+
+
+def unequal(*counts: int) -> ImageClassification:
+    labels = torch.cat([torch.full((count,), at) for at, count in enumerate(counts)])
+    data = ImageSet(torch.zeros(len(labels), 1, 4, 4, dtype=torch.uint8), labels)
+    names = tuple("abcdef"[: len(counts)])
+    return ImageClassification("unequal", names, data, data, (0.5,), (0.5,))
+
+
+def test_a_validation_part_is_stratified_and_leaves_no_class_empty() -> None:
+    task = unequal(40, 20, 10).holding_out(0.1, seed=3)
+    assert task.validation is not None
+    assert task.validation.labels.bincount().tolist() == [4, 2, 1]
+    assert task.train.labels.bincount().tolist() == [36, 18, 9]
+    assert len(task.part("validation")) == 7
+    with pytest.raises(DataError, match="leaves the class 'b' of 'unequal' without validation images"):
+        unequal(10, 1).holding_out(0.1, seed=0)
+    with pytest.raises(DataError, match="without training images"):
+        unequal(10, 1).holding_out(0.9, seed=0)
+    with pytest.raises(DataError, match="has validation images of its own; leave --validation out"):
+        task.holding_out(0.1, seed=0)
+    with pytest.raises(SettingError, match="between 0 and 1, not 1"):
+        unequal(4, 4).holding_out(1, seed=0)
+
+
+def test_weights_of_classes_are_in_the_loss_and_not_in_the_judgement() -> None:
+    task = unequal(3, 1)
+    batch = Batch((torch.zeros(2, 1, 4, 4),), torch.tensor([0, 1]))
+    output = torch.tensor([[2.0, 0.0], [2.0, 0.0]])
+    lost = -output.log_softmax(1)
+    weighted = task.weighted("balanced")
+    assert weighted.class_weights == (4 / 6, 2.0)
+    expected = (4 / 6 * lost[0, 0] + 2 * lost[1, 1]) / (4 / 6 + 2)
+    assert float(weighted.loss(output, batch)) == pytest.approx(float(expected))
+    assert float(weighted.judge(output, batch)["loss"]) == pytest.approx(float(lost[0, 0] + lost[1, 1]))
+    measures = weighted.measures(weighted.judge(output, batch))
+    assert (measures["accuracy"], measures["balanced_accuracy"]) == (50, 50)
+    assert weighted.watched.name == "balanced_accuracy"
+    assert task.watched.name == "accuracy"
+    smooth = 0.9 * (lost[0, 0] + lost[1, 1]) / 2 + 0.1 * lost.mean()
+    assert float(task.smoothed(0.1).loss(output, batch)) == pytest.approx(float(smooth))
+
+
+def test_only_what_is_of_images_with_classes_is_taken_for_that() -> None:
+    task = unequal(2, 2)
+    assert image_classes(task, "This") is task
+    with pytest.raises(SettingError, match="This works on images with a class each, and 'toy-denoising' is other data"):
+        image_classes(ToyDenoising.make(), "This")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nascence.tasks.sources import divide, part_named
+from nascence.tasks.sources import divide, part_named, three_parts
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,5 @@ def test_validation_stands_in_for_a_missing_test() -> None:
     assert divide([("train", 1), ("valid", 2)]) == ([1], [2])
     assert divide([("valid", 2), ("test", 3), ("train", 1)]) == ([1, 2], [3])
     assert divide([("train", 1)]) == ([1], [])
+    assert three_parts([("train", 1), ("valid", 2)]) == ([1], [], [2])
+    assert three_parts([("valid", 2), ("test", 3), ("train", 1)]) == ([1], [2], [3])

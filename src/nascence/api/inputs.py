@@ -95,6 +95,9 @@ def reload_task(run: RunDirectory) -> Task:
     """The data of a run. Raises :class:`RunError` when they are not what they were when it began."""
     task = load_source(run.config)
     before, now = run.config["task"], to_json(describe_task(task))
+    if "validation_images" in now and "validation_images" not in before:  # earlier versions trained on them
+        task = load_source({**run.config, "loading": {"task": "classify", "settings": {"validation": "train"}}})
+        now = to_json(describe_task(task))
     if any(before.get(name) != now[name] for name in now if name not in ("mean", "std")):  # sums may round differently
         raise RunError(f"The data '{run.config['data']}' changed since {run.path} began; start a new run.")
     return task

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 from torch import nn
 
@@ -33,6 +33,7 @@ from nascence.runs.schemas import Record
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
 from nascence.tasks import Task
+from nascence.tasks.class_weights import read_class_weights, weights_in_order
 from nascence.training import PRESETS, Training, TrainingConfig
 
 _RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
@@ -69,6 +70,9 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    validation: float | None = None,
+    patience: int | None = None,
+    class_weights: Literal["balanced"] | str | Path | Mapping[str, float] | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     threads: int | None = None,
@@ -83,12 +87,16 @@ def train(
     of which need ``out`` (a new run directory) and, unless the file names it, ``data``. ``preset``: a published recipe
     (:data:`nascence.training.PRESETS`); without, :meth:`TrainingConfig.suggested` by the amount of data. ``epochs``,
     ``batch_size``, ``learning_rate`` and ``settings`` (any field of :class:`nascence.training.TrainingConfig`) replace
-    parts of it. A training that was begun with the same settings is continued.
+    parts of it. ``validation``: the part of the training examples to watch epochs by, where the data have none of their
+    own; ``patience``: epochs without a better one on it after which to stop. ``class_weights``: ``balanced``, weights
+    by class, or a file of them. A training that was begun with the same settings is continued.
 
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
     """
-    recipe = _Recipe(preset, {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}, settings)
+    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    options |= {"validation": validation, "patience": patience}
+    recipe = _Recipe(preset, options, settings, _weights(class_weights))
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
@@ -184,9 +192,14 @@ class _Recipe:
     """What the user said about the training, before the data are known."""
 
     def __init__(
-        self, preset: str | None, options: Mapping[str, Any], settings: Mapping[str, Any] | Iterable[str]
+        self,
+        preset: str | None,
+        options: Mapping[str, Any],
+        settings: Mapping[str, Any] | Iterable[str],
+        class_weights: Mapping[str, float] | Literal["balanced"] | None = None,
     ) -> None:
-        self.preset = preset
+        """``class_weights``: by class; in their order once the data are known."""
+        self.preset, self.class_weights = preset, class_weights
         given = {name: value for name, value in options.items() if value is not None}
         texts = () if isinstance(settings, Mapping) else tuple(settings)
         values = settings if isinstance(settings, Mapping) else {}
@@ -204,11 +217,35 @@ class _Recipe:
 
     def entry(self, task: Task, seed: int, threads: int) -> dict[str, Any]:
         """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
+        changes = dict(self.changes)
+        if self.class_weights is not None:
+            if "class_weights" in changes:
+                raise SettingError("The setting 'class_weights' is given twice; give it once.")
+            changes["class_weights"] = _in_order(self.class_weights, task)
         if self.preset is None:
-            config = TrainingConfig.suggested(task, **self.changes)
+            config = TrainingConfig.suggested(task, **changes)
         else:
-            config = TrainingConfig.preset(self.preset, **self.changes)
+            config = TrainingConfig.preset(self.preset, **changes)
         return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config)}
+
+
+def _weights(given: str | Path | Mapping[str, float] | None) -> Mapping[str, float] | Literal["balanced"] | None:
+    """``balanced``, or weights by class, from a file where one is named."""
+    if given is None or isinstance(given, Mapping):
+        return given
+    return "balanced" if str(given) == "balanced" else read_class_weights(Path(given))
+
+
+def _in_order(
+    weights: Mapping[str, float] | Literal["balanced"], task: Task
+) -> tuple[float, ...] | Literal["balanced"]:
+    """Weights in the order of the task's classes. Raises :class:`SettingError` where they do not fit."""
+    if isinstance(weights, str):
+        return weights
+    names = task.describe().get("class_names")
+    if names is None:
+        task.weighted(weights)  # says that there are no classes
+    return weights_in_order(weights, names or (), task.name)
 
 
 @final

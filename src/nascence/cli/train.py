@@ -28,6 +28,24 @@ def command(
     epochs: Annotated[int | None, typer.Option(help="Passes over the data [default: by the amount of data].")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step [default: by the amount of data].")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest learning rate [default: 0.1].")] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Part of the training images (of every class) to watch epochs by; the best one is kept, and the test"
+            " images judge once. Folders train/, val/ and test/ need no such part.",
+            metavar="PART",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop when so many epochs bring no better one on the validation part.")
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="For unequal classes: balanced, or a file of lines CLASS,WEIGHT (or a JSON object).",
+            metavar="balanced|FILE",
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
     settings: options.Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
@@ -63,6 +81,9 @@ def command(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        validation=validation,
+        patience=patience,
+        class_weights=class_weights,
         preset=preset,
         settings=settings or [],
         threads=threads,

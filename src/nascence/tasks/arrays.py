@@ -10,7 +10,7 @@ from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.cache import DAMAGED_ARCHIVE
 from nascence.tasks.decoding import resize
-from nascence.tasks.sources import Part, Request, divide
+from nascence.tasks.sources import Part, Request, three_parts
 
 # (part, images, labels), each with the names it is known under
 _NAMES: tuple[tuple[Part, str, str], ...] = (
@@ -46,13 +46,14 @@ def read_npz(path: Path, request: Request) -> RawData:
                     f"{path} has {len(pixels)} images in '{images}' but {len(values)} labels in '{labels}'."
                 )
             items.append((part, LabelledImages(resize(pixels, request.image_size), values)))
-    train, test = divide(items)
+    train, valid, test = three_parts(items)
     if not train:
         names = ", ".join(found) or "none"
         raise DataError(
             f"{path} needs the arrays 'x_train' and 'y_train' (or 'images' and 'labels'), but has: {names}."
         )
-    return RawData(path.stem, _joined(train, path), _joined(test, path) if test else None)
+    parts = [_joined(part, path) if part else None for part in (test, valid)]
+    return RawData(path.stem, _joined(train, path), parts[0], validation=parts[1])
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -111,5 +112,5 @@ def _labels(array: np.ndarray, name: str, path: Path) -> list[int | str]:
 
 def _joined(parts: list[LabelledImages], path: Path) -> LabelledImages:
     if len({part.images.shape[1:] for part in parts}) > 1:
-        raise DataError(f"The training and validation images in {path} have different shapes.")
+        raise DataError(f"The images of one part in {path} have different shapes.")
     return LabelledImages(np.concatenate([part.images for part in parts]), [y for part in parts for y in part.labels])

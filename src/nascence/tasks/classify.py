@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 from nascence.errors import DataError, UnknownNameError
 from nascence.registry import Registry
@@ -29,10 +29,13 @@ SUFFIXES = (".parquet", ".npz")
 @dataclass(frozen=True, kw_only=True)
 class ClassifySettings:
     """``test_fraction``: of every class, set aside for testing where the data have no test images of their own.
-    ``flip``: whether mirrored images keep their class; none for what the data set says, true for one's own."""
+    ``flip``: whether mirrored images keep their class; none for what the data set says, true for one's own.
+    ``validation``: what becomes of validation images that the data have beside test images: own for a part of their
+    own, by which epochs are watched, train for training images."""
 
     test_fraction: float = 0.2
     flip: bool | None = None
+    validation: Literal["own", "train"] = "own"
 
 
 @final
@@ -47,7 +50,13 @@ class ClassifyLoader(Loader):
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         raw = read_built_in(data, request) if path is None else read_path(path, request)
-        return assemble(raw, test_fraction=settings.test_fraction, seed=request.seed, flip=settings.flip)
+        return assemble(
+            raw,
+            test_fraction=settings.test_fraction,
+            seed=request.seed,
+            flip=settings.flip,
+            validation=settings.validation,
+        )
 
 
 def read_built_in(data: str, request: Request) -> RawData:

@@ -7,7 +7,7 @@ from pathlib import Path
 from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.decoding import decode_images
-from nascence.tasks.sources import Request, divide, part_named
+from nascence.tasks.sources import Request, part_named, three_parts
 
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -24,11 +24,11 @@ def read_folder(path: Path, request: Request) -> RawData:
         odd = [folder.name for part, folder in parts if part is None]
         if odd:
             raise DataError(f"{path} has '{odd[0]}' beside its train folder; expected train, test or val only.")
-        training, testing = divide((part, folder) for part, folder in parts if part)
+        training, validating, testing = three_parts((part, folder) for part, folder in parts if part)
     else:
-        training, testing = [path], []
+        training, validating, testing = [path], [], []
     train, test = _read(training, request), _read(testing, request) if testing else None
-    return RawData(path.resolve().name, train, test)
+    return RawData(path.resolve().name, train, test, validation=_read(validating, request) if validating else None)
 
 
 def is_image_file(path: Path) -> bool:

@@ -13,7 +13,7 @@ from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.cache import cached_array
 from nascence.tasks.decoding import decode_images
-from nascence.tasks.sources import Request, divide, part_named
+from nascence.tasks.sources import Request, part_named, three_parts
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMN = "label"
@@ -23,25 +23,28 @@ CACHED_FROM = 5000
 def read_parquet(
     path: Path, request: Request, *, name: str | None = None, class_names: Sequence[str] | None = None
 ) -> RawData:
-    """A parquet file, or a folder of them, where ``test``, ``val`` or ``valid`` in a file's path makes it the test set.
+    """A parquet file, or a folder of them, where ``test``, ``val`` or ``valid`` in a file's path says what it is for.
 
     Columns: ``img`` or ``image`` (encoded bytes, or a struct with ``bytes``) and ``label`` (numbers or texts).
     ``class_names`` names the labels 0, 1, ...; otherwise the file's own metadata may. Raises :class:`DataError`.
     """
     train: list[Path] = [path]
+    valid: list[Path] = []
     test: list[Path] = []
     if path.is_dir():
         files = sorted(path.rglob("*.parquet"))
-        train, test = divide((part_named(str(file.relative_to(path))) or "train", file) for file in files)
+        named = ((part_named(str(file.relative_to(path))) or "train", file) for file in files)
+        train, valid, test = three_parts(named)
     if not train:
         raise DataError(f"There is no parquet file with training images in {path}; expected train.parquet.")
-    labels = {file: _read_column(file) for file in (*train, *test)}
-    named = class_names or next((names for file in train if (names := _class_names(labels[file].schema))), None)
+    labels = {file: _read_column(file) for file in (*train, *valid, *test)}
+    classes = class_names or next((names for file in train if (names := _class_names(labels[file].schema))), None)
     return RawData(
         name or path.resolve().stem,
         _labelled({file: labels[file] for file in train}, request),
         _labelled({file: labels[file] for file in test}, request) if test else None,
-        dict(enumerate(named)) if named else None,
+        dict(enumerate(classes)) if classes else None,
+        validation=_labelled({file: labels[file] for file in valid}, request) if valid else None,
     )
 
 

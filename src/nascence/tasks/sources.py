@@ -43,6 +43,16 @@ def part_named(name: str) -> Part | None:
     return found[-1] if found else None
 
 
+def three_parts(items: Iterable[tuple[Part, T]]) -> tuple[list[T], list[T], list[T]]:
+    """(training items, validation items, test items). Validation items are the test where there is no other."""
+    parts: dict[Part, list[T]] = {"train": [], "valid": [], "test": []}
+    for part, item in items:
+        parts[part].append(item)
+    if parts["test"]:
+        return parts["train"], parts["valid"], parts["test"]
+    return parts["train"], [], parts["valid"]
+
+
 def divide(items: Iterable[tuple[Part, T]]) -> tuple[list[T], list[T]]:
     """(training items, test items). Validation items are the test where there is no other, else belong to training."""
     parts: dict[Part, list[T]] = {"train": [], "valid": [], "test": []}
