@@ -20,6 +20,7 @@ METHODS = Registry(
         "evolution": "nascence.methods.evolution:Evolution",
         "dots": "nascence.methods.dots:DOTS",
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
+        "mod-nas": "nascence.methods.mod_nas:MoDNAS",
         "msg-das": "nascence.methods.msg_das:MSGDAS",
         "toponas": "nascence.methods.toponas:TopoNAS",
         "ness": "nascence.methods.ness:NESS",

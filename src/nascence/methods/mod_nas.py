@@ -1,0 +1,129 @@
+"""MoD-NAS: denoisers inside an unfolded optimisation, searched by gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, final
+
+import torch
+
+from nascence.errors import SettingError
+from nascence.methods.base import at_least
+from nascence.methods.gradient import GradientMethod
+from nascence.objectives import Objective, TaskLoss
+from nascence.objectives.log_cost import LogCost
+from nascence.objectives.onnx_teacher import OnnxTeacher
+from nascence.relaxations import Options, Relaxation, Softmax
+from nascence.relaxations.sandwich import Sandwich
+from nascence.schedules import Constant, Exponential
+from nascence.spaces.relaxable import RelaxableSpace
+
+PAPER: dict[str, Any] = {}
+"""The reconstruction's own numbers: 64 channels, 3 data steps while searching, as many pictures as there are."""
+
+LAPTOP: dict[str, Any] = {
+    "size": "search-small",
+    "channels": None,
+    "unfolding": None,
+    "epochs": 16,
+    "warmup_epochs": 6,
+    "epoch_images": 480,
+    "batch_size": 8,
+    "image_size": 32,
+    "learning_rate": 2e-3,
+    "final_learning_rate": 1e-4,
+    "architecture_learning_rate": 3e-2,
+    "check_images": 8,
+}
+"""Small patches, half the channels, no unfolding while searching, and an architecture that takes larger steps, since
+there are fewer of them."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class MoDNAS(GradientMethod):
+    """MoD-NAS (Ning et al., arXiv 2104.02525): every operation, input, exit and width by a softmax whose temperature
+    falls; weights alone at first, by the sandwich rule over widths; then weights and architecture in turn, with the
+    logarithm of the expected cost beside the architecture's loss.
+
+    ``cost_weight``: of that logarithm. ``cost``: what is expected, multiply-adds (flops) or params. ``temperature``: at
+    the beginning of the steps of the architecture and at their end. ``exit_bias``: what the logit of the last exit of a
+    block has more at first, since early exits learn sooner. ``sandwich``: whether the widths are warmed up together.
+    ``unfolding``: data steps in which the network is used while searching, 0 for a plain residual network, none for
+    what the size has. ``teacher``: an ONNX file to learn from, as ``nascence export`` writes it. ``teacher_weight``:
+    its share of the loss; the rest is the true pictures'.
+    """
+
+    name: ClassVar[str] = "mod-nas"
+    title: ClassVar[str] = "MoD-NAS: denoisers of dense blocks in an unfolded data step, with their cost in the loss"
+    paper: ClassVar[str] = "arXiv 2104.02525"
+    caveat: ClassVar[str] = (
+        "MoD-NAS is a reconstruction: of its paper only the abstract and related code could be read, and what is "
+        "searched inside a block, the schedule and every number here are ours."
+    )
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": PAPER, "laptop": LAPTOP}
+
+    epochs: int = 100
+    warmup_epochs: int = 25
+    batch_size: int = 16
+    weights_optimizer: Literal["sgd", "adam"] = "adam"
+    learning_rate: float = 2e-4
+    final_learning_rate: float = 1e-6
+    weight_decay: float = 0.0
+    check_images: int = 16
+    channels: int | None = 64
+    unfolding: int | None = 3
+    cost_weight: float = 1e-2
+    cost: Literal["flops", "params"] = "flops"
+    temperature: tuple[float, float] = (5.0, 0.1)
+    exit_bias: float = 1.0
+    sandwich: bool = True
+    teacher: str = ""
+    teacher_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(0, cost_weight=self.cost_weight, unfolding=self.unfolding)
+        at_least(1e-3, **{"temperature (either)": min(self.temperature)})
+        if not 0 < self.teacher_weight <= 1:
+            raise SettingError(
+                f"The setting teacher_weight is a share above 0 and up to 1, not {self.teacher_weight:g}."
+            )
+        if self.teacher_weight != 1 and not self.teacher:
+            raise SettingError("teacher_weight is of no use without teacher.")
+        if self.teacher:
+            if not Path(self.teacher).is_file():
+                raise SettingError(f"There is no file {self.teacher} to be the teacher; expected an ONNX file.")
+            object.__setattr__(self, "teacher", str(Path(self.teacher).resolve()))
+
+    def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
+        start, end = self.temperature
+        softmax = Softmax(space, options, Exponential(start, end, over="moves"), seed=seed)
+        for group in space.groups:
+            if group.role == "exit":
+                with torch.no_grad():
+                    softmax.parameters[group.name][:, -1] += self.exit_bias
+        return Sandwich(softmax) if self.sandwich else softmax
+
+    def objectives(self) -> tuple[Objective, ...]:
+        cost = (LogCost(Constant(self.cost_weight), self.cost),) if self.cost_weight else ()
+        return (*self.weight_objectives(), *cost)
+
+    def weight_objectives(self) -> tuple[Objective, ...]:
+        if not self.teacher:
+            return (TaskLoss(),)
+        taught = OnnxTeacher(self.teacher, Constant(self.teacher_weight))
+        return (taught,) if self.teacher_weight == 1 else (TaskLoss(Constant(1 - self.teacher_weight)), taught)
+
+    def _network(self, space: RelaxableSpace) -> Any:
+        size = super()._network(space)
+        if self.unfolding is None:
+            return size
+        if "unfolding" not in {field.name for field in fields(size)}:
+            raise SettingError(f"Networks of {space.name} are not unfolded; add --set unfolding=none.")
+        return replace(size, unfolding=self.unfolding)
+
+
+__all__ = ["MoDNAS"]

@@ -1,0 +1,87 @@
+"""The sandwich rule of slimmable networks (Yu & Huang, ICCV 2019): while weights are trained alone, a step runs the
+widest, the narrowest and one random width, so that shared channels learn to serve them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from nascence.architecture import Architecture
+from nascence.costs.budget import BudgetChecker
+from nascence.relaxations.base import Relaxation
+from nascence.schedules import Moment
+from nascence.supernets.groups import MixingWeights
+
+
+@final
+class Sandwich(Relaxation):
+    """``inner``, but in epochs in which the architecture takes no steps, each step runs three networks: all rows of the
+    role ``width`` at their last option, all at their first, and each at a random one (options go from narrow to wide).
+    The other groups are as ``inner`` samples them, the same in all three."""
+
+    def __init__(self, inner: Relaxation) -> None:
+        self.inner, self.space = inner, inner.space
+        self._warming = False
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return self.inner.parameters
+
+    def sample(self, generator: torch.Generator) -> MixingWeights:
+        return self.inner.sample(generator)
+
+    def samples(self, generator: torch.Generator) -> list[MixingWeights]:
+        if not self._warming:
+            return self.inner.samples(generator)
+        whole = dict(self.inner.sample(generator))
+        groups = [group for group in self.space.groups if group.role == "width"]
+        drawn: list[MixingWeights] = []
+        for which in ("widest", "narrowest", "random"):
+            widths = {}
+            for group in groups:
+                rows, options = group.shape
+                if which == "random":
+                    chosen_R = torch.randint(options, (rows,), generator=generator)
+                else:
+                    chosen_R = torch.full((rows,), options - 1 if which == "widest" else 0)
+                one_hot = torch.nn.functional.one_hot(chosen_R, options)
+                widths[group.name] = one_hot.to(whole[group.name].dtype)
+            drawn.append({**whole, **widths})
+        return drawn
+
+    def begin(self, moment: Moment) -> None:
+        self._warming = moment.frozen
+        self.inner.begin(moment)
+
+    def mean(self) -> MixingWeights:
+        return self.inner.mean()
+
+    def scores(self) -> dict[str, Tensor]:
+        return self.inner.scores()
+
+    def derive(self, budget: BudgetChecker) -> Architecture:
+        return self.inner.derive(budget)
+
+    def logits(self) -> dict[str, Tensor]:
+        return self.inner.logits()
+
+    def keep(self, count: int) -> None:
+        self.inner.keep(count)
+
+    def optimizer_options(self, name: str) -> dict[str, Any]:
+        return self.inner.optimizer_options(name)
+
+    def observed(self) -> dict[str, float]:
+        return self.inner.observed()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.inner.load_state_dict(state)
+
+
+__all__ = ["Sandwich"]
