@@ -34,6 +34,7 @@ def export(
     ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
     """
     from nascence.exporting import export_onnx, export_python
+    from nascence.reporting.report import renew_report
 
     if format not in EXPORTS:
         raise UnknownNameError("export format", format, EXPORTS)
@@ -54,6 +55,7 @@ def export(
     if out is None and not untrained:
         kept = run.read_json("exports.json") if run.has("exports.json") else {}
         run.write_json("exports.json", {**kept, format: check.to_dict()})
+        renew_report(run.path)
     return check
 
 

@@ -26,9 +26,11 @@ from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
-from nascence.errors import ArchitectureError, RunError, SettingError
+from nascence.errors import ArchitectureError, NascenceError, RunError, SettingError
 from nascence.reading import read_json
-from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress
+from nascence.reporting.report import renew_report
+from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress, retraining
+from nascence.runs.progress import tell
 from nascence.runs.schemas import Record
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
@@ -112,12 +114,12 @@ def train(
             loaded = reload_task(found)
             chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads)
             with found.locked():
-                architecture = _architecture(found) if pick is None else _picked(found, str(pick))
+                current = retraining.begun(found) or found
+                architecture = _architecture(current) if pick is None else _picked(found, str(pick))
                 if found.has("front.json"):
                     chosen["architecture"] = str(architecture)
                 _Prepared({**found.config, TRAINING.name: chosen}, architecture, loaded)
-                _begin(found, chosen, overwrite, architecture)
-                return _finish(found, loaded, progress)
+                return _finish(found, _begin(found, chosen, overwrite, architecture), loaded, progress)
     if pick is not None:
         raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
     record = _given(target, space)
@@ -146,16 +148,17 @@ def train(
         )  # whatever does not fit is told before writing
         run = RunDirectory.create(out, {**config, "architecture": str(architecture), TRAINING.name: chosen}, overwrite)
         with run.locked():
-            return _finish(run, loaded, progress)
+            return _finish(run, run, loaded, progress)
 
 
 def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainResult:
     """Bring a training to its end from its directory alone; the caller holds the run's lock."""
     run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
-    if run.has("metrics.json"):
+    current = retraining.begun(run) or run
+    if current.has("metrics.json"):
         return _kept(run)
-    with compute_threads(run.config[TRAINING.name]["threads"]):
-        return _finish(run, reload_task(run), progress)
+    with compute_threads(current.config[TRAINING.name].get("threads")):
+        return _finish(run, current, reload_task(run), progress)
 
 
 def load_model(run: str | Path | RunDirectory) -> nn.Module:
@@ -278,22 +281,30 @@ def _picked(run: RunDirectory, text: str) -> Architecture:
     return Architecture.from_dict(pick_from(run, text))
 
 
-def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture) -> None:
-    """Record what the training in ``run`` is to be, or that it is the one that was begun."""
-    if _same(run.config.get(TRAINING.name), entry):
+def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture) -> RunDirectory:
+    """Record what the training in ``run`` is to be, or that it is the one that was begun. Gives the directory in which
+    it goes on: the run's own, or, where a trained network is there that it is to replace, one beside it."""
+    current = retraining.begun(run) or run
+    if _same(current.config.get(TRAINING.name), entry):
         if not overwrite:
-            return
-    elif TRAINING.name in run.config and not overwrite:
+            return current
+    elif TRAINING.name in current.config and not overwrite:
         raise RunError(
             f"Another training was begun in {run.path}, with other settings; continue it with"
             f" '{run.resume_command}', or replace it with --overwrite."
         )
+    changed = architecture != _architecture(run)  # another one of the front
+    if run.has("metrics.json"):
+        record = _redescribe(run, architecture) if changed else run.read_json("architecture.json")
+        return retraining.begin(run, {**run.config, TRAINING.name: entry}, record)
+    retraining.give_up(run)
     for name in _RESULTS:
         with run.writing(name):
             (run.path / name).unlink(missing_ok=True)
-    if architecture != _architecture(run):  # another one of the front
+    if changed:
         run.write_json("architecture.json", _redescribe(run, architecture))
     run.update_config(**{TRAINING.name: entry})
+    return run
 
 
 def _same(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
@@ -305,20 +316,42 @@ def _same(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
     return whole[0] == whole[1]
 
 
-def _finish(run: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
-    if run.has("metrics.json"):
-        return _kept(run)
-    architecture = _architecture(run)
-    prepared = _Prepared(run.config, architecture, task)
-    if not run.has("architecture.json"):
-        run.write_json("architecture.json", _describe(run, architecture, task))
+def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
+    """Bring the training in ``current`` to its end: the run itself, or what is to replace its training."""
+    if current.has("metrics.json"):
+        return _kept(current)
+    architecture = _architecture(current)
+    prepared = _Prepared(current.config, architecture, task)
+    if not current.has("architecture.json"):
+        current.write_json("architecture.json", _describe(current, architecture, task))
     training = prepared.training
     shown = named_progress(progress, f"training on {task.name}", "epochs", training.shown)
-    seconds = execute(training, run, TRAINING, progress=shown)
-    run.write_tensors("model.pt", prepared.state())
-    metrics = _metrics(prepared, run, seconds)
-    run.write_json("metrics.json", metrics)
+    try:
+        seconds = execute(training, current, TRAINING, progress=shown)
+    except NascenceError as error:
+        if current is run or isinstance(error, RunError):  # what cannot be written now can be continued later
+            raise
+        retraining.give_up(run)
+        raise NascenceError(f"{error} The network that was trained before is still there.") from error
+    current.write_tensors("model.pt", prepared.state())
+    metrics = _metrics(prepared, current, seconds)
+    current.write_json("metrics.json", metrics)
+    if current is not run:
+        with run.writing("model.pt"):
+            retraining.take_place(run.path)
+        run = RunDirectory.open(run.path)
+        _forget_exports(run)
+    renew_report(run.path)
     return TrainResult(architecture, run, metrics)
+
+
+def _forget_exports(run: RunDirectory) -> None:
+    """What was exported is of the network before: the run no longer says that it is its own."""
+    if run.has("exports.json"):
+        with run.writing("exports.json"):
+            (run.path / "exports.json").unlink()
+        command = f"nascence export {shlex.quote(str(run.path))}"
+        tell(f"Exported files in {run.path} are of the network before; make them anew with: {command}")
 
 
 def _kept(run: RunDirectory) -> TrainResult:

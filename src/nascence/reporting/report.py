@@ -48,6 +48,19 @@ def write_report(
     return path
 
 
+def renew_report(run: Path) -> None:
+    """Where ``report.html`` is in the run directory, write it anew, since the run has changed; where that fails, remove
+    it, since it is true no more."""
+    path = run / "report.html"
+    if not path.is_file() or path.is_symlink():
+        return
+    try:
+        write_report(run, cloud_size=0)
+    except (NascenceError, OSError):
+        with suppress(OSError):
+            path.unlink()
+
+
 def page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     """The whole page as text. Raises :class:`RunError` where the run's files do not belong together."""
     try:
@@ -88,4 +101,4 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-__all__ = ["page", "write_report"]
+__all__ = ["page", "renew_report", "write_report"]

@@ -10,14 +10,14 @@ import platform
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import nascence.reading as reading
 from nascence.errors import RunError
-from nascence.runs import files, leftovers
+from nascence.runs import files, leftovers, retraining
 
 FORMAT = 1
 """Version of the layout. A directory of a higher one is refused, every lower one stays readable."""
@@ -47,9 +47,10 @@ class RunDirectory:
     moment, finds the old file or the new one. Made by :meth:`create` and :meth:`open`.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], *, part_of: Path | None = None) -> None:
         self.path = path
         self.config = config
+        self._whole = part_of or path
 
     @classmethod
     def create(cls, path: str | Path, config: Mapping[str, Any], overwrite: bool = False) -> RunDirectory:
@@ -106,6 +107,10 @@ class RunDirectory:
         from nascence.runs.schemas import Config
 
         reading.check(config, Config, path / "config.json")
+        if retraining.is_complete(path):  # a kill came before it had taken its place
+            run = cls(path, config)
+            with suppress(RunError), run.locked():
+                return run
         return cls(path, config)
 
     def require(self, *names: str) -> None:
@@ -121,7 +126,7 @@ class RunDirectory:
 
     @property
     def resume_command(self) -> str:
-        return f"nascence runs resume {shlex.quote(str(self.path))}"
+        return f"nascence runs resume {shlex.quote(str(self._whole))}"
 
     def update_config(self, **entries: Any) -> None:
         """Add or replace entries of ``config.json``."""
@@ -208,8 +213,13 @@ class RunDirectory:
                     raise RunError(f"Another process is working on {self.path}; wait for it or stop it first.")
                 time.sleep(0.02)
             leftovers.recover(self.path)
-            for leftover in self.path.glob(".*.tmp"):
-                files.remove_unless_locked(leftover)
+            for pattern in (".*.tmp", ".*.tmp.py", f"{retraining.FOLDER}/.*.tmp"):
+                for leftover in self.path.glob(pattern):
+                    files.remove_unless_locked(leftover)
+            if retraining.is_complete(self.path):
+                with self.writing("model.pt"):
+                    retraining.take_place(self.path)
+                self.config = files.read_json(self.path / "config.json")
             yield
         finally:
             os.close(descriptor)

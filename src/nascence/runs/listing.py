@@ -11,7 +11,7 @@ from shlex import quote
 from typing import Any
 
 from nascence.errors import RunError
-from nascence.runs import files, leftovers
+from nascence.runs import files, leftovers, retraining
 from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory, check_new
 from nascence.runs.execution import read_checkpoint
 
@@ -69,12 +69,14 @@ def summary(run: RunDirectory) -> dict[str, Any]:
     facts |= {name: run.config[name] for name in _KNOWN if name in run.config}
     unfinished = unfinished_stages(run)
     facts["state"] = "running" if run.busy else "stopped" if unfinished else "finished"
-    begun = [stage for stage in STAGES if run.has(stage.checkpoint)]
+    again = retraining.begun(run)
+    holders = {SEARCH: run, TRAINING: again or run}
+    begun = [stage for stage in STAGES if holders[stage].has(stage.checkpoint)]
     stage = next((stage for stage in STAGES if stage.name in unfinished), begun[-1] if begun else None)
     if stage is not None:
         facts |= {"stage": stage.name, "steps_done": 0, "total_steps": None}
     if stage in begun:
-        saved = read_checkpoint(run, stage)
+        saved = read_checkpoint(holders[stage], stage)
         facts |= {"steps_done": saved["steps_done"], "total_steps": saved["total_steps"]}
     if run.has("architecture.json"):
         facts["architecture"] = run.read_json("architecture.json").get("architecture")
@@ -92,7 +94,7 @@ def unfinished_stages(run: RunDirectory) -> list[str]:
     wanted = []
     if run.config["kind"] == SEARCH.name and not run.has("architecture.json"):
         wanted.append(SEARCH.name)
-    if TRAINING.name in run.config and not run.has("metrics.json"):
+    if retraining.begun(run) is not None or (TRAINING.name in run.config and not run.has("metrics.json")):
         wanted.append(TRAINING.name)
     return wanted
 
