@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from nascence.errors import DataError
-from nascence.tasks import load_task
-from nascence.tasks import parquet as parquet_module
+from nascence.tasks import decoding, load_task
 
 Encode = Callable[..., bytes]
 Write = Callable[..., Path]
@@ -72,10 +72,16 @@ def test_class_names_from_the_file_s_metadata(tmp_path: Path, write: Write) -> N
 
 def test_many_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
     path = write(tmp_path / "toy.parquet", [0, 1] * 10)
-    monkeypatch.setattr(parquet_module, "CACHED_FROM", 20)
+    monkeypatch.setattr(decoding, "STORED_FROM", 20)
     first = load_task(str(path))
-    monkeypatch.setattr(parquet_module, "decode_images", lambda *_: pytest.fail("decoded again"))
-    assert (load_task(str(path)).train.images == first.train.images).all()
+    images = [first.train.images.clone(), first.test.images.clone()]
+    once = decoding.decode_picture
+    monkeypatch.setattr(decoding, "decode_picture", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(decoding, "_decode", lambda source, size: once(source[0], source[1], size))
+    again = load_task(str(path))
+    assert again.train.mapped
+    assert torch.equal(again.train.images, images[0])
+    assert torch.equal(again.test.images, images[1])
 
 
 def rewrite(path: Path, **columns: Any) -> Path:
@@ -98,7 +104,7 @@ def test_tables_that_cannot_serve_are_refused(tmp_path: Path, encode: Encode, wr
         ({"img": [{"path": "a.png"}], "label": [0]}, "hold no encoded bytes"),
         ({"img": ["a.png"], "label": [0]}, "of type string; expected the bytes"),
         ({"img": [image], "label": pa.array([b"\xff"]).view(pa.string())}, "labels that are not valid text"),
-        ({"img": [image], "label": [0.5]}, "labels in .* are of type double; expected whole numbers or text"),
+        ({"img": [image], "label": [0.5]}, "labels in .* are of type double, such as 0.5; expected whole numbers"),
         ({"img": [image, b"rubbish"], "label": [0, 1]}, r"toy\.parquet, row 1, is not an image"),
         ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "has no rows"),
         ({"img": [image] * 4, "label": [3] * 4}, "only the class '3'"),

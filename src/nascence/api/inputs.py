@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,15 @@ import torch
 from nascence.configuration import to_json
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
-from nascence.runs.progress import tell
+from nascence.runs.progress import show_progress, tell
 from nascence.spaces import Size, Space
-from nascence.tasks import Task, find_data_dir, is_named, load_task, loading
+from nascence.tasks import Task, at_home, find_data_dir, is_named, load_task, loading
 from nascence.tasks.base import Signature
 from nascence.tasks.sizes import SeveralSizesError
 
 SMALL_CHANNELS = 16
+PATIENCE = 1.0
+"""Seconds that reading may take before its progress is shown."""
 
 
 def data_source(
@@ -35,7 +38,7 @@ def data_source(
     if not data.strip():
         raise DataError("The name of the data is empty; 'nascence datasets' lists names, or give a path.")
     folder = find_data_dir(data_dir).resolve()
-    path = Path(data).expanduser()
+    path = at_home(data)
     absolute = str(path.resolve()) if not is_named(data, folder) and path.exists() else data
     read = loading(absolute, folder, task, task_settings)
     return {
@@ -46,17 +49,47 @@ def data_source(
     }
 
 
-def load_source(source: Mapping[str, Any], download: bool = False) -> Task:
-    """The task that :func:`data_source` describes; other entries of ``source`` are ignored."""
+def load_source(source: Mapping[str, Any], download: bool = False, remarks: bool = True) -> Task:
+    """The task that :func:`data_source` describes; other entries of ``source`` are ignored.
+
+    Where reading takes long, stderr shows how far it is; with ``remarks``, it tells what is worth knowing of the data.
+    """
     read = source.get("loading") or {}
-    return load_task(
-        source["data"],
-        source["data_dir"],
-        task=read.get("task"),
-        settings=read.get("settings", {}),
-        image_size=source["image_size"],
-        download=download,
-    )
+    with _reading() as told:
+        task = load_task(
+            source["data"],
+            source["data_dir"],
+            task=read.get("task"),
+            settings=read.get("settings", {}),
+            image_size=source["image_size"],
+            download=download,
+            told=told,
+        )
+    if remarks:
+        for remark in task.remarks:
+            tell(f"Note: {remark}")
+    return task
+
+
+@contextmanager
+def _reading() -> Iterator[Callable[[int, int], None]]:
+    """A callable that shows progress from when it has taken a while."""
+    shown = None
+    began = time.monotonic()
+
+    def told(done: int, total: int) -> None:
+        nonlocal shown
+        if shown is None and time.monotonic() - began > PATIENCE and done < total:
+            shown = show_progress("Reading the data", "images")
+            shown.begin(total, done)
+        if shown is not None:
+            shown.update(total, done, {})
+
+    try:
+        yield told
+    finally:
+        if shown is not None:
+            shown.end()
 
 
 def settled(source: Mapping[str, Any], download: bool = False) -> tuple[dict[str, Any], Task]:
@@ -93,14 +126,40 @@ def described_signature(described: Mapping[str, Any]) -> Signature:
 
 def reload_task(run: RunDirectory) -> Task:
     """The data of a run. Raises :class:`RunError` when they are not what they were when it began."""
-    task = load_source(run.config)
-    before, now = run.config["task"], to_json(describe_task(task))
+    task = load_source(run.config, remarks=False)
+    before, now = run.config["task"], describe_task(task)
     if "validation_images" in now and "validation_images" not in before:  # earlier versions trained on them
-        task = load_source({**run.config, "loading": {"task": "classify", "settings": {"validation": "train"}}})
-        now = to_json(describe_task(task))
-    if any(before.get(name) != now[name] for name in now if name not in ("mean", "std")):  # sums may round differently
-        raise RunError(f"The data '{run.config['data']}' changed since {run.path} began; start a new run.")
+        own = {"task": "classify", "settings": {"validation": "train"}}
+        task = load_source({**run.config, "loading": own}, remarks=False)
+    changed = changes(before, task)
+    if changed:
+        raise RunError(
+            f"The data '{run.config['data']}' changed since {run.path} began ({changed}); bring them back, or start a"
+            " new run."
+        )
     return task
+
+
+def changes(before: Mapping[str, Any], task: Task) -> str:
+    """In which way ``task`` differs from what a run remembers, in words; nothing where it is the same."""
+    now = to_json(describe_task(task))
+    for name in [*_REMEMBERED, *now]:
+        if name in now and name not in _ROUNDED and before.get(name) != now[name]:
+            if name == "digest" and name not in before:  # by an earlier version
+                continue
+            return _REMEMBERED.get(name, name)
+    return ""
+
+
+_ROUNDED = ("mean", "std")
+_REMEMBERED = {
+    "class_names": "the names of the classes",
+    "labels": "the labels",
+    "input_shape": "the size or the colours of the images",
+    "train_images": "the number of training images",
+    "test_images": "the number of test images",
+    "digest": "images, their labels or their order",
+}
 
 
 def network_size(space: Space, task: Task, channels: int | None = None, depth: int | None = None) -> Size:
@@ -142,6 +201,7 @@ def compute_threads(threads: int | None) -> Iterator[int]:
 
 
 __all__ = [
+    "changes",
     "compute_threads",
     "data_source",
     "describe_task",

@@ -4,7 +4,7 @@ from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Task
 from nascence.tasks.classify import DATASETS
 from nascence.tasks.image_classification import ImageClassification, ImageSet, image_classes
 from nascence.tasks.loaders import TASKS, Loader
-from nascence.tasks.loading import describe_datasets, find_data_dir, is_named, load_task, loading
+from nascence.tasks.loading import at_home, describe_datasets, find_data_dir, is_named, load_task, loading
 
 __all__ = [
     "DATASETS",
@@ -18,6 +18,7 @@ __all__ = [
     "Part",
     "Signature",
     "Task",
+    "at_home",
     "describe_datasets",
     "find_data_dir",
     "image_classes",

@@ -8,8 +8,8 @@ import numpy as np
 
 from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
-from nascence.tasks.cache import DAMAGED_ARCHIVE
 from nascence.tasks.decoding import resize
+from nascence.tasks.npz import load_arrays
 from nascence.tasks.sources import Part, Request, three_parts
 
 # (part, images, labels), each with the names it is known under
@@ -30,17 +30,24 @@ _CHANNELS = ((3, (1, 3)), (1, (1, 3)), (3, (4,)), (1, (4,)))
 def read_npz(path: Path, request: Request) -> RawData:
     """``x_train, y_train[, x_test, y_test]``, or ``images, labels``, or ``x, y``.
 
-    Images [N, H, W], [N, H, W, C] or [N, C, H, W], whole numbers in 0..255 or floats in [0, 1]; labels [N] or [N, 1],
-    whole numbers or texts. Pickled objects are never loaded. Raises :class:`DataError`.
+    Images [N, H, W], [N, H, W, C] or [N, C, H, W], whole numbers in 0..255 (of type uint16: 0..65535) or floats in
+    [0, 1]; labels [N] or [N, 1], whole numbers or texts. Pickled objects are never loaded. Raises :class:`DataError`.
     """
-    found = _load(path)
+    wanted = {name for _, images, labels in _NAMES for name in (images, labels)}
+    found, every = load_arrays(path, "images and labels", wanted)
     items: list[tuple[Part, LabelledImages]] = []
     for part, images, labels in _NAMES:
         if (images in found) != (labels in found):
             there, missing = (images, labels) if images in found else (labels, images)
             raise DataError(f"{path} has the array '{there}' but not '{missing}'.")
         if images in found:
-            pixels, values = _pixels(found[images], f"'{images}' in {path}"), _labels(found[labels], labels, path)
+            what = f"'{images}' in {path}"
+            if found[images].dtype == np.uint16 and found[images].size and found[images].max() <= 255:
+                request.remarks.append(
+                    f"{what} is of 16 bits and read so, from 0 to 65,535, but has nothing above 255; if it is meant to"
+                    " be of 8 bits, save it as such."
+                )
+            pixels, values = _pixels(found[images], what), _labels(found[labels], labels, path)
             if len(pixels) != len(values):
                 raise DataError(
                     f"{path} has {len(pixels)} images in '{images}' but {len(values)} labels in '{labels}'."
@@ -48,27 +55,12 @@ def read_npz(path: Path, request: Request) -> RawData:
             items.append((part, LabelledImages(resize(pixels, request.image_size), values)))
     train, valid, test = three_parts(items)
     if not train:
-        names = ", ".join(found) or "none"
+        names = ", ".join(every) or "none"
         raise DataError(
             f"{path} needs the arrays 'x_train' and 'y_train' (or 'images' and 'labels'), but has: {names}."
         )
     parts = [_joined(part, path) if part else None for part in (test, valid)]
     return RawData(path.stem, _joined(train, path), parts[0], validation=parts[1])
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as file:  # np.load would leave a damaged file open
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                raise DataError(f"{path} holds a single array; expected an .npz with images and labels.")
-            return {name: stored[name] for name in stored.files}
-    except DataError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from None
-    except DAMAGED_ARCHIVE:
-        raise DataError(f"{path} is no valid .npz file of plain arrays.") from None
 
 
 def _pixels(array: np.ndarray, what: str) -> np.ndarray:
@@ -89,6 +81,8 @@ def _pixels(array: np.ndarray, what: str) -> np.ndarray:
         if not (low >= 0 and high <= 1):  # also catches NaN
             raise DataError(f"{what} has floats from {low:g} to {high:g}; expected 0 to 1.")
         array = np.rint(array * 255)
+    elif array.dtype == np.uint16:
+        array = np.rint(array / 257)
     elif array.dtype.kind == "b":
         array = array * np.uint8(255)
     elif array.dtype.kind not in "iu" or low < 0 or high > 255:
@@ -101,13 +95,27 @@ def _labels(array: np.ndarray, name: str, path: Path) -> list[int | str]:
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(f"'{name}' in {path} has the shape {list(array.shape)}; expected one label per image.")
-    if array.dtype.kind == "f" and np.all(array == np.rint(array)):  # NaN is not equal to itself
-        array = array.astype(np.int64)
+    if array.dtype.kind == "f" and np.all(np.isfinite(array)) and np.all(array == np.rint(array)):
+        return [int(value) for value in array]
+    if array.dtype.kind == "S":
+        array = _decoded(array, name, path)
     if array.dtype.kind not in "iubU":
         raise DataError(
             f"'{name}' in {path} has missing labels or is of type {array.dtype}; expected whole numbers or text."
         )
-    return [int(value) if array.dtype.kind != "U" else str(value) for value in array]
+    if array.dtype.kind != "U":
+        return [int(value) for value in array]
+    try:
+        return [str(value).encode("utf-8", "backslashreplace").decode() for value in array]
+    except ValueError:
+        raise DataError(f"'{name}' in {path} holds labels that are not valid text.") from None
+
+
+def _decoded(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"'{name}' in {path} holds labels that are not valid text.") from None
 
 
 def _joined(parts: list[LabelledImages], path: Path) -> LabelledImages:

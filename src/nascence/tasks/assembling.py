@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks.image_classification import ImageClassification, ImageSet, stratified_split
 from nascence.tasks.sizes import SeveralSizesError
+
+_PIECE = 4096
+"""Images that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,7 @@ def assemble(
     seed: int = 0,
     flip: bool | None = None,
     validation: Validation = "own",
+    remarks: Sequence[str] = (),
 ) -> ImageClassification:
     """A checked task. Without test images, ``test_fraction`` of every class becomes the test set. ``validation``: what
     becomes of validation images: a part of their own, or training images.
@@ -79,7 +84,7 @@ def assemble(
         watched = _image_set(raw.validation, mapping, raw.name, "validation")
         train, watched = _alike("validation", train, watched, raw.name)
         train, test = _alike("test", train, test, raw.name)
-    mean, std = _statistics(train.images)
+    mean, std = _statistics(train)
     return ImageClassification(
         raw.name,
         names,
@@ -90,6 +95,8 @@ def assemble(
         raw.flip if flip is None else flip,
         label_mapping=mapping,
         validation=watched,
+        digest=digest(raw),
+        remarks=(*remarks, *_small_classes(names, train, test)),
     )
 
 
@@ -106,10 +113,45 @@ def _together(first: LabelledImages, second: LabelledImages) -> LabelledImages:
 def _alike(what: str, train: ImageSet, other: ImageSet, name: str) -> list[ImageSet]:
     """Both with the same channels. Raises :class:`DataError` where they differ in size."""
     both = _same_channels(train, other)
-    if both[0].images.shape[1:] != both[1].images.shape[1:]:
-        counts = {(s.images.shape[2], s.images.shape[3]): len(s) for s in both}
+    if both[0].shape != both[1].shape:
+        counts = {s.shape[1:]: len(s) for s in both}
         raise SeveralSizesError(counts, f"The training and the {what} images of '{name}' have")
     return both
+
+
+def digest(raw: RawData) -> str:
+    """Of all that was read, before it was divided: pixels and labels, in their order, and the names of labels."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in (raw.train, raw.validation, raw.test):
+        if part is None:
+            continue
+        images_NCHW = part.images.transpose(0, 3, 1, 2)
+        found.update(json.dumps([list(images_NCHW.shape), list(part.labels)]).encode())
+        for start in range(0, len(images_NCHW), _PIECE):
+            found.update(np.ascontiguousarray(images_NCHW[start : start + _PIECE]).data)
+    if raw.label_names:
+        found.update(json.dumps(sorted((str(label), name) for label, name in raw.label_names.items())).encode())
+    return found.hexdigest()
+
+
+def _small_classes(names: Sequence[str], train: ImageSet, test: ImageSet) -> list[str]:
+    """Sentences about classes that cannot be trained or judged."""
+    remarks = []
+    for labels, what, why in (
+        (train.labels, "training", "it can hardly be learned"),
+        (test.labels, "test", "its accuracy cannot be told, and is null"),
+    ):
+        counts = labels.bincount(minlength=len(names)).tolist()
+        limit = 1 if what == "training" else 0
+        few = [name for name, count in zip(names, counts, strict=True) if count <= limit]
+        if few:
+            more = f" and {len(few) - 3} more" if len(few) > 3 else ""
+            listed = ", ".join(f"'{name}'" for name in few[:3]) + more
+            number = {1: "a single", 0: "no"}[limit]
+            class_ = "The class" if len(few) == 1 else "The classes"
+            verb = "has" if len(few) == 1 else "have"
+            remarks.append(f"{class_} {listed} {verb} {number} {what} image: {why}.")
+    return remarks
 
 
 def _ordered(labels: set[int | str]) -> list[int | str]:
@@ -125,24 +167,29 @@ def _image_set(raw: LabelledImages, mapping: Mapping[int | str, int], name: str,
         raise DataError(f"'{name}' has no {what} images.")
     # a copy, not contiguous(): with one channel that would keep the strides of channels last, and with them PyTorch's
     # convolutions for that layout, whose backward pass damages memory where dilated kernels exceed tiny images
-    images = torch.from_numpy(raw.images).permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
-    return ImageSet(images, torch.tensor([mapping[label] for label in raw.labels]))
+    labels = torch.tensor([mapping[label] for label in raw.labels])
+    images = torch.from_numpy(raw.images).permute(0, 3, 1, 2)
+    if getattr(raw.images, "_mmap", None) is not None:  # a view of a file, in which they have the right order
+        return ImageSet(images, labels, mapped=True)
+    return ImageSet(images.clone(memory_format=torch.contiguous_format), labels)
 
 
 def _same_channels(*sets: ImageSet) -> list[ImageSet]:
     """Grey images beside coloured ones get three equal channels."""
-    channels = max(s.images.shape[1] for s in sets)
-    return [ImageSet(s.images.expand(-1, channels, -1, -1).contiguous(), s.labels) for s in sets]
+    channels = max(s.shape[0] for s in sets)
+    return [s if s.shape[0] == channels else s.expanded(channels) for s in sets]
 
 
-def _statistics(images_NCHW: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel, exact, of pixels in [0, 1]; a constant channel counts as deviation 1."""
     values = torch.arange(256, dtype=torch.float64) / 255
     means, deviations = [], []
-    for channel_NHW in images_NCHW.unbind(1):
-        share = sum(part.reshape(-1).bincount(minlength=256).double() for part in channel_NHW.split(4096))
-        assert isinstance(share, Tensor)
-        share /= channel_NHW.numel()
+    counts_C256 = torch.zeros(images.shape[0], 256, dtype=torch.float64)
+    for part_NCHW in images.pieces(_PIECE):
+        for counts_256, channel_NHW in zip(counts_C256, part_NCHW.unbind(1), strict=True):
+            counts_256 += channel_NHW.reshape(-1).bincount(minlength=256).double()
+    for counts_256 in counts_C256:
+        share = counts_256 / counts_256.sum()
         mean = float(share @ values)
         means.append(mean)
         deviations.append(float(share @ (values - mean).square()) ** 0.5 or 1.0)

@@ -175,6 +175,8 @@ class Task(ABC):
     """Data, loss and metric. ``name``: of the data."""
 
     name: str
+    remarks: tuple[str, ...] = ()
+    """Sentences about the data that the user is to see."""
 
     @property
     @abstractmethod

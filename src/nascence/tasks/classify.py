@@ -12,9 +12,10 @@ from nascence.tasks.arrays import read_npz
 from nascence.tasks.assembling import RawData, assemble
 from nascence.tasks.base import Task
 from nascence.tasks.decoding import header_size
-from nascence.tasks.folder import is_image_file, read_folder
+from nascence.tasks.folder import class_folders, is_image_file, read_folder
+from nascence.tasks.listing import look
 from nascence.tasks.loaders import Loader
-from nascence.tasks.parquet import is_image_table, read_parquet
+from nascence.tasks.parquet import is_image_table, parquet_files, read_parquet
 from nascence.tasks.sources import Request
 
 # A data set is a function from a Request to RawData.
@@ -46,16 +47,21 @@ class ClassifyLoader(Loader):
     settings: ClassVar[type] = ClassifySettings
 
     def recognises(self, path: Path) -> bool:
-        return kind_of(path) is not None
+        try:
+            return kind_of(path) is not None
+        except (OSError, DataError):
+            return False
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         raw = read_built_in(data, request) if path is None else read_path(path, request)
+        passed = request.passed.note(Path(data))
         return assemble(
             raw,
             test_fraction=settings.test_fraction,
             seed=request.seed,
             flip=settings.flip,
             validation=settings.validation,
+            remarks=[*([passed] if passed else []), *request.remarks],
         )
 
 
@@ -90,31 +96,37 @@ def missing(data: str, path: Path, known: set[str]) -> DataError | UnknownNameEr
 
 
 def kind_of(path: Path) -> str | None:
-    """``parquet``, ``npz``, ``class folders`` or None, from names alone."""
+    """``parquet``, ``npz``, ``class folders`` or None.
+
+    From names alone, but where there are parquet files beside class folders: they count if they hold images.
+    """
     if path.is_file():
         return path.suffix[1:].lower() if path.suffix.lower() in SUFFIXES else None
-    if next(path.rglob("*.parquet"), None) is not None:
+    tables = parquet_files(path)
+    folders = bool(look(path).folders)
+    if tables and (not folders or not _class_images(path) or any(is_image_table(table) for table in tables)):
         return "parquet"
-    return "class folders" if any(entry.is_dir() and entry.name[0] != "." for entry in path.iterdir()) else None
+    return "class folders" if folders else None
 
 
-def promising(path: Path) -> bool:
+def promising(path: Path, kind: str) -> bool:
     """Whether there seem to be images with classes in it; nothing is decoded."""
-    if kind_of(path) == "parquet":
-        return is_image_table(path if path.is_file() else next(path.rglob("*.parquet")))
-    if kind_of(path) == "class folders":
-        return (
-            sum(any(is_image_file(file) for file in entry.rglob("*")) for entry in path.iterdir() if entry.is_dir()) > 1
-        )
-    return True
+    if kind == "parquet":
+        return is_image_table(path if path.is_file() else parquet_files(path)[0])
+    return kind != "class folders" or _class_images(path) > 1
 
 
-def several_sizes(path: Path) -> bool:
+def several_sizes(path: Path, kind: str) -> bool:
     """Whether the first images of the class folders differ in size, from their headers alone."""
-    if kind_of(path) != "class folders":
+    if kind != "class folders":
         return False
-    firsts = (next(filter(is_image_file, entry.rglob("*")), None) for entry in path.iterdir() if entry.is_dir())
+    firsts = (next(filter(is_image_file, files), None) for _, files in class_folders(path))
     return len({header_size(first) for first in firsts if first is not None} - {None}) > 1
+
+
+def _class_images(path: Path) -> int:
+    """In how many folders directly below ``path`` there are images, at any depth."""
+    return sum(any(map(is_image_file, files)) for _, files in class_folders(path))
 
 
 __all__ = [

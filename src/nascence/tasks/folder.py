@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from nascence.errors import DataError
 from nascence.tasks.assembling import LabelledImages, RawData
-from nascence.tasks.decoding import decode_images
+from nascence.tasks.decoding import Source, decode_images
+from nascence.tasks.listing import Folder, Passed, files_below, look
 from nascence.tasks.sources import Request, part_named, three_parts
 
-_SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
 def read_folder(path: Path, request: Request) -> RawData:
-    """The class folders' names are the labels. Hidden files are passed over; any other must be an image.
+    """The class folders' names are the labels. What counts as data: :mod:`nascence.tasks.listing`; any other file must
+    be an image.
 
     Raises :class:`DataError` when there is no class folder, an empty one, or images outside them.
     """
-    tops = _folders(path)
-    parts = [(part_named(folder.name), folder) for folder in tops]
-    if any(part == "train" for part, _ in parts):
-        odd = [folder.name for part, folder in parts if part is None]
-        if odd:
-            raise DataError(f"{path} has '{odd[0]}' beside its train folder; expected train, test or val only.")
-        training, validating, testing = three_parts((part, folder) for part, folder in parts if part)
-    else:
-        training, validating, testing = [path], [], []
-    train, test = _read(training, request), _read(testing, request) if testing else None
-    return RawData(path.resolve().name, train, test, validation=_read(validating, request) if validating else None)
+    training, validating, testing = _parts(path)
+    train, test = _read(training, request, "training"), _read(testing, request, "test") if testing else None
+    watched = _read(validating, request, "validation") if validating else None
+    return RawData(path.resolve().name, train, test, validation=watched)
 
 
 def is_image_file(path: Path) -> bool:
@@ -36,33 +32,85 @@ def is_image_file(path: Path) -> bool:
     return path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _read(roots: list[Path], request: Request) -> LabelledImages:
-    sources: list[tuple[str, bytes | Path]] = []
+def class_folders(path: Path, passed: Passed | None = None) -> list[tuple[Path, list[Path]]]:
+    """The folders directly in ``path``, each with the files below it; those with nothing but runs are left out."""
+    found = []
+    for folder in look(path, passed).folders:
+        own = Passed()
+        files = files_below(folder, own)
+        if passed is not None:
+            passed.counts.update(own.counts)
+        if files or not own.counts["run"]:
+            found.append((folder, files))
+    return found
+
+
+def _parts(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """The folders of classes for training, validation and testing.
+
+    Ways: folders that are called ``train``, ``test`` and the like and hold class folders, and no other ones; else
+    ``path`` itself, where such a name may also be that of a class, whose pictures lie directly in it.
+    """
+    tops = [folder for folder, _ in class_folders(path)]
+    named = {folder: part for folder in tops if (part := part_named(folder.name)) is not None}
+    above = {folder for folder in named if _holds_classes(look(folder))}
+    train = [folder for folder in above if named[folder] == "train"]
+    others = [folder for folder in tops if folder not in above]
+    if train and not others:
+        return three_parts((named[folder], folder) for folder in tops)
+    if named and all(folder.name.lower() in _WHOLE for folder in tops) and not train:
+        raise DataError(
+            f"{path} has {_listed(tops)} but no class folders in a train folder; expected {path}/train/CLASS/IMAGE."
+        )
+    whole = [folder for folder in above if folder.name.lower() in _WHOLE]
+    if whole:
+        raise DataError(
+            f"{path} has '{others[0].name}' beside its {whole[0].name} folder; expected train, test or val only. If"
+            f" '{whole[0].name}' is a class, its images must lie directly in it."
+            if others
+            else f"{path} has {_listed(tops)} but no train folder; expected {path}/train/CLASS/IMAGE."
+        )
+    return [path], [], []
+
+
+_WHOLE = frozenset(("train", "training", "val", "valid", "validation", "test", "testing"))
+
+
+def _holds_classes(folder: Folder) -> bool:
+    return not any(is_image_file(file) for file in folder.files) and bool(folder.folders)
+
+
+def _listed(folders: Sequence[Path]) -> str:
+    names = [f"'{folder.name}'" for folder in folders]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _read(roots: list[Path], request: Request, part: str) -> LabelledImages:
+    sources: list[Source] = []
     labels: list[int | str] = []
+    names: dict[str, bytes] = {}
     for root in roots:
-        loose = [file for file in _files(root) if is_image_file(file)]
+        loose = [file for file in look(root).files if is_image_file(file)]
         if loose:
             raise DataError(f"{loose[0]} lies outside the class folders; expected {root}/CLASS/{loose[0].name}.")
-        classes = _folders(root)
+        classes = class_folders(root, request.passed)
         if not classes:
             raise DataError(f"{root} has no class folders; expected {root}/CLASS/IMAGE.")
-        for folder in classes:
-            files = [file for place in (folder, *_folders(folder, deep=True)) for file in _files(place)]
+        for folder, files in classes:
             if not files:
                 raise DataError(f"The class folder {folder} is empty; add images or remove it.")
-            sources += [(str(file), file) for file in files]
-            labels += [folder.name] * len(files)
-    return LabelledImages(decode_images(sources, request.image_size), labels)
+            name = readable(folder.name)
+            if names.setdefault(name, os.fsencode(folder.name)) != os.fsencode(folder.name):
+                raise DataError(f"Two class folders in {root} have names that read '{name}'; rename one.")
+            sources += [(readable(str(file)), file) for file in files]
+            labels += [name] * len(files)
+    keep = f"{part} images in {[str(root.resolve()) for root in roots]}"
+    return LabelledImages(decode_images(sources, request.image_size, keep=keep, told=request.told), labels)
 
 
-def _folders(path: Path, deep: bool = False) -> list[Path]:
-    found = path.rglob("*") if deep else path.iterdir()
-    return sorted(entry for entry in found if entry.is_dir() and not entry.name.startswith("."))
+def readable(name: str) -> str:
+    r"""A name of the file system as text for any file: bytes that are not UTF-8 become ``\xe9``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _files(path: Path) -> list[Path]:
-    return sorted(
-        entry
-        for entry in path.iterdir()
-        if entry.is_file() and not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FILES
-    )
+__all__ = ["class_folders", "is_image_file", "read_folder", "readable"]

@@ -31,6 +31,7 @@ class ImageClassification(Task):
 
     ``mean``, ``std``: per channel, of the training pixels in [0, 1]. ``flip``: whether a mirrored image still belongs
     to its class (photographs: yes; digits: no). ``label_mapping``: from each label as it stands in the data to 0..K-1.
+    ``digest``: of all that was read, empty where nothing was.
     """
 
     name: str
@@ -44,6 +45,8 @@ class ImageClassification(Task):
     validation: ImageSet | None = None
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    digest: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def loss_name(self) -> str:
@@ -83,9 +86,7 @@ class ImageClassification(Task):
 
     def union(self, parts: Sequence[Part]) -> ImagePart:
         sets = [part.examples for part in parts if isinstance(part, ImagePart)]
-        return ImagePart(
-            self, ImageSet(torch.cat([part.images for part in sets]), torch.cat([part.labels for part in sets]))
-        )
+        return ImagePart(self, ImageSet.union(sets))
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
         """The mean of -log softmax(logits)[label], in nats; with weights w of the classes, sum w[label] x that over
@@ -182,7 +183,7 @@ class ImageClassification(Task):
 
     def describe(self) -> dict[str, Any]:
         """Class names, the labels they had, shape (channels, height, width), counts, and mean and deviation per channel
-        of the training images in [0, 1]."""
+        of the training images in [0, 1], and a digest of all images."""
         return {
             "class_names": list(self.class_names),
             "labels": list(self.label_mapping),
@@ -192,11 +193,12 @@ class ImageClassification(Task):
             "test_images": len(self.test),
             "mean": list(self.mean),
             "std": list(self.std),
+            **({"digest": self.digest} if self.digest else {}),
         }
 
     @property
     def in_channels(self) -> int:
-        return self.train.images.shape[1]
+        return self.train.shape[0]
 
     @property
     def num_classes(self) -> int:
@@ -205,7 +207,7 @@ class ImageClassification(Task):
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width)."""
-        return self.train.images.shape[2], self.train.images.shape[3]
+        return self.train.shape[1:]
 
     @property
     def modest(self) -> bool:
@@ -239,7 +241,7 @@ class ImageClassification(Task):
             return self
 
         def smaller(images: ImageSet) -> ImageSet:
-            parts = [shrink(part.float(), image_size).round().to(torch.uint8) for part in images.images.split(4096)]
+            parts = [shrink(part.float(), image_size).round().to(torch.uint8) for part in images.pieces(4096)]
             return ImageSet(torch.cat(parts), images.labels)
 
         validation = None if self.validation is None else smaller(self.validation)
@@ -273,8 +275,7 @@ class ImageClassification(Task):
         y_N = torch.randint(height - size + 1, (count,), generator=generator)
         x_N = torch.randint(width - size + 1, (count,), generator=generator)
         kept = torch.randperm(self.in_channels, generator=generator)[:channels]
-        windows = self.train.images.unfold(2, size, 1).unfold(3, size, 1)
-        return self.normalise(windows[image_N, :, y_N, x_N])[:, kept]
+        return self.normalise(self.train.windows(image_N, size, y_N, x_N))[:, kept]
 
     def epoch(
         self,
@@ -352,9 +353,7 @@ class ImagePart(Part):
         return len(self.examples)
 
     def first(self, count: int | None) -> ImagePart:
-        if count is None:
-            return self
-        return ImagePart(self.task, ImageSet(self.examples.images[:count], self.examples.labels[:count]))
+        return ImagePart(self.task, self.examples.first(count))
 
     def batches(self, size: int, seed: int, name: str, *, image_size: int | None = None) -> Batches:
         return CyclingBatches(self.task, self.examples, size, seed, name, image_size)
@@ -380,6 +379,5 @@ class ImagePart(Part):
             yield Batch((x_BCHW,), labels_B)
 
     def passing(self, size: int = 256, *, image_size: int | None = None) -> Iterator[Batch]:
-        images, labels = self.examples.images.split(size), self.examples.labels.split(size)
-        for x_BCHW, y_B in zip(images, labels, strict=True):
+        for x_BCHW, y_B in zip(self.examples.pieces(size), self.examples.labels.split(size), strict=True):
             yield Batch((shrink(self.task.normalise(x_BCHW), image_size),), y_B)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import torch
@@ -10,19 +10,74 @@ from torch import Tensor
 
 
 @final
-@dataclass(frozen=True, eq=False)
 class ImageSet:
-    """``images``: uint8 [N, C, H, W]; ``labels``: int64 [N], each in 0..K-1."""
+    """Images with labels int64 [N], each in 0..K-1: all of ``images``, uint8 [N, C, H, W], or ``rows`` [N] of them.
 
-    images: Tensor
-    labels: Tensor
+    ``mapped``: the images are in a file that is mapped into memory, and may be more than memory holds; then parts of
+    the set are rows of the same images, and only what is asked for is read. Otherwise they are copies, which is faster.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None, *, mapped: bool = False) -> None:
+        self._images, self.labels, self._rows, self.mapped = images, labels, rows, mapped
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        channels, height, width = self._images.shape[1:]
+        return channels, height, width
+
+    @property
+    def images(self) -> Tensor:
+        """uint8 [N, C, H, W]; of a mapped set, what is not the whole file is read into memory."""
+        if self._rows is None:
+            return self._images
+        return self._images[self._rows].contiguous()
+
     def __getitem__(self, at_N: Tensor) -> ImageSet:
-        """The images at the positions ``at_N``, a copy."""
-        return ImageSet(self.images[at_N], self.labels[at_N])
+        """The images at the positions ``at_N``."""
+        if self.mapped:
+            rows = at_N if self._rows is None else self._rows[at_N]
+            return ImageSet(self._images, self.labels[at_N], rows, mapped=True)
+        return ImageSet(self._images[at_N], self.labels[at_N])
+
+    def first(self, count: int | None) -> ImageSet:
+        """The first ``count`` images, all if None."""
+        if count is None or count >= len(self):
+            return self
+        if self.mapped:
+            return self[torch.arange(count)]
+        return ImageSet(self._images[:count], self.labels[:count])
+
+    def pieces(self, size: int) -> Iterator[Tensor]:
+        """The images in their order, [size, C, H, W] at a time; the last piece holds what is left over."""
+        if self._rows is None:
+            yield from self._images.split(size)
+        else:
+            for rows in self._rows.split(size):
+                yield self._images[rows].contiguous()
+
+    def windows(self, at_N: Tensor, size: int, y_N: Tensor, x_N: Tensor) -> Tensor:
+        """Squares [N, C, size, size] of the images at ``at_N``, whose upper left corners are at ``y_N``, ``x_N``."""
+        windows = self._images.unfold(2, size, 1).unfold(3, size, 1)
+        return windows[at_N if self._rows is None else self._rows[at_N], :, y_N, x_N]
+
+    def expanded(self, channels: int) -> ImageSet:
+        """Grey images as ``channels`` equal ones."""
+        images = self._images.expand(-1, channels, -1, -1)
+        return ImageSet(images if self.mapped else images.contiguous(), self.labels, self._rows, mapped=self.mapped)
+
+    @staticmethod
+    def union(sets: Sequence[ImageSet]) -> ImageSet:
+        """The images of several sets, one set after the other."""
+        labels = torch.cat([part.labels for part in sets])
+        base = sets[0]._images
+        if all(part.mapped and part._images is base and part._rows is not None for part in sets):
+            rows = torch.cat([part._rows for part in sets if part._rows is not None])
+            return ImageSet(base, labels, rows, mapped=True)
+        return ImageSet(torch.cat([part.images for part in sets]), labels)
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:

@@ -17,8 +17,17 @@ from nascence.tasks.sources import Request
 
 
 def find_data_dir(data_dir: Path | str | None = None) -> Path:
-    """The argument, else the environment variable NASCENCE_DATA, else the user's cache folder."""
-    return Path(data_dir or os.environ.get("NASCENCE_DATA") or cache_folder()).expanduser()
+    """The argument, else the environment variable NASCENCE_DATA, else the user's cache folder, else (for a user
+    without a home) ``nascence-data`` in the current one."""
+    return at_home(data_dir or os.environ.get("NASCENCE_DATA") or cache_folder() or "nascence-data")
+
+
+def at_home(path: Path | str) -> Path:
+    """``path`` with ``~`` replaced. Raises :class:`DataError` where there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(f"'{path}' begins in a home folder that does not exist; give the whole path.") from None
 
 
 def load_task(
@@ -31,6 +40,7 @@ def load_task(
     image_size: int | None = None,
     download: bool = False,
     progress: Callable[[int, int | None], None] | None = None,
+    told: Callable[[int, int], None] | None = None,
     **more_settings: Any,
 ) -> Task:
     """The task of the data called ``data``: a name in :data:`DATASETS`, a name found in the
@@ -40,7 +50,8 @@ def load_task(
     ``settings``, a mapping or ``name=value`` texts, and ``more_settings``: those of its loader, for image classes
     :class:`nascence.tasks.classify.ClassifySettings`. ``seed``: of what is drawn, such as the test images of data that
     have none of their own. ``image_size`` brings all images to that many pixels square. ``download`` fetches a missing
-    CIFAR-10, telling ``progress`` the bytes so far and in all. Raises :class:`DataError`, :class:`SettingError`, and
+    CIFAR-10, telling ``progress`` the bytes so far and in all. ``told`` hears how many images are decoded, of how many.
+    What the user is to see stands in the task's ``remarks``. Raises :class:`DataError`, :class:`SettingError`, and
     :class:`UnknownNameError` for a name that is nowhere.
     """
     if image_size is not None and image_size < 1:
@@ -52,7 +63,9 @@ def load_task(
     chosen = read_settings(loader, settings)
     if path is not None and not path.exists():
         raise missing(data, path, {*DATASETS.names(), *_found(folder)})
-    request = Request(data_dir=folder, image_size=image_size, download=download, progress=progress, seed=seed)
+    request = Request(
+        data_dir=folder, image_size=image_size, download=download, progress=progress, seed=seed, told=told
+    )
     try:
         return loader.load(data, path, chosen, request)
     except OSError as error:
@@ -75,7 +88,7 @@ def loading(
 
 def locate(data: str, data_dir: Path) -> Path:
     """Where data lie: in the data folder, for a bare name that is there or a path that is only there, else as typed."""
-    typed = Path(data).expanduser()
+    typed = at_home(data)
     named = _named_path(data, data_dir)
     if named is not None and (data == typed.name or not typed.exists()):
         return named
@@ -113,10 +126,11 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
         {"name": name, "kind": kind, "path": str(path), "available": True, "note": ""}
         for name, (kind, path) in others.items()
     ]
-    for name, path in _found(folder).items():
-        if name not in DATASETS.names() and name not in others and promising(path):
-            note = "images of several sizes: --image-size N says what to bring them to" if several_sizes(path) else ""
-            described.append({"name": name, "kind": kind_of(path), "path": str(path), "available": True, "note": note})
+    for name, (path, kind) in _found(folder).items():
+        if name not in DATASETS.names() and name not in others and promising(path, kind):
+            several = several_sizes(path, kind)
+            note = "images of several sizes: --image-size N says what to bring them to" if several else ""
+            described.append({"name": name, "kind": kind, "path": str(path), "available": True, "note": note})
     return described
 
 
@@ -141,12 +155,26 @@ def _named_path(data: str, data_dir: Path) -> Path | None:
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
-def _found(folder: Path) -> dict[str, Path]:
-    """What lies in the data folder and may be a data set of images, by name."""
-    if not folder.is_dir():
-        return {}
-    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != "." and kind_of(entry))
-    return {entry.stem if entry.is_file() else entry.name: entry for entry in entries}
+def _found(folder: Path) -> dict[str, tuple[Path, str]]:
+    """What lies in the data folder and may be a data set of images, by name, and its kind; what cannot be looked into
+    is left out."""
+    found: dict[str, tuple[Path, str]] = {}
+    for entry in _entries(folder):
+        try:
+            kind = kind_of(entry)
+        except (OSError, DataError):
+            continue
+        if kind is not None:
+            found[entry.stem if entry.is_file() else entry.name] = entry, kind
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder and not hidden; nothing where it cannot be read."""
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
+    except OSError:
+        return []
 
 
 def _recognised(folder: Path) -> dict[str, tuple[str, Path]]:
@@ -155,8 +183,8 @@ def _recognised(folder: Path) -> dict[str, tuple[str, Path]]:
     loaders = [_loader(kind) for kind in TASKS.names() if kind != "classify"]
     if not folder.is_dir() or not loaders:
         return found
-    entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != ".")
-    for entry in [*entries, *(inner for outer in entries if outer.is_dir() for inner in sorted(outer.iterdir()))]:
+    entries = _entries(folder)
+    for entry in [*entries, *(inner for outer in entries if outer.is_dir() for inner in _entries(outer))]:
         loader = next((loader for loader in loaders if loader.recognises(entry)), None)
         if loader is not None:
             name = entry.relative_to(folder)
@@ -168,4 +196,4 @@ def _loader(kind: str) -> Loader:
     return choose(kind, None)
 
 
-__all__ = ["DATASETS", "describe_datasets", "find_data_dir", "is_named", "load_task", "loading", "locate"]
+__all__ = ["DATASETS", "at_home", "describe_datasets", "find_data_dir", "is_named", "load_task", "loading", "locate"]

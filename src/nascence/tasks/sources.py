@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
+
+from nascence.tasks.listing import Passed
 
 Part = Literal["train", "valid", "test"]
 T = TypeVar("T")
@@ -27,7 +29,9 @@ class Request:
     """``image_size``: the side of the square that every image is brought to, None to leave them.
 
     ``download``: whether a missing built-in data set may be fetched; ``progress`` is then told the bytes so far and in
-    all (None if unknown). ``seed``: of what is drawn.
+    all (None if unknown). ``seed``: of what is drawn. ``told``
+    hears how many images are decoded, of how many; ``passed`` counts what is passed over; ``remarks`` takes sentences
+    that the user is to see.
     """
 
     data_dir: Path
@@ -35,6 +39,9 @@ class Request:
     download: bool = False
     progress: Callable[[int, int | None], None] | None = None
     seed: int = 0
+    told: Callable[[int, int], None] | None = None
+    passed: Passed = field(default_factory=Passed)
+    remarks: list[str] = field(default_factory=list)
 
 
 def part_named(name: str) -> Part | None:

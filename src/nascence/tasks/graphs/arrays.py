@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from nascence.errors import DataError
-from nascence.reading import check_plain
-from nascence.tasks.cache import DAMAGED_ARCHIVE
 from nascence.tasks.graphs.graph import UNKNOWN
 from nascence.tasks.graphs.raw import Masks, RawGraph
+from nascence.tasks.npz import array_names, load_arrays
 
 # What an array is called in a file of one's own, and in the authors' files.
 _FEATURES = ("features", "node_features")
@@ -25,11 +24,7 @@ def is_graph_file(path: Path) -> bool:
     """Whether an ``.npz`` has features, labels and edges, from the names in it."""
     if path.suffix.lower() != ".npz" or not path.is_file():
         return False
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            names = set(stored.files) if isinstance(stored, np.lib.npyio.NpzFile) else set()
-    except (OSError, *DAMAGED_ARCHIVE):
-        return False
+    names = array_names(path)
     return _EDGES in names and not names.isdisjoint((*_FEATURES, *_LABELS))
 
 
@@ -41,7 +36,7 @@ def read_graph_file(path: Path) -> RawGraph:
     The authors' names (``node_features``, ``node_labels``, ``train_masks`` ...) are understood too. Pickled objects are
     never loaded. Raises :class:`DataError`.
     """
-    found = _load(path)
+    found, _ = load_arrays(path, "features, labels and edges")
     features = _array(path, found, _FEATURES, "iufb")
     labels, names = _labels(path, _array(path, found, _LABELS, "iufbUS"))
     if "class_names" in found:
@@ -60,22 +55,6 @@ def read_graph_file(path: Path) -> RawGraph:
         names,
         directed=bool(found["directed"].reshape(-1)[0]) if found.get("directed", np.zeros(0)).size else False,
     )
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    check_plain(path, DataError)
-    try:
-        with path.open("rb") as file:  # np.load would leave a damaged file open
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                raise DataError(f"{path} holds a single array; expected features, labels and edges.")
-            return {name: stored[name] for name in stored.files}
-    except DataError:
-        raise
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error}).") from None
-    except DAMAGED_ARCHIVE:
-        raise DataError(f"{path} is no valid .npz file of plain arrays.") from None
 
 
 def _array(path: Path, found: dict[str, np.ndarray], names: tuple[str, ...], kinds: str) -> np.ndarray:
