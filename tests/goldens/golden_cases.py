@@ -118,6 +118,8 @@ CASES: dict[str, Search | Train] = {
     "msg-das": small("msg-das", warmup_epochs=1, distillation_epochs=1),
     "msg-das-permuted": small("msg-das", warmup_epochs=0, sub_graphs=3, permute=True, distillation=0.0),
     "ness": small("ness", posterior_epochs=1, likelihoods=(1.0, 100.0), members=2, draws=2, svgd_steps=20),
+    "e2rnas": small("e2rnas"),
+    "e2rnas-pgd-first-order": small("e2rnas", order=1, attack="pgd", attack_steps=2, least_params=0.0),
     "toponas": small("toponas"),
     "toponas-partial": small("toponas", module_sharing="partial"),
     # Gradient methods on the spaces of papers

@@ -31,6 +31,7 @@ TINY = {
     "dots": {**GRADIENT, "epochs": 4},
     "explicit-topology": {**GRADIENT, "epochs": 2, "edge_cost": 0.01},
     "msg-das": {**GRADIENT, "epochs": 2, "warmup_epochs": 1, "distillation_epochs": 0},
+    "e2rnas": GRADIENT,
     "toponas": GRADIENT,
     "rank": {"exhaustive": 10, "evaluations": 5, "population": 3, "parents": 2, "finalists": 2, "draws": 2, "batch": 2},
 }

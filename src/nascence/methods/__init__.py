@@ -22,6 +22,7 @@ METHODS = Registry(
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
         "mod-nas": "nascence.methods.mod_nas:MoDNAS",
         "msg-das": "nascence.methods.msg_das:MSGDAS",
+        "e2rnas": "nascence.methods.e2rnas:E2RNAS",
         "toponas": "nascence.methods.toponas:TopoNAS",
         "ness": "nascence.methods.ness:NESS",
     },

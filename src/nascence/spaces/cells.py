@@ -163,6 +163,13 @@ class CellSpace(RelaxableSpace):
         )
 
     @final
+    def kept_shares(self) -> dict[str, Tensor]:
+        """k over the number of edges into the same node, where a node keeps k edges."""
+        into = [len(self.shape.edges_into(target)) for _, target in self.shape.edges]
+        shares = [min(1.0, (self.shape.edges_per_node or count) / count) for count in into]
+        return {kind: torch.tensor(shares) for kind in self.kinds}
+
+    @final
     def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """As they are: costs know the kinds of cells themselves."""
         return dict(scores)

@@ -43,6 +43,10 @@ class RelaxableSpace(Space):
         """Whether the output depends on the input; a space without options that carry nothing need not look."""
         return True
 
+    def kept_shares(self) -> dict[str, Tensor]:
+        """Per group the chance [R] that a row is kept in an architecture, when nothing is known of it."""
+        return {group.name: torch.ones(len(group.rows)) for group in self.groups}
+
     @abstractmethod
     def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Scores [R, O] per group as :meth:`nascence.costs.budget.BudgetChecker.best` wants them: per choice

@@ -102,3 +102,52 @@ def test_a_gap_counts_only_where_the_weights_are_decided():
     assert "80 %" in sentence
     assert sentence.count(".") == 1, "one sentence"
     assert "try" in sentence
+
+
+POOL = "avg_pool_3x3"
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([POOL] * 6, "nothing to learn"),
+        ([POOL, POOL, POOL, SKIP, SKIP, NONE], "nothing to learn"),
+        ([POOL] * 5 + [CONV], None),
+    ],
+)
+def test_cells_of_pooling_alone(names, words):
+    health = examine(NB201, uniform(NB201), cell(*names), ACCURACY)
+    assert (health.collapse is None) == (words is None)
+    if words:
+        assert words in health.collapse
+    assert "pool_share" not in health.event()
+    assert Health.load(health.state_dict(), ACCURACY) == health
+
+
+def pairs(*operations):
+    inputs = ((0, 1), (0, 1), (0, 1), (0, 1))
+    each = zip(operations[::2], operations[1::2], strict=True)
+    return "+".join(f"|{a}~{i}|{b}~{j}|" for (a, b), (i, j) in zip(each, inputs, strict=True))
+
+
+def test_eight_max_poolings_as_the_authors_code_logged_them():
+    """One kind of cell is enough: the other one has all its convolutions."""
+    pooled, learning = pairs(*["max_pool_3x3"] * 8), pairs(*["sep_conv_3x3"] * 8)
+    for normal, reduce in ((pooled, learning), (learning, pooled)):
+        health = examine(DARTS, uniform(DARTS), DARTS.parse(f"normal:{normal};reduce:{reduce}"), ACCURACY)
+        assert "only pools" in health.collapse
+        assert health.event()["collapsed"]
+
+
+def test_a_reduction_cell_of_poolings_and_skips_is_none():
+    """The published DARTS (second order) has one: two or three of its eight operations skip."""
+    reduce = pairs(*["max_pool_3x3"] * 5, *["skip_connect"] * 3)
+    normal = pairs(*["sep_conv_3x3"] * 6, "skip_connect", "dil_conv_3x3")
+    health = examine(DARTS, uniform(DARTS), DARTS.parse(f"normal:{normal};reduce:{reduce}"), ACCURACY)
+    assert health.collapse is None
+
+
+def test_a_checkpoint_from_before_the_poolings_were_looked_at():
+    state = examine(NB201, uniform(NB201), cell(*[CONV] * 6), ACCURACY).state_dict()
+    del state["pool_share"], state["learning"]
+    assert Health.load(state, ACCURACY).collapse is None

@@ -19,6 +19,8 @@ from nascence.tasks.base import Metric
 
 IDLE = ("skip_connect", "none")
 """Operations that compute nothing."""
+POOLING = ("max_pool_3x3", "avg_pool_3x3")
+"""Operations that compute something, but learn nothing."""
 MOST_IDLE = 0.5
 DECIDED = 0.3
 LEAST_KEPT = 0.5
@@ -32,6 +34,8 @@ class Health:
     ``skip_share``, ``none_share``: of the edges of the cell in which they are most (a normal cell of skips is a
     collapse, whatever the reduction cell is). ``entropy``: of an edge's weights, 0 (one operation has it all) to 1
     (uniform); ``margin``: between an edge's best and second weight; both means over edges, of weights brought to sum 1.
+    ``pool_share``: of the edges of the cell in which poolings are most. ``learning``: whether any edge of any cell has
+    an operation that can have weights; both are seen in :attr:`collapse` alone.
     ``supernet``, ``derived``: the task's ``metric`` on the same validation data, with the mean weights and with those
     of the architecture alone; None where not measured. ``connected``: the output depends on the input.
     """
@@ -44,12 +48,18 @@ class Health:
     metric: Metric
     supernet: float | None = None
     derived: float | None = None
+    pool_share: float = 0.0
+    learning: bool = True
 
     @property
     def collapse(self) -> str | None:
-        """One sentence on what is wrong and what to try, or None: no path from input to output; more than half of the
-        edges of a cell skip or carry nothing; or the weights are decided (entropy below 0.3), yet the architecture
-        alone keeps less than half of what the supernet has, where that is a percentage of right answers."""
+        """One sentence on what is wrong and what to try, or None.
+
+        No path from input to output; more than half of the edges of a cell skip or carry nothing; a cell of poolings
+        alone, or no operation with weights in any of them (where an objective that wants small networks leads); or the
+        weights are decided (entropy below 0.3), yet the architecture alone keeps less than half of what the supernet
+        has, where that is a percentage of right answers.
+        """
         remedy = "try --set beta_decay=50, a longer --set warmup_epochs, or another method"
         if not self.connected:
             return f"The search collapsed: no path of operations leads from the input to the output; {remedy}."
@@ -57,6 +67,12 @@ class Health:
             return (
                 f"The search collapsed: {self.skip_share:.0%} of the edges of a cell of its architecture skip and "
                 f"{self.none_share:.0%} carry nothing; {remedy}."
+            )
+        if self.pool_share == 1.0 or not self.learning:
+            what = "a cell of its architecture only pools" if self.learning else "its architecture has nothing to learn"
+            return (
+                f"The search collapsed: {what}; try a longer --set warmup_epochs, less weight on small networks, or "
+                "another method."
             )
         if self.supernet is None or self.derived is None or self.entropy >= DECIDED or self.metric.unit != "%":
             return None
@@ -70,7 +86,7 @@ class Health:
     def event(self) -> dict[str, Any]:
         """As a part of an event; the metrics are called such as ``supernet_accuracy``."""
         names = {"supernet": f"supernet_{self.metric.name}", "derived": f"derived_{self.metric.name}"}
-        values = {name: value for name, value in vars(self).items() if name != "metric"}
+        values = {name: value for name, value in vars(self).items() if name not in ("metric", "pool_share", "learning")}
         return {names.get(name, name): value for name, value in values.items()} | {
             "collapsed": self.collapse is not None
         }
@@ -95,11 +111,9 @@ def examine(
 ) -> Health:
     """Look at mean mixing weights [R, O] per group, and at the architecture derived from them."""
     chosen = space.one_hot(architecture)
-    shares = [
-        [_share(chosen[group.name], group.options, idle) for idle in IDLE]
-        for group in space.groups
-        if group.role == "operation"
-    ]
+    operations = [group for group in space.groups if group.role == "operation"]
+    shares = [[_share(chosen[group.name], group.options, idle) for idle in IDLE] for group in operations]
+    pooled = [sum(_share(chosen[group.name], group.options, name) for name in POOLING) for group in operations]
     skip_share, none_share = max(shares, key=sum, default=[0.0, 0.0])
     entropies, margins = [], []
     for rows in weights.values():
@@ -116,6 +130,8 @@ def examine(
         connected=space.connected(architecture),
         supernet=supernet,
         derived=derived,
+        pool_share=round(max(pooled, default=0.0), 9),
+        learning=not operations or any(round(sum(i) + p, 9) < 1 for i, p in zip(shares, pooled, strict=True)),
         metric=metric,
     )
 
@@ -126,4 +142,4 @@ def _share(one_hot_RO: Tensor, options: Sequence[str], idle: str) -> float:
     return int((one_hot_RO[:, options.index(idle)] != 0).sum()) / kept if idle in options and kept else 0.0
 
 
-__all__ = ["IDLE", "Health", "examine"]
+__all__ = ["IDLE", "POOLING", "Health", "examine"]

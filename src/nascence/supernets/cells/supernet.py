@@ -77,15 +77,20 @@ class MixedCell(nn.Module):
         self.zeros = nn.ModuleList()
         self.columns: list[list[list[int]]] = []
         """Per source and module, which operations it computes."""
+        prices: dict[int, list[int]] = {}
         for source in range(shape.inputs + shape.nodes - 1):
             stride = 2 if reduction and source < shape.inputs else 1
             at = self._edges_from(source)
             candidates = fill(Edge(kind, at[0], self.mixed_channels, stride, norm))
             assert isinstance(candidates, nn.ModuleList)
+            sizes = [sum(p.numel() for p in each.parameters()) for each in candidates]
+            prices |= dict.fromkeys(at, sizes)
             carriers = share_modules([fuse(candidate, len(at)) for candidate in candidates], sharing)
             self.sources.append(nn.ModuleList(module for _, module in carriers))
             self.columns.append([list(columns) for columns, _ in carriers])
             self.zeros.append(Zero(self.mixed_channels, stride))
+        self.params_EO = torch.tensor([prices[at] for at in range(len(shape.edges))], dtype=torch.float64)
+        """Of each operation on each edge, were it alone."""
         self.mixing: Tensor | None = None
         self.sparse = False
 
@@ -342,3 +347,15 @@ class CellSupernet(Supernet):
             if isinstance(module, MixedCell):
                 module.mixing, module.sparse = weights[module.kind], sparse
         return self.network(x_BCHW)
+
+    def expected(self, cost: str, weights: MixingWeights) -> Tensor:
+        """The mean of ``params`` over architectures drawn edge by edge (weights that do not add up to 1 leave an edge
+        out), in double precision: at one-hot weights, what the derived network of this size has. With ``partial`` the
+        operations count as they are here, with fewer channels. Raises :class:`SettingError` for other costs."""
+        if cost != "params":
+            raise SettingError(f"This supernet does not know its expected {cost}.")
+        cells = [module for module in self.network.modules() if isinstance(module, MixedCell)]
+        rest = sum(p.numel() for p in self.network.parameters())
+        rest -= sum(p.numel() for cell in cells for p in cell.sources.parameters())
+        parts = [(weights[cell.kind].double() * cell.params_EO.to(weights[cell.kind].device)).sum() for cell in cells]
+        return torch.stack(parts).sum() + rest
