@@ -17,7 +17,7 @@ FLOORS = (  # a room imports rooms of its own floor and below
     {"supernets"},
     {"spaces"},
     {"costs", "scores", "relaxations", "objectives", "training", "attacks"},
-    {"strategies"},
+    {"strategies", "tuning"},
     {"runs"},
     {"benchmarks", "exporting", "reporting"},
     {"methods"},

@@ -110,6 +110,7 @@ CASES: dict[str, Search | Train] = {
     "la-darts": latency("la-darts"),
     "la-darts-soft": latency("la-darts", latency_codes="soft", latency_target=2.0),
     "la-darts-calibrated": latency("la-darts", latency_codes="calibrated"),
+    "sane": small("sane", architecture_data="rest", searches=1, warmup_epochs=1),
     "dots": small("dots", epochs=4),
     "dots-partial-channels": small("dots", epochs=4, partial_channels=2),
     "explicit-topology": small("explicit-topology", edge_cost=0.1),

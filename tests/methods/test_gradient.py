@@ -23,7 +23,9 @@ from nascence.testing import toy_space
 FAMILY = [
     name
     for name in METHODS.names()
-    if issubclass(METHODS.get(name), GradientMethod) and METHODS.get(name).completed is GradientMethod.completed
+    if issubclass(METHODS.get(name), GradientMethod)
+    and METHODS.get(name).completed is GradientMethod.completed
+    and METHODS.get(name).arranged is GradientMethod.arranged
 ]
 """Those that end with their descent."""
 SMALL = {"batch_size": 8, "train_images": 16, "valid_images": 16, "check_images": 8}

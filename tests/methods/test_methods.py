@@ -27,6 +27,7 @@ TINY = {
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
     "la-darts": GRADIENT,
     "beta-darts": GRADIENT,
+    "sane": {**GRADIENT, "architecture_data": "rest", "searches": 1, "warmup_epochs": 0},
     "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},
     "dots": {**GRADIENT, "epochs": 4},
     "explicit-topology": {**GRADIENT, "epochs": 2, "edge_cost": 0.01},

@@ -11,6 +11,7 @@ METHODS = Registry(
         "rank": "nascence.methods.rank:Rank",
         "nasi": "nascence.methods.nasi:NASI",
         "darts": "nascence.methods.darts:DARTS",
+        "sane": "nascence.methods.sane:SANE",
         "gdas": "nascence.methods.gdas:GDAS",
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -210,9 +210,13 @@ class GradientMethod(Descent, Method):
         """How the objectives of the architecture become one."""
         return Sum()
 
+    def arranged(self, problem: Problem, search: Callable[[Problem], Strategy]) -> Strategy:
+        """What is done with a single descent, ``search``: here that and nothing else."""
+        return search(problem)
+
     @final
     def strategy(self, problem: Problem) -> Strategy:
-        return self.completed(self._descent(problem), problem)
+        return self.arranged(problem, lambda one: self.completed(self._descent(one), one))
 
     def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
         """The whole search, where something follows the descent."""

@@ -16,6 +16,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
 from nascence.seeding import generator
+from nascence.spaces.ranges import Range
 from nascence.tasks.base import Signature
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Space(ABC):
     choices: tuple[Choice, ...]
     networks: Mapping[str, Size]
     size_class: ClassVar[type] = NetworkConfig
+    tunable: Mapping[str, Range] = {}
+    """Hyperparameters of size and training that tuning may vary, beside those of every training."""
 
     @abstractmethod
     def format(self, architecture: Architecture) -> str:

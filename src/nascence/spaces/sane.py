@@ -21,6 +21,7 @@ from nascence.initialisation import initialise
 from nascence.operations.graphs import AGGREGATORS, FUSIONS, Fusion, Nothing, build_aggregator
 from nascence.seeding import generator
 from nascence.spaces.base import Choice
+from nascence.spaces.ranges import LogUniform, Range, Values
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets.groups import ChoiceGroup
 from nascence.supernets.mixed import MixedOperation, MixedSupernet
@@ -28,6 +29,7 @@ from nascence.tasks.base import Signature
 
 _AGGREGATORS = tuple(AGGREGATORS.names())
 _SKIPS = ("none", "skip")
+_DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 _REFERENCES = {"gcn-jk": "gcn", "gat-jk": "gat", "sage-jk": "sage", "gin-jk": "gin"}
 
 
@@ -75,10 +77,20 @@ class Sane(RowwiseSpace):
     size_class: ClassVar[type] = GraphSize
     networks: Mapping[str, Any] = {
         "evaluation": GraphSize(),
-        "search": GraphSize(channels=32),
-        "search-small": GraphSize(channels=32),
+        "search": GraphSize(channels=32, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
+        "search-small": GraphSize(channels=32, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
         "score": GraphSize(channels=32),
         "ranking": GraphSize(channels=32),
+    }
+
+    tunable: Mapping[str, Range] = {
+        "channels": Values((16, 32, 64, 128, 256)),
+        "dropout": Values(_DROPOUTS),
+        "output_dropout": Values(_DROPOUTS),
+        "activation": Values(("relu", "elu")),
+        "optimizer": Values(("adam", "adagrad")),
+        "learning_rate": LogUniform(1e-3, 10**-1.5),
+        "weight_decay": LogUniform(1e-5, 1e-3),
     }
 
     def __init__(self, depth: int = 3) -> None:

@@ -19,10 +19,10 @@ class TrainingConfig:
     for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts and, where the task
     allows, mirroring. ``drop_path``: chance to drop an edge, growing linearly from 0 over the epochs.
     ``auxiliary_weight``: of the loss of an auxiliary head, which networks of the space darts can have; 0 for none.
-    ``optimizer``: sgd or adam, whose first moment then has ``momentum``. ``validation``: part of the training examples
-    that is set aside to watch epochs by, 0 for none (data may have a part of their own). ``patience``: epochs without
-    a better one on the validation part after which to stop, 0 to go on to the end. ``class_weights``: of the loss:
-    balanced, or a weight a class in their order, none for none.
+    ``optimizer``: sgd, adam, whose first moment then has ``momentum``, or adagrad. ``validation``: part of the training
+    examples that is set aside to watch epochs by, 0 for none (data may have a part of their own). ``patience``: epochs
+    without a better one on the validation part after which to stop, 0 to go on to the end. ``class_weights``: of the
+    loss: balanced, or a weight a class in their order, none for none.
     """
 
     epochs: int
@@ -40,7 +40,7 @@ class TrainingConfig:
     augment: bool = True
     drop_path: float = 0.0
     auxiliary_weight: float = 0.0
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adagrad"] = "sgd"
     validation: float = 0.0
     patience: int = 0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None

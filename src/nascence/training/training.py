@@ -230,6 +230,8 @@ def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimize
             betas=(config.momentum, 0.999),
             weight_decay=config.weight_decay,
         )
+    if config.optimizer == "adagrad":
+        return torch.optim.Adagrad(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     return torch.optim.SGD(
         model.parameters(),
         lr=config.learning_rate,

@@ -51,7 +51,6 @@ def test_test_nodes_get_their_own_rows(tmp_path):
     train, _, test = raw.masks["public"]
     assert train.nonzero().flatten().tolist() == [0, 1]
     assert test.nonzero().flatten().tolist() == [4, 5, 7]
-    assert raw.scaling == "rows"
 
 
 def test_a_folder_without_raw_is_understood(tmp_path):

@@ -34,8 +34,6 @@ def test_features_are_scaled_as_asked():
     columns = assemble(raw(), NodeSettings(features="columns")).graph.features
     torch.testing.assert_close(columns.mean(0), torch.zeros(2), atol=1e-6, rtol=0)
     assert assemble(raw(), NodeSettings()).graph.features[3].tolist() == [6, 7]
-    scaled = assemble(raw(scaling="rows"), NodeSettings()).graph.features
-    assert torch.equal(scaled, rows)
 
 
 def test_large_graphs_are_sampled(monkeypatch):

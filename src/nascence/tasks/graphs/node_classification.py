@@ -70,6 +70,19 @@ class NodeClassification(Task):
         return "nodes"
 
     @property
+    def suggestions(self) -> Mapping[str, Any]:
+        """Adam, whole graphs or large batches, and no more epochs than the validation nodes ask for."""
+        size = min(512, int(self.split.train.sum()))
+        return {
+            "optimizer": "adam",
+            "learning_rate": 0.01,
+            "epochs": 200 if self.fanouts is None else 20,
+            "patience": 50 if self.fanouts is None else 5,
+            "batch_size": size,
+            "warmup_epochs": 0,
+        }
+
+    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 

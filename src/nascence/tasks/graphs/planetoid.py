@@ -61,7 +61,7 @@ def read_planetoid(path: Path) -> RawGraph:
         masks = _public(len(parts["y"]), judged, labels, nodes)
     except (ValueError, TypeError, AttributeError, IndexError, RuntimeError):
         raise DataError(f"The files in {folder} do not fit each other; fetch them again.") from None
-    return RawGraph(name, torch.from_numpy(features), labels, edges, {"public": masks}, scaling="rows")
+    return RawGraph(name, torch.from_numpy(features), labels, edges, {"public": masks})
 
 
 def _classes(one_hot: np.ndarray) -> Tensor:

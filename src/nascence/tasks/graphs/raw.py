@@ -25,7 +25,7 @@ class NodeSettings:
     random. ``split_number``: from 0. ``split_seed``: of the random split, none for the seed of the data.
     ``scoring``: accuracy, macro_f1 or roc_auc (two classes); auto for roc_auc where there are two classes, else
     accuracy. ``features``: rows divides every node's features by their sum, columns brings every feature to mean 0 and
-    deviation 1, plain leaves them; auto for rows with Planetoid, else plain. ``directed``: edges have one direction;
+    deviation 1, plain leaves them. ``directed``: edges have one direction;
     otherwise they mean both. ``fanouts``: so many edges into a node are drawn, hop by hop, and batches are nodes with
     their neighbourhoods; 0 sees the whole graph at once; none for the whole graph where it is small enough.
     ``untrained_classes``: classes without a training node are accepted.
@@ -35,7 +35,7 @@ class NodeSettings:
     split_number: int = 0
     split_seed: int | None = None
     scoring: Literal["auto", "accuracy", "macro_f1", "roc_auc"] = "auto"
-    features: Literal["auto", "rows", "columns", "plain"] = "auto"
+    features: Literal["plain", "rows", "columns"] = "plain"
     directed: bool = False
     fanouts: tuple[int, ...] | None = None
     untrained_classes: bool = False
@@ -53,8 +53,7 @@ class NodeSettings:
 @dataclass(frozen=True, eq=False)
 class RawGraph:
     """What a source holds. ``labels``: any integers, -1 for unknown; ``edges`` int64 [2, E] as they stand there.
-    ``masks``: by name, ``given`` and ``public``. ``directed``: what the source says of its edges. ``scaling``: of the
-    features, where the user does not say."""
+    ``masks``: by name, ``given`` and ``public``. ``directed``: what the source says of its edges."""
 
     name: str
     features: Tensor
@@ -63,7 +62,6 @@ class RawGraph:
     masks: Mapping[str, Masks] = field(default_factory=dict)
     class_names: tuple[str, ...] | None = None
     directed: bool = False
-    scaling: Literal["rows", "plain"] = "plain"
 
 
 def assemble(raw: RawGraph, settings: NodeSettings, seed: int = 0) -> NodeClassification:
@@ -76,8 +74,7 @@ def assemble(raw: RawGraph, settings: NodeSettings, seed: int = 0) -> NodeClassi
         directed=settings.directed or raw.directed,
         class_names=raw.class_names,
     )
-    scaling = raw.scaling if settings.features == "auto" else settings.features
-    graph.features.copy_(_SCALINGS[scaling](graph.features))
+    graph.features.copy_(_SCALINGS[settings.features](graph.features))
     kind = settings.split
     if kind == "auto":
         kind = "given" if "given" in raw.masks else "random"
