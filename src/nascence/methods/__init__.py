@@ -16,6 +16,7 @@ METHODS = Registry(
         "pc-darts": "nascence.methods.pc_darts:PCDARTS",
         "drnas": "nascence.methods.drnas:DrNAS",
         "la-darts": "nascence.methods.la_darts:LADARTS",
+        "dmasking": "nascence.methods.dmasking:DMasking",
         "beta-darts": "nascence.methods.beta_darts:BetaDARTS",
         "eg-nas": "nascence.methods.eg_nas:EGNAS",
         "evolution": "nascence.methods.evolution:Evolution",

@@ -15,7 +15,8 @@ import torch
 from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.predicting import MEASURED, latency_predictor
-from nascence.objectives import BetaDecay, DirichletAnchor, Objective, PredictedLatency, TaskLoss
+from nascence.objectives import BetaDecay, DirichletAnchor, ExpectedCost, Objective, PredictedLatency, TaskLoss
+from nascence.objectives.expected_cost import Cost, Form
 from nascence.relaxations import Dirichlet, EdgeNormalised, Relaxation
 from nascence.relaxations.base import participants
 from nascence.schedules import Constant, Linear
@@ -81,7 +82,10 @@ class GradientMethod(Descent, Method):
     table of one's own, or the name of a benchmark's; without any, latencies of parts are added up.
     ``latency_column``: of that table, in ms. ``latency_codes``: what the prediction is of: sampled architectures, the
     mixing weights (soft), or those with a prediction that has learned mixtures (calibrated). ``latency_draws``: how
-    many architectures are sampled in a step.
+    many architectures are sampled in a step. ``cost_weight``: of the logarithm of the expected cost beside the
+    architecture's loss, for any space. ``cost``: flops, params, or latency_ms (predicted). ``cost_target``: to divide
+    it by, none for the budget's limit of that cost, or without one the mean over all networks. ``cost_form``: log, always downwards, or distance, to the target
+    from both sides.
     ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
     ``module_sharing``: what the operations of an edge have in common runs once (TopoNAS): partial for operations that
     differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take no
@@ -108,6 +112,10 @@ class GradientMethod(Descent, Method):
     latency_column: str = MEASURED
     latency_codes: Literal["sampled", "soft", "calibrated"] = "sampled"
     latency_draws: int = 4
+    cost_weight: float = 0.0
+    cost: Cost = "flops"
+    cost_target: float | None = None
+    cost_form: Form = "log"
     all_operations: bool = True
     exclude: str = ""
     size: Literal["search", "search-small"] = "search"
@@ -125,7 +133,8 @@ class GradientMethod(Descent, Method):
         at_least(0, architecture_weight_decay=self.architecture_weight_decay, beta_decay=self.beta_decay)
         at_least(0, kl_anchor=self.kl_anchor, check_images=self.check_images, latency_weight=self.latency_weight)
         at_least(1, latency_draws=self.latency_draws)
-        at_least(1e-6, latency_target=self.latency_target)
+        at_least(1e-6, latency_target=self.latency_target, cost_target=self.cost_target)
+        at_least(0, cost_weight=self.cost_weight)
         if Path(self.latencies).is_file():  # so that it means the same from any folder
             object.__setattr__(self, "latencies", str(Path(self.latencies).resolve()))
         self._refuse_idle_latency_settings()
@@ -146,6 +155,7 @@ class GradientMethod(Descent, Method):
             ("latency_column", self.latency_column != MEASURED, learned),
             ("latency_codes", not sampled, learned),
             ("latency_draws", self.latency_draws != 4, drawn),
+            ("cost_target", self.cost_target, ("cost_weight", self.cost_weight > 0)),
         ):
             if given and not there:
                 raise SettingError(f"{name} is of no use without {needed}.")
@@ -245,7 +255,7 @@ class GradientMethod(Descent, Method):
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),
             descent=Descent(**{name: getattr(self, name) for name in Descent.__dataclass_fields__}),
-            objectives=(*self.objectives(), *self._latency(problem)),
+            objectives=(*self.objectives(), *self._latency(problem), *self._expected_cost(problem, space)),
             weight_objectives=self.weight_objectives(),
             combination=self.combination(),
             players=self.players(problem, space),
@@ -270,6 +280,13 @@ class GradientMethod(Descent, Method):
             seed=problem.seed,
         )
         return (term,)
+
+    def _expected_cost(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
+        if not self.cost_weight:
+            return ()
+        target = self.cost_target or problem.budget.budget.limits.get(self.cost)
+        weight, model = Constant(self.cost_weight), problem.budget.model
+        return (ExpectedCost(model, space, self.cost, weight, target=target, form=self.cost_form),)
 
     def _options(self, space: RelaxableSpace) -> dict[str, tuple[str, ...]]:
         """Per choice group the options that take part."""

@@ -5,6 +5,7 @@ from nascence.objectives.beta_decay import BetaDecay
 from nascence.objectives.complexity import Complexity
 from nascence.objectives.dirichlet_anchor import DirichletAnchor
 from nascence.objectives.entropy import NegativeEntropy
+from nascence.objectives.expected_cost import ExpectedCost
 from nascence.objectives.expected_parameters import ExpectedParameters
 from nascence.objectives.predicted_latency import PredictedLatency
 from nascence.objectives.task_loss import TaskLoss
@@ -14,6 +15,7 @@ __all__ = [
     "Complexity",
     "DirichletAnchor",
     "Evaluated",
+    "ExpectedCost",
     "ExpectedParameters",
     "NegativeEntropy",
     "Objective",

@@ -9,6 +9,7 @@ from nascence.relaxations.gumbel import GumbelSoftmax, gumbel_softmax
 from nascence.relaxations.gumbel_top_k import GumbelTopK
 from nascence.relaxations.joint import Joint
 from nascence.relaxations.posterior import VariationalPosterior
+from nascence.relaxations.soft_gumbel import SoftGumbel
 from nascence.relaxations.softmax import Softmax
 from nascence.relaxations.uniform import UniformPath
 
@@ -23,6 +24,7 @@ __all__ = [
     "LogitRelaxation",
     "Options",
     "Relaxation",
+    "SoftGumbel",
     "Softmax",
     "UniformPath",
     "VariationalPosterior",

@@ -68,13 +68,16 @@ class ChannelBenchMacroMobileNet(ChainSpace, RowwiseSpace):
         ]
         return _chain(widths, network, in_channels, num_classes, lambda row: None)
 
+    def cost_terms(self, network: NetworkConfig, signature: Signature) -> dict[str, list[Extent]]:
+        self.check(network)
+        return self.by_choice(_costs(_options(network), signature, network.affine))
+
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         """The widest network, with a mask behind every searched width: in residual blocks one and the same for what is
         added."""
         assert isinstance(network, NetworkConfig)
         self.check(network)
-        full = _full_widths(network)
-        options = [[(quarter + 1) * width // 4 for quarter in range(4)] for width in full]
+        full, options = _full_widths(network), _options(network)
         with torch.random.fork_rng(devices=[]):
             module = _chain(
                 full,
@@ -88,6 +91,10 @@ class ChannelBenchMacroMobileNet(ChainSpace, RowwiseSpace):
             initialise(module, "default", generator(seed, "weights")),
             _costs(options, signature, network.affine),
         )
+
+
+def _options(network: NetworkConfig) -> list[list[int]]:
+    return [[(quarter + 1) * width // 4 for quarter in range(4)] for width in _full_widths(network)]
 
 
 def _full_widths(network: NetworkConfig) -> list[int]:
