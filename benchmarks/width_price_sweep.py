@@ -2,7 +2,7 @@
 
 A check of the expected cost and of descent on mixing weights, no search: the accuracy that a supernet would have to
 tell is read from the table. Maximises E[accuracy] - price x E[FLOPs] / FLOPs of the largest network over a softmax per
-width, by natural gradient steps (of a softmax's logits: the gradient in its probabilities), then takes the argmax.
+width by natural gradient steps, then takes the argmax.
 
     python benchmarks/width_price_sweep.py --data-dir ../shared/data
 """
@@ -17,6 +17,7 @@ import torch
 from nascence.benchmarks.tables import load_table
 from nascence.costs import CostModel
 from nascence.spaces import get_space
+from nascence.strategies.descent.architecture_gradient import enhanced_gradient
 from nascence.supernets import Extent
 
 PRICES = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -37,12 +38,15 @@ def sweep(data_dir: str | None, prices: tuple[float, ...] = PRICES, steps: int =
     for price in prices:
         logits = {choice.name: torch.zeros(len(choice.options), dtype=torch.float64) for choice in space.choices}
         for _ in range(steps):
-            weights = {name: value.softmax(-1).requires_grad_() for name, value in logits.items()}
+            leaves = {name: value.requires_grad_() for name, value in logits.items()}
+            weights = {name: value.softmax(-1) for name, value in leaves.items()}
             mean = accuracy.mean({name: value[None] for name, value in weights.items()})
             value = mean - price * model.expected("flops", weights) / costs.max()
-            gradients = torch.autograd.grad(value, list(weights.values()))
-            for logit, gradient in zip(logits.values(), gradients, strict=True):
-                logit += rate * (gradient - gradient.mean())
+            gradients = torch.autograd.grad(value, list(leaves.values()))
+            logits = {
+                name: (leaf + rate * enhanced_gradient(gradient, weights[name])).detach()
+                for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True)
+            }
         answers = [choice.options[int(logits[choice.name].argmax())] for choice in space.choices]
         architecture = space.architecture(answers)
         cost = model.flops(architecture)

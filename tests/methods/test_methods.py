@@ -26,6 +26,7 @@ TINY = {
     "pc-darts": {**GRADIENT, "warmup_epochs": 0, "channels": 8, "partial_channels": 4},
     "drnas": {**GRADIENT, "kl_anchor": 0.01},
     "la-darts": GRADIENT,
+    "dmasking": {**GRADIENT, "epochs": 2, "warmup_epochs": 1},
     "beta-darts": GRADIENT,
     "sane": {**GRADIENT, "architecture_data": "rest", "searches": 1, "warmup_epochs": 0},
     "evolution": {"objectives": ("naswot", "params"), "population": 4, "generations": 2},

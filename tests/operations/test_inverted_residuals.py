@@ -49,3 +49,11 @@ def test_parameters_and_flags():
     plain = InvertedResidual(4, 12, 6, 5, 1, NormConfig(affine=False, track_running_stats=False))
     assert sum(p.numel() for p in plain.parameters()) == 4 * 12 + 25 * 12 + 12 * 6
     assert not [name for name, _ in plain.named_buffers()]
+
+
+def test_masks_stand_behind_normalisation_and_activation():
+    masks = {"hidden_mask": nn.Hardtanh(), "out_mask": nn.Tanh()}
+    kinds = [type(part).__name__ for part in leaves(InvertedResidual(4, 8, 4, 3, 1, NormConfig(), **masks))]
+    assert kinds[:4] == ["Conv2d", "BatchNorm2d", "ReLU", "Hardtanh"]
+    assert kinds[-3:] == ["Conv2d", "BatchNorm2d", "Tanh"]
+    assert [type(part).__name__ for part in ConvBN(3, 4, 3, 1, NormConfig(), mask=nn.Tanh())][-1] == "Tanh"

@@ -84,8 +84,8 @@ class GradientMethod(Descent, Method):
     mixing weights (soft), or those with a prediction that has learned mixtures (calibrated). ``latency_draws``: how
     many architectures are sampled in a step. ``cost_weight``: of the logarithm of the expected cost beside the
     architecture's loss, for any space. ``cost``: flops, params, or latency_ms (predicted). ``cost_target``: to divide
-    it by, none for the budget's limit of that cost, or without one the mean over all networks. ``cost_form``: log, always downwards, or distance, to the target
-    from both sides.
+    it by, none for the budget's limit of that cost, or without one the mean over all networks. ``cost_form``: log,
+    always downwards, or distance, to the target from both sides.
     ``all_operations``: also those that no architecture of the space can have (none on darts) take part in the supernet.
     ``module_sharing``: what the operations of an edge have in common runs once (TopoNAS): partial for operations that
     differ in kernel sizes, floating for blocks that serve longer and shorter ones. ``exclude``: operations that take no

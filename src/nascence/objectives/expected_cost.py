@@ -27,8 +27,9 @@ class ExpectedCost(Objective):
     supernet was evaluated under (:meth:`nascence.costs.CostModel.expected`): one draw for masks and cost.
 
     C is that of the network that is trained in the end, the one that budgets are about, not of the supernet.
-    ``target``: in the cost's unit; None for the C of equal weights, the mean over all networks. ``form``: ``log`` pushes the cost down wherever it
-    is (the target only shifts the term); ``distance``, |log(C / target)|, pulls it to the target from both sides.
+    ``target``: in the cost's unit; None for the C of equal weights, the mean over all networks. ``form``: ``log``
+    pushes the cost down wherever it is (the target only shifts the term); ``distance``, |log(C / target)|, pulls it to
+    the target from both sides.
 
     Raises :class:`nascence.errors.SettingError` where the cost of ``space``'s networks has no such mean.
     """

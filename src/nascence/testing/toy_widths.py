@@ -74,6 +74,10 @@ class ToyWidths(RowwiseSpace):
         body = _Body(signature.features, first, second, layers, signature.outputs, lambda row: None)
         return nn.Sequential(Resize(_RESOLUTIONS[share]), body)
 
+    def cost_terms(self, network: NetworkConfig, signature: Signature) -> dict[str, list[Extent]]:
+        widths = [round(share * _channels(network)) for share in _WIDTHS.values()]
+        return self.by_choice(_costs(widths, signature))
+
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)
         full = _channels(network)
