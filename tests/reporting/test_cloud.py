@@ -60,6 +60,28 @@ def test_fewer_images_than_a_kernel_usually_has(fabricate, tmp_path: Path) -> No
     assert set(cloud["found"]["scores"]) == {"ntk-condition", "linear-regions"}
 
 
+def test_images_smaller_than_a_score_s_patches_leave_that_score_out(fabricate, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 40, 3), np.uint8)
+    np.savez(tmp_path / "flat.npz", images=pixels, labels=np.arange(40) % 2)
+    cloud = random_cloud(Contents.read(fabricate(data=str(tmp_path / "flat.npz"), names=["0", "1"])), 1, draws=1)
+    assert cloud is not None
+    assert set(cloud["found"]["scores"]) == {"ntk-condition"}
+    assert "linear-regions was not computed: Patches of" in cloud["note"]
+
+
+def test_data_that_changed_are_not_scored(fabricate, tmp_path: Path) -> None:
+    path = tmp_path / "six.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    np.savez(path, images=pixels, labels=np.arange(6) % 2)
+    folder = fabricate(data=str(path), names=["0", "1"])
+    config = json.loads((folder / "config.json").read_text())
+    config["task"] = {**config.get("task", {}), "digest": "another"}
+    (folder / "config.json").write_text(json.dumps(config))
+    cloud = random_cloud(Contents.read(folder), 1, draws=1)
+    assert cloud is not None
+    assert "changed since the run began" in cloud["note"]
+
+
 def test_a_space_without_a_network_for_regions_has_the_other_score(fabricate) -> None:
     run = Contents.read(fabricate("nas-bench-macro", names=[str(at) for at in range(10)]))
     cloud = random_cloud(run, 1, score_seconds=1e9, draws=1)

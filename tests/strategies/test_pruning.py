@@ -315,3 +315,23 @@ class TestDenseRank:
 
     def test_one(self):
         assert dense_rank(torch.tensor([5.0])).tolist() == [0]
+
+
+def test_an_indicator_that_is_infinite_throughout_is_told():
+    def infinite(weights, at_round, draw):
+        return torch.full((len(next(iter(weights.values()))),), math.inf, dtype=torch.float64)
+
+    strategy = pruning(NB201, [Indicator("kappa", False, infinite), noise("regions", True)], draws=2)
+    assert strategy.findings() == {}
+    first = strategy.advance()
+    assert first["warning"].startswith("Round 1: kappa is infinite for every candidate and tells nothing")
+    again = pruning(NB201, [Indicator("kappa", False, infinite), noise("regions", True)], draws=2)
+    again.load_state_dict(strategy.state_dict())
+    finish(again)
+    assert "kappa is infinite for every candidate of every round" in again.findings()["collapse"]
+    undisturbed = pruning(NB201)
+    assert not any("warning" in event for event in finish(undisturbed))
+    assert undisturbed.findings() == {}
+    older = {name: value for name, value in undisturbed.state_dict().items() if name != "blind"}
+    undisturbed.load_state_dict(older)
+    assert undisturbed.findings() == {}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -95,3 +97,68 @@ def test_grey_images_lie_in_memory_as_coloured_ones_do():
     for images in (task.train.images, task.batch(4, generator(0))[0]):
         assert images.shape[1:] == (1, 8, 8)
         assert images.stride() == (64, 64, 8, 1)
+
+
+def noisy(labels: list[int | str], seed: int = 0) -> LabelledImages:
+    pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), 4, 4, 3), dtype=np.uint8)
+    return LabelledImages(pixels, labels)
+
+
+def test_the_digest_is_of_everything_and_of_its_order() -> None:
+    base = RawData("toy", noisy([0, 1, 0, 1]), noisy([0, 1], seed=1))
+    same = assemble(base).digest
+    assert same == assemble(RawData("other name", noisy([0, 1, 0, 1]), noisy([0, 1], seed=1))).digest
+    pixels = base.train.images.copy()
+    pixels[3, 3, 3, 2] ^= 1
+    others = [
+        RawData("toy", noisy([1, 0, 0, 1]), base.test),
+        RawData("toy", LabelledImages(pixels, base.train.labels), base.test),
+        RawData("toy", LabelledImages(base.train.images[::-1].copy(), [1, 0, 1, 0]), base.test),
+        RawData("toy", base.train, noisy([0, 1], seed=2)),
+        RawData("toy", base.train, base.test, label_names={0: "a", 1: "b"}),
+        RawData("toy", base.train, base.test, validation=noisy([0, 1], seed=3)),
+    ]
+    assert len({same, *(assemble(raw).digest for raw in others)}) == 1 + len(others)
+    assert assemble(base).describe()["digest"] == same
+
+
+def test_classes_that_cannot_be_learned_or_judged_are_told() -> None:
+    task = assemble(RawData("toy", noisy(["cat"] * 5 + ["dog"] * 5 + ["emu"])))
+    assert task.remarks == (
+        "The class 'emu' has a single training image: it can hardly be learned.",
+        "The class 'emu' has no test image: its accuracy cannot be told, and is null.",
+    )
+    several = assemble(RawData("toy", noisy([*range(5)]), noisy([0]))).remarks
+    assert several[0].startswith("The classes '0', '1', '2' and 2 more have a single training image")
+    assert several[1].startswith("The classes '1', '2', '3' and 1 more have no test image")
+    assert assemble(RawData("toy", noisy([0, 1] * 5))).remarks == ()
+
+
+def test_images_that_are_all_the_same_are_told() -> None:
+    assert assemble(RawData("toy", labelled([0, 1] * 5))).remarks == (
+        "All training images are the same: nothing can be learned from them.",
+    )
+
+
+def test_mapped_images_are_divided_without_being_read(tmp_path: Path) -> None:
+    file = np.memmap(tmp_path / "pixels", np.uint8, mode="w+", shape=(10, 3, 4, 4))
+    file[:] = np.random.default_rng(0).integers(0, 256, file.shape, dtype=np.uint8)
+    mapped = assemble(RawData("toy", LabelledImages(file.transpose(0, 2, 3, 1), [0, 1] * 5)))
+    plain = assemble(RawData("toy", LabelledImages(np.array(file).transpose(0, 2, 3, 1).copy(), [0, 1] * 5)))
+    assert mapped.train.mapped
+    assert not plain.train.mapped
+    assert mapped.digest == plain.digest
+    assert mapped.mean == plain.mean
+    for one, other in ((mapped.train, plain.train), (mapped.test, plain.test)):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
+    halves = [task.divided(0.5, 3) for task in (mapped, plain)]
+    assert torch.equal(halves[0][0].examples.images, halves[1][0].examples.images)
+    joined = [task.union(parts) for task, parts in zip((mapped, plain), halves, strict=True)]
+    assert joined[0].examples.mapped
+    assert torch.equal(joined[0].examples.images, joined[1].examples.images)
+    passes = [torch.cat([batch.inputs[0] for batch in part.first(3).passing(2)]) for part in joined]
+    assert torch.equal(*passes)
+    crops = [task.patches(5, 3, 2, generator(1)) for task in (mapped, plain)]
+    assert torch.equal(*crops)
+    assert torch.equal(mapped.train.expanded(3).images, mapped.train.images)

@@ -25,7 +25,7 @@ def random_cloud(run: Contents, count: int = 200, score_seconds: float = 15.0, d
 
     All ``count`` architectures, drawn from the run's seed, get params and FLOPs. Scores (means over ``draws`` draws,
     the same for all) are computed for the found one and then for as many as ``score_seconds`` allow. None where the run
-    does not say its network and input. ``note`` says why scores are missing.
+    does not say its network and input. ``note`` says why scores are missing, all or one.
     """
     space, seed = get_space(run.architecture.space), int(run.record.get("seed") or 0)
     if run.signature is None or "network" not in run.record:
@@ -63,13 +63,20 @@ def _score(
     computers = {name: SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks}
     condition = computers["ntk-condition"]  # of few images, a small kernel
     computers["ntk-condition"] = replace(condition, images=min(condition.images, len(task.train)))
+    note = None
+    for name in list(computers):  # images may be too small for a score, which leaves the others
+        try:
+            evaluate([computers[name]], space, architectures[0], task, seed=seed, draws=1)
+        except DataError as error:
+            del computers[name]
+            note = f"{name} was not computed: {error}"
     for done, (point, architecture) in enumerate(zip(points, architectures, strict=True), start=1):
         values = evaluate(list(computers.values()), space, architecture, task, seed=seed, draws=draws)
         point["scores"] = {name: fmean(drawn) for name, drawn in values.items()}
         spent = time.monotonic() - began
         if spent * (done + 1) / done > seconds:
             break
-    return None
+    return note
 
 
 def _task(run: Contents) -> ImageClassification:
@@ -82,6 +89,11 @@ def _task(run: Contents) -> ImageClassification:
         settings=read.get("settings", {}),
         image_size=config.get("image_size"),
     )
+    before = config.get("task")
+    if isinstance(before, dict) and before.get("digest", task.describe().get("digest")) != task.describe().get(
+        "digest"
+    ):
+        raise DataError(f"The data '{config['data']}' changed since the run began.")
     return image_classes(task, "Scoring")
 
 

@@ -231,8 +231,8 @@ def cloud(run: Contents, points: Mapping[str, Any] | None) -> str:
             f"Scores are computed on untrained networks, means over {draws} of weights and images, for {len(scored)} "
         )
         text += "of the random ones: they predict, they do not measure accuracy."
-    elif points.get("note"):
-        text += str(points["note"])
+    if points.get("note"):
+        text += f" {points['note']}"
     rows = [
         row for row in (_rank(name, found, others) for name in ("params", "flops", *found.get("scores", {}))) if row
     ]

@@ -108,6 +108,7 @@ class SupernetPruning(Strategy):
         self.round = 0
         self.draw = 0
         self.sums: dict[str, Tensor] = {}
+        self.blind: dict[str, int] = {}
         self._ahead: dict[int, dict[str, Tensor]] = {}
         self.operation_rounds = -(-max(int(allowed.sum()) - 1, 0) // prune)
         self.total_steps = draws * (self.operation_rounds + len(self._crowded_nodes()))
@@ -141,6 +142,9 @@ class SupernetPruning(Strategy):
             change = self.change(values[0], values[1:])
             self.sums[indicator.name] = self.sums.get(indicator.name, torch.zeros_like(change)) + change
             event[indicator.name] = float(values[0])
+            if not values.isfinite().any():
+                self.blind[indicator.name] = self.blind.get(indicator.name, 0) + 1
+                event["warning"] = f"Round {self.round + 1}: {_blind(indicator.name, 'every candidate')}"
         self.draw += 1
         self.steps_done += 1
         if self.draw == self.draws:
@@ -226,6 +230,11 @@ class SupernetPruning(Strategy):
         }
         return self.space.from_edge_operations(chosen)
 
+    def findings(self) -> dict[str, Any]:
+        """``collapse``, a sentence, where an indicator said nothing from the beginning to the end."""
+        blind = [name for name, draws in self.blind.items() if draws == self.steps_done]
+        return {"collapse": _blind(" and ".join(blind), "every candidate of every round")} if blind else {}
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "steps_done": self.steps_done,
@@ -233,13 +242,19 @@ class SupernetPruning(Strategy):
             "draw": self.draw,
             "remaining": {kind: mask.clone() for kind, mask in self.remaining.items()},
             "sums": {name: value.clone() for name, value in self.sums.items()},
+            "blind": dict(self.blind),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps_done, self.round, self.draw = state["steps_done"], state["round"], state["draw"]
         self.remaining = {kind: mask.clone() for kind, mask in state["remaining"].items()}
         self.sums = {name: value.clone() for name, value in state["sums"].items()}
+        self.blind = dict(state.get("blind", {}))  # earlier versions did not count
         self._ahead = {}
+
+
+def _blind(name: str, whose: str) -> str:
+    return f"{name} is infinite for {whose} and tells nothing about them; the images may be all alike."
 
 
 def _measure(indicators: Sequence[Indicator], item: tuple[MixingWeights, int, int]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ def assemble(
         label_mapping=mapping,
         validation=watched,
         digest=digest(raw),
-        remarks=(*remarks, *_small_classes(names, train, test)),
+        remarks=(*remarks, *_small_classes(names, train, test), *_alike_throughout(train)),
     )
 
 
@@ -152,6 +152,13 @@ def _small_classes(names: Sequence[str], train: ImageSet, test: ImageSet) -> lis
             verb = "has" if len(few) == 1 else "have"
             remarks.append(f"{class_} {listed} {verb} {number} {what} image: {why}.")
     return remarks
+
+
+def _alike_throughout(images: ImageSet) -> list[str]:
+    """A sentence where all training images are the same."""
+    first = images.first(1).images
+    same = all(bool((piece == first).all()) for piece in images.pieces(_PIECE))
+    return ["All training images are the same: nothing can be learned from them."] if same else []
 
 
 def _ordered(labels: set[int | str]) -> list[int | str]:
