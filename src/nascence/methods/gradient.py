@@ -212,6 +212,14 @@ class GradientMethod(Descent, Method):
                 raise SettingError(f"Networks of {space.name} have no {name}; leave it out.")
         return replace(size, **given)
 
+    def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
+        """Of the architecture step, what the network's cost adds: ``cost_weight``."""
+        if not self.cost_weight:
+            return ()
+        target = self.cost_target or problem.budget.budget.limits.get(self.cost)
+        weight, model = Constant(self.cost_weight), problem.budget.model
+        return (ExpectedCost(model, space, self.cost, weight, target=target, form=self.cost_form),)
+
     def players(self, problem: Problem, space: RelaxableSpace) -> tuple[Player, ...]:
         """Who takes part beside weights and architecture."""
         return ()
@@ -255,7 +263,7 @@ class GradientMethod(Descent, Method):
             lambda partial, seed: self.supernet(problem, space, partial, seed),
             stages=self.make_stages(),
             descent=Descent(**{name: getattr(self, name) for name in Descent.__dataclass_fields__}),
-            objectives=(*self.objectives(), *self._latency(problem), *self._expected_cost(problem, space)),
+            objectives=(*self.objectives(), *self._latency(problem), *self.prices(problem, space)),
             weight_objectives=self.weight_objectives(),
             combination=self.combination(),
             players=self.players(problem, space),
@@ -280,13 +288,6 @@ class GradientMethod(Descent, Method):
             seed=problem.seed,
         )
         return (term,)
-
-    def _expected_cost(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
-        if not self.cost_weight:
-            return ()
-        target = self.cost_target or problem.budget.budget.limits.get(self.cost)
-        weight, model = Constant(self.cost_weight), problem.budget.model
-        return (ExpectedCost(model, space, self.cost, weight, target=target, form=self.cost_form),)
 
     def _options(self, space: RelaxableSpace) -> dict[str, tuple[str, ...]]:
         """Per choice group the options that take part."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, final
 import torch
 
 from nascence.errors import SettingError
-from nascence.methods.base import at_least
+from nascence.methods.base import Problem, at_least
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import Objective, TaskLoss
 from nascence.objectives.log_cost import LogCost
@@ -86,6 +86,8 @@ class MoDNAS(GradientMethod):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(0, cost_weight=self.cost_weight, unfolding=self.unfolding)
+        if self.cost_target is not None or self.cost_form != "log":
+            raise SettingError("mod-nas always pushes its supernet's cost down; leave cost_target and cost_form out.")
         at_least(1e-3, **{"temperature (either)": min(self.temperature)})
         if not 0 < self.teacher_weight <= 1:
             raise SettingError(
@@ -110,6 +112,10 @@ class MoDNAS(GradientMethod):
     def objectives(self) -> tuple[Objective, ...]:
         cost = (LogCost(Constant(self.cost_weight), self.cost),) if self.cost_weight else ()
         return (*self.weight_objectives(), *cost)
+
+    def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
+        """Among :meth:`objectives`: the cost of the supernet's own size."""
+        return ()
 
     def weight_objectives(self) -> tuple[Objective, ...]:
         if not self.teacher:
