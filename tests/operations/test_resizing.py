@@ -54,4 +54,7 @@ def test_shares_of_a_size_round_to_the_nearest_pixel_and_leave_one():
 def test_module_takes_pictures_of_any_size():
     half = Resize(0.5)
     assert half(picture(6, 8)).shape == (2, 3, 3, 4)
+    for share in (0.1, 3 / 7, 4 / 7, 1.0):
+        x = picture(7, 5)
+        assert torch.equal(Resize(share)(x), resized(x, at_share((7, 5), share)))
     assert not list(half.parameters())

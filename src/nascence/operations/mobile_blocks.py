@@ -6,7 +6,7 @@ activation, and squeeze-and-excitation sees masked tensors (Wan et al., CVPR 202
 
 from __future__ import annotations
 
-from typing import Literal, final
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -22,7 +22,6 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
     return nearest + divisor if nearest < 0.95 * channels else nearest
 
 
-@final
 class ConvNormAct(nn.Sequential):
     """k x k convolution without bias, batch normalisation, activation; then the mask, if there is one."""
 
@@ -46,7 +45,6 @@ class ConvNormAct(nn.Sequential):
         super().__init__(convolution, norm.build(out_channels), *acts, *([mask] if mask is not None else []))
 
 
-@final
 class SqueezeExcite(nn.Module):
     """x times hardsigmoid(W2 relu(W1 mean(x))) per channel (Hu et al., CVPR 2018, with MobileNetV3's hard sigmoid).
 
@@ -64,7 +62,6 @@ class SqueezeExcite(nn.Module):
         return x_BCHW * nn.functional.hardsigmoid(self.excite(hidden))
 
 
-@final
 class MobileBlock(nn.Module):
     """1 x 1 to ``hidden`` channels (left out at ``expand`` False), k x k each, squeeze-and-excitation, 1 x 1 back.
 
@@ -103,7 +100,6 @@ class MobileBlock(nn.Module):
         return x_BCHW + out_BCHW if self.residual else out_BCHW
 
 
-@final
 class PooledHead(nn.Module):
     """1 x 1 to ``hidden`` channels, global average, 1 x 1 with bias to ``features`` [B, features], h-swish."""
 
