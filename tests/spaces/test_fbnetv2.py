@@ -8,6 +8,7 @@ from torch import nn
 
 from nascence.costs import CostModel, flops, params
 from nascence.errors import ArchitectureError, SettingError
+from nascence.exporting import export_python
 from nascence.operations.mobile_blocks import ConvNormAct, MobileBlock
 from nascence.operations.resizing import Resize
 from nascence.seeding import generator
@@ -132,3 +133,14 @@ def test_sizes_that_cannot_be():
         FBNetV2Size(channels=6)
     with pytest.raises(SettingError, match="0 to 5 times, not 6"):
         FBNetV2Size(halvings=6)
+
+
+@pytest.mark.parametrize("resolution", ["4/7", "1"])
+def test_exports_to_one_python_file(tmp_path, resolution):
+    """Sources are written from forward passes: nothing of ours may be called in them."""
+    images = Signature.images((3, 16, 16), 5)
+    mixed = changed(smallest("k3-se-hswish"), resolution=resolution, stage2_1_block="skip", stage2_2_block="k5-relu")
+    network = SPACE.build(mixed, network="score", signature=images)
+    network.train()(torch.rand(4, 3, 16, 16, generator=generator(0)))
+    exported = export_python(network.eval(), tmp_path / "network.py", images.input_shape)
+    assert exported.max_difference < 1e-5
