@@ -9,7 +9,7 @@ from nascence.costs.terms import Terms, architecture_at, positions_of
 from nascence.errors import BudgetError, UnknownNameError
 from nascence.seeding import generator
 from nascence.spaces import get_space
-from nascence.spaces.fbnetv2 import FBNetV2Size
+from nascence.spaces.fbnetv2_layers import FBNetV2Size
 from nascence.supernets.extents import Extent
 from nascence.tasks.base import Signature
 from nascence.testing import toy_widths
