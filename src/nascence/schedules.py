@@ -106,6 +106,18 @@ class ByStage(Schedule):
 
 @final
 @dataclass(frozen=True)
+class Falling(Schedule):
+    """``start`` until the share ``until`` of the search is over, from there on a straight line to 0 at its end."""
+
+    start: float
+    until: float
+
+    def __call__(self, moment: Moment) -> float:
+        return self.start * min(1.0, (1 - moment.share("search")) / (1 - self.until))
+
+
+@final
+@dataclass(frozen=True)
 class Cosine(Schedule):
     """From ``start`` along half a cosine towards ``end``, which follows the last epoch (Loshchilov & Hutter 2017)."""
 
@@ -117,4 +129,4 @@ class Cosine(Schedule):
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * moment.share(self.over))) / 2
 
 
-__all__ = ["ByStage", "Constant", "Cosine", "Exponential", "Linear", "Moment", "Ramp", "Schedule"]
+__all__ = ["ByStage", "Constant", "Cosine", "Exponential", "Falling", "Linear", "Moment", "Ramp", "Schedule"]

@@ -16,6 +16,7 @@ from nascence.seeding import generator
 
 MAX_JOINT_OPTIONS = 200_000
 _SAMPLES = 12
+_CROSSINGS = 3
 _COUNTED = ("params", "flops")
 Floats = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ class ChoicePricing:
     @cached_property
     def _found(self) -> tuple[list[ChoiceGroup], dict[str, list[Floats]]]:
         alone = [ChoiceGroup.of(self.space, [at]) for at in range(len(self.space.choices))]
-        if self.networks.in_pieces:
+        if self.networks.in_pieces or (self.space.size > MAX_JOINT_OPTIONS and not self._may_add_up()):
             return alone, {}
         prices = {name: self._singles(name) for name in _COUNTED}
         if self._reproduces(alone, prices):
@@ -79,6 +80,21 @@ class ChoicePricing:
             if self._reproduces([joint], together):
                 return [joint], together
         return alone, {}
+
+    def _may_add_up(self) -> bool:
+        """Whether two architectures cost together what two children of them do that share out their answers: it holds
+        for every sum over choices, and a few networks tell what else would take one for every option."""
+        for at in range(_CROSSINGS):
+            draws = generator(at, "cost-crossing")
+            first, second = self.space.sample(draws), self.space.sample(draws)
+            child = self.space.crossover(first, second, draws)
+            answers = zip(first.answers, second.answers, child.answers, strict=True)
+            other = Architecture(self.space.name, tuple(b if c == a else a for a, b, c in answers))
+            for name in _COUNTED:
+                one, two, three, four = (self.networks.count(name, each) for each in (first, second, child, other))
+                if one + two != three + four:
+                    return False
+        return True
 
     def _singles(self, name: str) -> list[Floats]:
         """What each answer adds to the reference network, per choice; the reference's cost is in the first."""

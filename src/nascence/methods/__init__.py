@@ -26,6 +26,8 @@ METHODS = Registry(
         "msg-das": "nascence.methods.msg_das:MSGDAS",
         "e2rnas": "nascence.methods.e2rnas:E2RNAS",
         "toponas": "nascence.methods.toponas:TopoNAS",
+        "h-das-cells": "nascence.methods.h_das:HDASCellSearch",
+        "h-das-stages": "nascence.methods.h_das:HDASStageSearch",
         "ness": "nascence.methods.ness:NESS",
     },
 )

@@ -11,6 +11,7 @@ from nascence.relaxations.joint import Joint
 from nascence.relaxations.posterior import VariationalPosterior
 from nascence.relaxations.soft_gumbel import SoftGumbel
 from nascence.relaxations.softmax import Softmax
+from nascence.relaxations.tied import Tied
 from nascence.relaxations.uniform import UniformPath
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Relaxation",
     "SoftGumbel",
     "Softmax",
+    "Tied",
     "UniformPath",
     "VariationalPosterior",
     "gumbel_softmax",

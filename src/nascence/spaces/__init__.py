@@ -20,6 +20,8 @@ SPACES = Registry(
         "channel-bench-macro-mobilenet": "nascence.spaces.channel_bench_macro:ChannelBenchMacroMobileNet",
         "fbnetv2": "nascence.spaces.fbnetv2:FBNetV2",
         "fbnetv2-models": "nascence.spaces.fbnetv2_models:FBNetV2Models",
+        "h-das-cells": "nascence.spaces.h_das_cells:HDASCells",
+        "h-das-stages": "nascence.spaces.h_das_stages:HDASStages",
         "eg": "nascence.spaces.eg:EG",
         "eg-light": "nascence.spaces.eg:light",
         "eg-one-input": "nascence.spaces.eg:one_input",

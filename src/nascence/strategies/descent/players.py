@@ -248,15 +248,20 @@ class ArchitecturePlayer:
         samples = game.relaxation.samples(game.draw(turn, "architecture"))
         found = [torch.zeros_like(leaf) for leaf in leaves]
         for weights in samples:
-            cut = {name: value.detach().to(game.device).requires_grad_() for name, value in weights.items()}
+            values = list({id(value): value for value in weights.values()}.values())  # tied groups have one tensor
+            copies = {id(value): value.detach().to(game.device).requires_grad_() for value in values}
+            cut = {name: copies[id(value)] for name, value in weights.items()}
 
             def through(
-                loss: Tensor, retain_graph: bool, cut: dict[str, Tensor] = cut, weights: Mapping[str, Tensor] = weights
+                loss: Tensor,
+                retain_graph: bool,
+                cut: list[Tensor] = list(copies.values()),  # noqa: B006 - as they are now
+                values: list[Tensor] = values,
             ) -> list[Tensor]:
-                gradients = gradient_of(loss, [*cut.values(), *leaves], retain_graph=retain_graph)
-                of_weights = [g.to(w) for g, w in zip(gradients, weights.values(), strict=False)]
-                made = [value for value in weights.values() if value.requires_grad]
-                onwards = [g for g, value in zip(of_weights, weights.values(), strict=True) if value.requires_grad]
+                gradients = gradient_of(loss, [*cut, *leaves], retain_graph=retain_graph)
+                of_values = [g.to(value) for g, value in zip(gradients, values, strict=False)]
+                made = [value for value in values if value.requires_grad]
+                onwards = [g for g, value in zip(of_values, values, strict=True) if value.requires_grad]
                 inner = torch.autograd.grad(made, leaves, onwards, allow_unused=True, retain_graph=True)
                 direct = gradients[len(cut) :]
                 return [d if chained is None else d + chained for d, chained in zip(direct, inner, strict=True)]
