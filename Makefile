@@ -6,7 +6,9 @@ WORKERS ?= $(shell nproc)
 # The index to take PyTorch from, such as that of its CPU builds; pip's usual one when empty.
 TORCH_INDEX ?=
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test cases lint setup clean
+# Made-up pictures, folders and tables that `make cases` tries of each kind.
+CASES ?= 2500
 
 setup: $(VENV)/ready
 
@@ -22,6 +24,10 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+cases: setup
+	OMP_NUM_THREADS=1 NASCENCE_CASES=$(CASES) $(BIN)/python -m pytest -n $(WORKERS) --timeout 0 -k any_ \
+		tests/tasks/test_picture.py tests/tasks/test_listing.py tests/tasks/test_parquet.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +9,21 @@ import pytest
 import torch
 from PIL import Image
 
+from nascence.api import inputs
 from nascence.api.inputs import (
     compute_threads,
     data_source,
     describe_task,
     load_source,
     network_size,
+    reload_task,
     settled,
     slug,
 )
-from nascence.errors import SettingError
+from nascence.errors import RunError, SettingError
+from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import ImageClassification, ImageSet, load_task
+from nascence.tasks import ImageClassification, ImageSet, decoding, load_task
 
 
 def images(count: int, size: int) -> ImageClassification:
@@ -105,3 +109,89 @@ def test_threads_come_back() -> None:
         assert number == before
     with pytest.raises(SettingError, match="at least 1"), compute_threads(0):
         pass
+
+
+# Data that change -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for at in range(6):
+            pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{at}.png")
+    return tmp_path / "pets"
+
+
+def swap(one: Path, other: Path) -> None:
+    kept = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(kept)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "labels swapped": (
+        lambda pets: swap(pets / "cat/0.png", pets / "dog/0.png"),
+        "images, their labels or their order",
+    ),
+    "two changed places": (lambda pets: swap(pets / "cat/0.png", pets / "cat/1.png"), "images, their labels"),
+    "one replaced": (lambda pets: (pets / "cat/0.png").write_bytes((pets / "cat/1.png").read_bytes()), "images, their"),
+    "one renamed": (
+        lambda pets: (pets / "cat/0.png").rename(pets / "cat/9.png"),
+        "images, their labels or their order",
+    ),
+    "one moved": (lambda pets: (pets / "cat/0.png").rename(pets / "dog/9.png"), "images|number of"),
+    "one added": (
+        lambda pets: (pets / "cat/8.png").write_bytes((pets / "cat/1.png").read_bytes()),
+        "number of training",
+    ),
+    "a class renamed": (lambda pets: (pets / "cat").rename(pets / "cow"), "names of the classes"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_data_that_changed_since_a_run_began_are_noticed(
+    pets: Path, tmp_path: Path, change: tuple[Callable[[Path], object], str]
+) -> None:
+    source = data_source(str(pets), None, None)
+    config = {"kind": "search", **source, "task": describe_task(load_source(source))}
+    run = RunDirectory.create(tmp_path / "run", config)
+    assert reload_task(run).name == "pets"
+    (pets / "cat" / "0.png").touch()
+    (pets / ".hidden").touch()
+    (pets / "cat" / "5.png").rename(pets / "cat" / "5a.png")  # in the same place of the order
+    reload_task(run)
+    alter, message = change
+    alter(pets)
+    with pytest.raises(RunError, match=rf"The data '.*pets' changed since .*run began \(.*{message}"):
+        reload_task(run)
+
+
+def test_runs_of_earlier_versions_have_no_digest(pets: Path, tmp_path: Path) -> None:
+    source = data_source(str(pets), None, None)
+    remembered = {name: value for name, value in describe_task(load_source(source)).items() if name != "digest"}
+    run = RunDirectory.create(tmp_path / "run", {"kind": "search", **source, "task": remembered})
+    assert reload_task(run).name == "pets"
+
+
+def test_remarks_are_told_once(pets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pets / "cat" / "Thumbs.db").touch()
+    source = data_source(str(pets), None, None)
+    config = {"kind": "search", **source, "task": describe_task(load_source(source))}
+    assert "Note: 1 file or folder was passed over" in capsys.readouterr().err
+    reload_task(RunDirectory.create(tmp_path / "run", config))
+    assert capsys.readouterr().err == ""
+
+
+def test_long_reading_shows_how_far_it_is(
+    pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(inputs, "PATIENCE", -1.0)
+    monkeypatch.setattr(decoding, "_LARGE", 0)  # one at a time
+    load_source(data_source(str(pets), None, None))
+    assert "Reading the data" in capsys.readouterr().err
+    monkeypatch.setattr(inputs, "PATIENCE", 1e9)
+    load_source(data_source(str(pets), None, None))
+    assert capsys.readouterr().err == ""

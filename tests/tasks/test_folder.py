@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import pytest
 import torch
 
 from nascence.errors import DataError
-from nascence.tasks import load_task
+from nascence.tasks import image_classes, load_task
 from nascence.tasks.sizes import SeveralSizesError
 
 Encode = Callable[..., bytes]
@@ -121,3 +124,84 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "void" / "train").mkdir()
     with pytest.raises(DataError, match="no class folders"):
         load_task(str(tmp_path / "void"))
+
+
+def classes(root: Path, *names: str, encode: Encode, count: int = 5) -> None:
+    for name in names:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for at in range(count):
+            (root / name / f"{at}.png").write_bytes(encode(10 + at, mode="L"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("bus", "car", "train"),
+        ("bus", "test", "train", "val"),
+        ("airport", "bus_station", "train_station"),
+        ("test_tube", "train_station"),
+    ],
+)
+def test_classes_may_be_called_as_parts_are(tmp_path: Path, names: tuple[str, ...], encode: Encode) -> None:
+    classes(tmp_path / "data", *names, encode=encode)
+    assert load_task(str(tmp_path / "data")).class_names == names  # type: ignore[attr-defined]
+
+
+def test_a_class_called_train_within_a_part(tmp_path: Path, encode: Encode) -> None:
+    for part in ("train", "test"):
+        classes(tmp_path / "data" / part, "bus", "train", "test", encode=encode)
+    task = image_classes(load_task(str(tmp_path / "data")), "It")
+    assert (task.class_names, len(task.train), len(task.test)) == (("bus", "test", "train"), 15, 15)
+
+
+def test_what_could_be_meant_in_two_ways_is_refused(tmp_path: Path, encode: Encode) -> None:
+    root = tmp_path / "data"
+    classes(root / "train", "cat", "dog", encode=encode)
+    classes(root, "unlabelled", encode=encode)
+    with pytest.raises(
+        DataError, match=r"'unlabelled' beside its train folder.* If 'train' is a class, its images must"
+    ):
+        load_task(str(root))
+    (root / "unlabelled").rename(root / "test")
+    with pytest.raises(DataError, match=r"has 'test' beside its train folder"):
+        load_task(str(root))
+
+
+@pytest.mark.parametrize("names", [("test",), ("test", "val"), ("train", "val"), ("train", "val", "test")])
+def test_parts_without_classes_or_without_training_are_refused(
+    tmp_path: Path, names: tuple[str, ...], encode: Encode
+) -> None:
+    root = tmp_path / "data"
+    classes(root, *names, encode=encode)
+    with pytest.raises(DataError, match=r"but no class folders in a train folder; expected .*/train/CLASS/IMAGE"):
+        load_task(str(root))
+    if "train" not in names:
+        shutil.rmtree(root)
+        for name in names:
+            classes(root / name, "cat", "dog", encode=encode)
+        with pytest.raises(DataError, match=r"no class folders in a train folder"):
+            load_task(str(root))
+
+
+def test_names_that_are_not_utf8_can_be_written_anywhere(class_folders: Path) -> None:
+    os.rename(class_folders / "cat", os.fsencode(class_folders) + b"/caf\xe9")
+    task = image_classes(load_task(str(class_folders)), "It")
+    assert task.class_names == ("caf\\xe9", "dog")
+    json.dumps(task.describe()).encode()
+    (class_folders / "caf\\xe9").mkdir()
+    (class_folders / "caf\\xe9" / "0.png").write_bytes((class_folders / "dog" / "0.png").read_bytes())
+    with pytest.raises(DataError, match=r"Two class folders in .* have names that read 'caf\\xe9'"):
+        load_task(str(class_folders))
+
+
+def test_reasons_are_the_real_ones(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def refuse(self: Path, *arguments: object, **more: object) -> object:
+        if self.name == "3.png":
+            raise PermissionError(13, "Permission denied")
+        return real(self, *arguments, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"cat/3\.png cannot be read \(Permission denied\)\."):
+        load_task(str(class_folders))
