@@ -58,6 +58,16 @@ def test_the_papers_settings():
     assert "never released" in m.caveat
 
 
+def test_presets():
+    """On fbnetv2, with nine blocks a layer, one of them runs; elsewhere masks are soft."""
+    assert DMasking.preset(None, "fbnetv2")[0] == "laptop-fbnetv2"
+    assert DMasking.preset(None, "fbnetv2")[1]["draws"] == "hard"
+    assert DMasking.preset(None, "channel-bench-macro-mobilenet")[0] == "laptop"
+    assert "draws" not in DMasking.PRESETS["laptop"]
+    for settings in DMasking.PRESETS.values():
+        assert DMasking(**settings).make_stages()
+
+
 def test_its_parts(digits):
     strategy = search(digits)
     assert isinstance(strategy.relaxation, SoftGumbel)

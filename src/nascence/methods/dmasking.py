@@ -54,6 +54,14 @@ class DMasking(GradientMethod):
         "paper": {},
         "laptop": _LAPTOP,
         "laptop-darts": {**_LAPTOP, "epochs": 20, "warmup_epochs": 12, "epoch_images": 5000},
+        "laptop-fbnetv2": {
+            **_LAPTOP,
+            "draws": "hard",
+            "image_size": 32,
+            "epochs": 20,
+            "warmup_epochs": 10,
+            "epoch_images": 6400,
+        },
     }
 
     epochs: int = 90
