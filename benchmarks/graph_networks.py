@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=50)
-    parser.add_argument("--searches", type=int, default=1)
+    parser.add_argument("--searches", type=int, default=5, help="of sane, from different seeds")
     parser.add_argument("--size", nargs="*", default=[], metavar="NAME=VALUE", help="of the network: norm=true ...")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
@@ -75,13 +75,16 @@ def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> di
     own = derive_seed(seed, "graphs", split)
     line = {"data": options.data, "split": split, "seed": seed, "arm": arm, "trials": options.trials}
     began, cpu = time.perf_counter(), time.process_time()
-    if arm == "sane":
+    if arm != "random" and arm in METHODS.names():
         budget = Budget().bind(space, network, signature=task.signature, threads=1)
-        method = METHODS.get("sane")(searches=options.searches, check_images=0)
-        strategy = method.strategy(Problem(space, task, network, budget, own))
+        method = METHODS.get(arm)
+        more = {"searches": options.searches, "candidate_epochs": options.epochs} if arm == "sane" else {}
+        preset = dict(method.preset("laptop", "sane")[1])
+        recipe = method(**{**preset, "check_images": 0, **more})
+        strategy = recipe.strategy(Problem(space, task, network, budget, own))
         while not strategy.done:
             event = strategy.advance()
-        architecture, search = strategy.derive(), strategy.search
+        architecture, search = strategy.derive(), getattr(strategy, "search", strategy)
         mixed = search.relaxation.mean()
         measured = search.game.measure(mixed, search.valid, search._plan[-1].epoch.moment)
         largest = [max(row) for row in mixed["aggregator"].tolist()]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GRAPHS, LAPTOP_5000, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.spaces.relaxable import RelaxableSpace
 
@@ -24,6 +24,7 @@ class BetaDARTS(GradientMethod):
         "paper-darts": {"epochs": 50, "beta_decay": 25.0},
         "laptop": {**LAPTOP_5000, "beta_decay": 5.0},
         "laptop-darts": {**LAPTOP_DARTS, "beta_decay": 5.0},
+        "laptop-sane": {**GRAPHS, "beta_decay": 5.0},
     }
 
     epochs: int = 100

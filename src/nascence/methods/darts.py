@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.spaces.relaxable import RelaxableSpace
 
@@ -19,7 +19,12 @@ class DARTS(GradientMethod):
     name: ClassVar[str] = "darts"
     title: ClassVar[str] = "DARTS: softmax over operations, weights and architecture descend in turn"
     paper: ClassVar[str] = "arXiv 1806.09055"
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "laptop": LAPTOP,
+        "laptop-darts": LAPTOP_DARTS,
+        "laptop-sane": GRAPHS,
+    }
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import Dirichlet, Options, Relaxation
 from nascence.spaces.relaxable import RelaxableSpace
 
@@ -39,6 +39,7 @@ class DrNAS(GradientMethod):
         },
         "laptop": LAPTOP,
         "laptop-darts": LAPTOP_DARTS,
+        "laptop-sane": GRAPHS,
     }
 
     epochs: int = 100

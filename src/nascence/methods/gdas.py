@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from nascence.methods.base import at_least
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces.relaxable import RelaxableSpace
@@ -30,6 +30,7 @@ class GDAS(GradientMethod):
         "paper-darts": {"batch_size": 256},
         "laptop": {**LAPTOP, "epochs": 100, "warmup_epochs": 75, "exclude": "none"},
         "laptop-darts": {**LAPTOP_DARTS, "epochs": 40, "warmup_epochs": 28, "exclude": "none"},
+        "laptop-sane": {**GRAPHS, "epochs": 160, "warmup_epochs": 80},
     }
 
     epochs: int = 250

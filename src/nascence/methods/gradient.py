@@ -58,6 +58,18 @@ LAPTOP_5000: dict[str, Any] = {
 LAPTOP_DARTS: dict[str, Any] = {**LAPTOP, "epochs": 20, "warmup_epochs": 13}
 """The same for the space ``darts``, whose steps take five times as long."""
 
+GRAPHS: dict[str, Any] = {
+    "size": "search-small",
+    "epochs": 60,
+    "warmup_epochs": 30,
+    "weights_optimizer": "adam",
+    "learning_rate": 0.01,
+    "weight_decay": 5e-4,
+    "architecture_learning_rate": 0.05,
+    "architecture_data": "validation",
+}
+"""The same for graph networks, where an epoch is a single step on the whole graph."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradientMethod(Descent, Method):
@@ -311,4 +323,4 @@ class GradientMethod(Descent, Method):
         return options
 
 
-__all__ = ["LAPTOP", "LAPTOP_5000", "LAPTOP_DARTS", "GradientMethod"]
+__all__ = ["GRAPHS", "LAPTOP", "LAPTOP_5000", "LAPTOP_DARTS", "GradientMethod"]

@@ -26,6 +26,7 @@ SPACES = Registry(
         "eg-light": "nascence.spaces.eg:light",
         "eg-one-input": "nascence.spaces.eg:one_input",
         "sane": "nascence.spaces.sane:Sane",
+        "nas-bench-graph-chains": "nascence.spaces.nas_bench_graph:NASBenchGraphChains",
         **{f"sane-{depth}": f"nascence.spaces.sane:depth_{depth}" for depth in (1, 2, 4, 5, 6)},
     },
 )

@@ -78,7 +78,7 @@ class Sane(RowwiseSpace):
     networks: Mapping[str, Any] = {
         "evaluation": GraphSize(),
         "search": GraphSize(channels=32, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
-        "search-small": GraphSize(channels=32, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
+        "search-small": GraphSize(channels=16, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
         "score": GraphSize(channels=32),
         "ranking": GraphSize(channels=32),
     }
