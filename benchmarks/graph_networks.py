@@ -60,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=50)
     parser.add_argument("--searches", type=int, default=5, help="of sane, from different seeds")
+    parser.add_argument("--search-size", default="search", choices=["search", "search-small"])
     parser.add_argument("--size", nargs="*", default=[], metavar="NAME=VALUE", help="of the network: norm=true ...")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
@@ -80,7 +81,7 @@ def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> di
         method = METHODS.get(arm)
         more = {"searches": options.searches, "candidate_epochs": options.epochs} if arm == "sane" else {}
         preset = dict(method.preset("laptop", "sane")[1])
-        recipe = method(**{**preset, "check_images": 0, **more})
+        recipe = method(**{**preset, "check_images": 0, "size": options.search_size, **more})
         strategy = recipe.strategy(Problem(space, task, network, budget, own))
         while not strategy.done:
             event = strategy.advance()

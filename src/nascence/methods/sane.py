@@ -35,7 +35,7 @@ class SANE(GradientMethod):
         "candidates are compared by one training each before the best is tuned, where the paper tunes all of them."
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "laptop": {"size": "search-small"},
+        "laptop": {},
         "paper": {
             "epochs": 200,
             "warmup_epochs": 0,
