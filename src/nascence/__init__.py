@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from nascence.api import (
         SearchResult,
         TrainResult,
+        attack,
         compare,
         correlate,
         export,
@@ -29,6 +30,7 @@ __all__ = [
     "SearchResult",
     "TrainResult",
     "__version__",
+    "attack",
     "compare",
     "correlate",
     "export",

@@ -1,5 +1,6 @@
 """What the user does with Nascence, from Python; the command line is a thin layer on top."""
 
+from nascence.api.attacking import attack
 from nascence.api.comparing import compare
 from nascence.api.correlating import correlate
 from nascence.api.exporting import export
@@ -13,6 +14,7 @@ from nascence.api.training import TrainResult, load_model, train
 __all__ = [
     "SearchResult",
     "TrainResult",
+    "attack",
     "compare",
     "correlate",
     "export",

@@ -38,7 +38,7 @@ from nascence.tasks import Task
 from nascence.tasks.class_weights import read_class_weights, weights_in_order
 from nascence.training import PRESETS, Training, TrainingConfig
 
-_RESULTS = ("metrics.json", "model.pt", TRAINING.checkpoint, TRAINING.events)
+_RESULTS = ("metrics.json", "model.pt", "attacks.json", TRAINING.checkpoint, TRAINING.events)
 
 
 @final
@@ -75,6 +75,7 @@ def train(
     validation: float | None = None,
     patience: int | None = None,
     class_weights: Literal["balanced"] | str | Path | Mapping[str, float] | None = None,
+    adversarial: str | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     threads: int | None = None,
@@ -91,13 +92,14 @@ def train(
     ``batch_size``, ``learning_rate`` and ``settings`` (any field of :class:`nascence.training.TrainingConfig`) replace
     parts of it. ``validation``: the part of the training examples to watch epochs by, where the data have none of their
     own; ``patience``: epochs without a better one on it after which to stop. ``class_weights``: ``balanced``, weights
-    by class, or a file of them. A training that was begun with the same settings is continued.
+    by class, or a file of them. ``adversarial``: fgsm or pgd, what every batch is attacked with before the network
+    learns from it. A training that was begun with the same settings is continued.
 
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
     """
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    options |= {"validation": validation, "patience": patience}
+    options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
     recipe = _Recipe(preset, options, settings, _weights(class_weights))
     found = _run_of(target)
     if found is not None:
@@ -340,13 +342,16 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
         with run.writing("model.pt"):
             retraining.take_place(run.path)
         run = RunDirectory.open(run.path)
-        _forget_exports(run)
+        _forget_results(run)
     renew_report(run.path)
     return TrainResult(architecture, run, metrics)
 
 
-def _forget_exports(run: RunDirectory) -> None:
-    """What was exported is of the network before: the run no longer says that it is its own."""
+def _forget_results(run: RunDirectory) -> None:
+    """What was exported and attacked is the network before: the run no longer says that it is its own."""
+    if run.has("attacks.json"):
+        with run.writing("attacks.json"):
+            (run.path / "attacks.json").unlink()
     if run.has("exports.json"):
         with run.writing("exports.json"):
             (run.path / "exports.json").unlink()

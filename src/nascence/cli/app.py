@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from nascence.cli import (
+    attack,
     compare,
     correlate,
     datasets,
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (plan, search, train, export, report, score, correlate, compare, measure):
+for module in (plan, search, train, attack, export, report, score, correlate, compare, measure):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):

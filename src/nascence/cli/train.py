@@ -46,6 +46,10 @@ def command(
             metavar="balanced|FILE",
         ),
     ] = None,
+    adversarial: Annotated[
+        str | None,
+        typer.Option(help="Robust training: attack every batch first, by pgd (or fgsm); --set adversarial_eps=R."),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
     settings: options.Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
@@ -84,6 +88,7 @@ def command(
         validation=validation,
         patience=patience,
         class_weights=class_weights,
+        adversarial=adversarial,
         preset=preset,
         settings=settings or [],
         threads=threads,

@@ -30,6 +30,7 @@ class Contents:
     cloud: Mapping[str, Any] | None
     trajectory: Mapping[str, Any] | None = None
     front: Mapping[str, Any] | None = None
+    attacks: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -49,6 +50,7 @@ class Contents:
             cloud=_object(run, "random_cloud.json"),
             trajectory=_object(run, "trajectory.json"),
             front=_object(run, "front.json"),
+            attacks=_object(run, "attacks.json"),
         )
 
     @property

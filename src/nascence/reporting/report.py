@@ -10,6 +10,7 @@ from typing import Any
 
 from nascence.errors import NascenceError, RunError
 from nascence.reporting import sections
+from nascence.reporting.attacked import attacked
 from nascence.reporting.cloud import random_cloud
 from nascence.reporting.contents import Contents
 from nascence.reporting.front import front
@@ -92,6 +93,7 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
         sections.cloud(run, cloud),
         sections.training(run),
         sections.confusion(run),
+        attacked(run),
         sections.exports(run),
         sections.benchmark(run),
         sections.reproduction(run),

@@ -195,6 +195,27 @@ class Exports(RootModel[dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]
     """``exports.json``: by format."""
 
 
+class AttackRow(Part):
+    attack: Name
+    eps: Annotated[float, Field(ge=0, lt=1)]
+    accuracy: Annotated[float, Field(ge=0, le=100)]
+    error: Annotated[float, Field(ge=0)]
+    images: Count
+    radius: Name | None = None
+
+
+class Masking(Part):
+    signs: list[Text]
+
+
+class Attacks(Part):
+    """``attacks.json``."""
+
+    attacks: list[AttackRow]
+    masking: Masking | None = None
+    seconds: Annotated[float, Field(ge=0)] | None = None
+
+
 class CloudPoint(Part):
     architecture: Text
     params: Annotated[float, Field(ge=0)]
@@ -246,6 +267,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "metrics.json": Metrics,
     "front.json": Front,
     "exports.json": Exports,
+    "attacks.json": Attacks,
     "random_cloud.json": Cloud,
     "trajectory.json": Trajectory,
 }

@@ -23,6 +23,9 @@ class TrainingConfig:
     examples that is set aside to watch epochs by, 0 for none (data may have a part of their own). ``patience``: epochs
     without a better one on the validation part after which to stop, 0 to go on to the end. ``class_weights``: of the
     loss: balanced, or a weight a class in their order, none for none.
+    ``adversarial``: every batch is attacked before the network learns from it, by fgsm (one step from a random point)
+    or pgd; none for plain training. ``adversarial_eps``: how far pixels may move, of their range 0 to 1.
+    ``adversarial_steps``: of pgd.
     """
 
     epochs: int
@@ -44,6 +47,9 @@ class TrainingConfig:
     validation: float = 0.0
     patience: int = 0
     class_weights: Literal["balanced"] | tuple[float, ...] | None = None
+    adversarial: Literal["none", "fgsm", "pgd"] = "none"
+    adversarial_eps: float = 8 / 255
+    adversarial_steps: int = 7
 
     def __post_init__(self) -> None:
         """Raises :class:`SettingError` on a value outside its range."""
@@ -63,12 +69,18 @@ class TrainingConfig:
             "auxiliary_weight": (self.auxiliary_weight >= 0, "at least 0"),
             "validation": (0 <= self.validation < 1, "in [0, 1)"),
             "patience": (self.patience >= 0, "at least 0"),
+            "adversarial_eps": (0 < self.adversarial_eps < 1, "above 0 and below 1, such as 8/255 = 0.0314"),
+            "adversarial_steps": (self.adversarial_steps >= 1, "at least 1"),
         }
         for name, (holds, expected) in ranges.items():
             if not holds:
                 raise SettingError(f"The training's {name} must be {expected}, got {getattr(self, name)}.")
         if self.cutout and not self.augment:
             raise SettingError("The training's cutout needs augment to be on.")
+        idle = {"adversarial_eps": (8 / 255, ("fgsm", "pgd")), "adversarial_steps": (7, ("pgd",))}
+        for name, (usual, users) in idle.items():
+            if getattr(self, name) != usual and self.adversarial not in users:
+                raise SettingError(f"{name} is of no use without adversarial={' or '.join(users)}.")
 
     @classmethod
     def suggested(cls, task: Task, **changes: Any) -> TrainingConfig:

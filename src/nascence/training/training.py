@@ -10,10 +10,15 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from nascence.attacks import Attack
+from nascence.attacks.fgsm import FGSM
+from nascence.attacks.hardening import hardened
+from nascence.attacks.pgd import PGD
 from nascence.errors import DataError, NascenceError, RunError, SettingError
 from nascence.operations.depthwise import quick_depthwise
-from nascence.seeding import derive_seed
+from nascence.seeding import derive_seed, generator
 from nascence.tasks import Part, Task
+from nascence.tasks.base import Batch
 from nascence.training.config import TrainingConfig
 from nascence.training.evaluation import Evaluation, Totals, evaluate, model_device, wide
 
@@ -56,6 +61,9 @@ class Training:
         ]
         if config.drop_path and not self._paths:
             raise SettingError("This network has no edges to drop; set drop_path to 0.")
+        self.attack = _adversary(config)
+        if self.attack is not None:
+            self.task.box()  # what has no pixels is refused
         self._batches_per_epoch = self.part.steps(config.batch_size)
         self._optimizer = _optimizer(model, config)
 
@@ -169,7 +177,7 @@ class Training:
             rate = self.learning_rate(self.steps_done, step)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            batch = batch.to(device)
+            batch = self._attacked(batch.to(device), step)
             found = self.model(*batch.inputs)
             output, auxiliary = found if isinstance(found, tuple) else (found, None)
             loss = self.task.loss(output, batch)
@@ -189,6 +197,13 @@ class Training:
         read = totals.read()
         mean = read.pop("loss") / read["count"]
         return Evaluation(self.task.metric.name, mean, self.task.measures(read)), rate
+
+    def _attacked(self, batch: Batch, step: int) -> Batch:
+        """The batch as the network learns from it."""
+        if self.attack is None:
+            return batch
+        random = generator(self.seed, "training", "adversary", self.steps_done, step)
+        return hardened(self.model, self.task, batch, self.attack, self.config.adversarial_eps, random)
 
     def _look(self, losses: list[Tensor]) -> None:
         """Raise when one of the losses, step by step, is no finite number."""
@@ -212,6 +227,13 @@ def fitted(task: Task, config: TrainingConfig, seed: int) -> Task:
     if config.class_weights is not None:
         task = task.weighted(config.class_weights)
     return task.smoothed(config.label_smoothing) if config.label_smoothing else task
+
+
+def _adversary(config: TrainingConfig) -> Attack | None:
+    if config.adversarial == "none":
+        return None
+    single = FGSM(step=1.25, start="random")  # Wong, Rice & Kolter, ICLR 2020
+    return single if config.adversarial == "fgsm" else PGD(steps=config.adversarial_steps)
 
 
 def _judged(task: Task) -> tuple[str, Part]:
