@@ -43,7 +43,7 @@ class E2RNAS(GradientMethod):
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "laptop": {**LAPTOP, "order": 1, "least_params": 1.0},
+        "laptop": {**LAPTOP, "order": 1, "least_params": 1.0, "exclude": "none"},
         "laptop-darts": {**LAPTOP_DARTS, "order": 1, "least_params": 1.0},
     }
 
