@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascence.configuration import describe, from_json, settings, to_json, type_name
+from nascence.configuration import at_most, describe, from_json, integer, number, settings, to_json, type_name
 from nascence.errors import NascenceError, SettingError, UnknownNameError
 
 
@@ -173,3 +173,35 @@ def test_describe_takes_types_defaults_and_docs() -> None:
 def test_type_names() -> None:
     assert type_name(int | None) == "integer or none"
     assert type_name(tuple[str, ...]) == "texts, separated by commas"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("300k", 300_000),
+        ("0.3M", 300_000),
+        ("2GB", 2e9),
+        ("2GiB", 2**31),
+        ("1.5 M", 1_500_000),
+        ("7T", 7e12),
+        ("1e6", 1e6),
+    ],
+)
+def test_numbers_as_people_write_them(text: str, value: float) -> None:
+    assert number(text) == value
+    assert integer(text) == value
+
+
+@pytest.mark.parametrize("text", ["k", "3m", "3kk", "GB", "nan", "inf", "1e400", "9e299G", "300x", ""])
+def test_what_is_no_number(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        number(text)
+
+
+def test_whole_numbers_are_read_exactly_and_never_absurd() -> None:
+    assert number("0.1234567890123456789") == 0.1234567890123456789
+    with pytest.raises(SettingError, match="at most 1,000,000, not 1,000,000,000"):
+        settings(Recipe, ["repeats=1e9"])
+    with pytest.raises(SettingError, match="at most 5, not 6"):
+        at_most(5, depth=6)
+    at_most(5, depth=5, channels=None)

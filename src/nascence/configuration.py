@@ -42,6 +42,8 @@ def settings(
             raise SettingError(f"The setting '{name}' is given twice; give it once.")
         try:
             chosen[name] = _from_text(hints[name], text.strip())
+        except SettingError:
+            raise
         except ValueError:
             raise _wrong(name, text, hints[name]) from None
     return _construct(cls, {**from_json_values(cls, defaults or {}), **chosen})
@@ -111,11 +113,29 @@ def type_name(hint: Any) -> str:
 
 
 def number(text: str) -> float:
-    """A finite number, ``1e6`` and ``1_000_000`` included. Raises ``ValueError``."""
-    value = float(text)
+    """A finite number, ``1e6``, ``1_000_000``, ``300k``, ``0.3M``, ``2GB`` and ``2GiB`` included (``k``, ``M``, ``G``,
+    ``T`` are powers of 1000, with ``iB`` of 1024). Raises ``ValueError``."""
+    found = _WITH_PREFIX.fullmatch(text.strip())
+    value = float(text if found is None else found["number"])
+    if found is not None:
+        base = 1024 if found["unit"] == "iB" else 1000
+        value = float(f"{value * base ** (1 + 'kMGT'.index(found['prefix'].replace('K', 'k'))):.15g}")  # 0.3M: 300000
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+_WITH_PREFIX = re.compile(r"(?P<number>.*[0-9.]) ?(?P<prefix>[kKMGT])(?P<unit>i?B)?")
+MOST = 1_000_000
+"""The largest whole number of a setting: more of anything that is counted there is a slip, and would fill the memory
+before anybody noticed."""
+
+
+def at_most(most: int, **given: int | None) -> None:
+    """Raises :class:`SettingError` when one is above ``most``."""
+    for name, value in given.items():
+        if value is not None and value > most:
+            raise SettingError(f"{name.replace('_', ' ')} is at most {most:,}, not {value:,}.")
 
 
 def integer(text: str) -> int:
@@ -125,8 +145,14 @@ def integer(text: str) -> int:
     except ValueError:
         value = number(text)
         if value != int(value):
-            raise
+            raise ValueError(text) from None
         return int(value)
+
+
+def _counted(value: int) -> int:
+    if abs(value) > MOST:
+        raise SettingError(f"A setting that is a whole number is at most {MOST:,}, not {value:,}.")
+    return value
 
 
 def _from_text(hint: Any, text: str) -> Any:
@@ -135,7 +161,7 @@ def _from_text(hint: Any, text: str) -> Any:
         if text.lower() not in _TRUE | _FALSE:
             raise ValueError(text)
         return text.lower() in _TRUE
-    readers: dict[Any, Callable[[str], Any]] = {int: integer, float: number, str: str}
+    readers: dict[Any, Callable[[str], Any]] = {int: lambda text: _counted(integer(text)), float: number, str: str}
     if hint in readers:
         return readers[hint](text)
     if hint is type(None):
@@ -236,4 +262,4 @@ def _docs(cls: type) -> dict[str, str]:
     return {name: doc for name, doc in found.items() if name in names}
 
 
-__all__ = ["describe", "from_json", "integer", "number", "settings", "to_json", "type_name"]
+__all__ = ["MOST", "at_most", "describe", "from_json", "integer", "number", "settings", "to_json", "type_name"]

@@ -17,7 +17,7 @@ from nascence.api.searching import PreparedSearch, method_of, search, search_con
 from nascence.api.tables import evaluation_columns
 from nascence.api.training import train
 from nascence.architecture import Architecture
-from nascence.configuration import to_json
+from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import Budget, CostModel
 from nascence.errors import SettingError
 from nascence.methods import METHODS
@@ -64,6 +64,9 @@ def compare(
         raise SettingError("None of these methods has presets; leave --preset out.")
     if epochs < 0:
         raise SettingError(f"The number of epochs must be at least 0, got {epochs}.")
+    at_most(10_000, seeds=seeds if isinstance(seeds, int) else len(seeds))
+    at_most(MOST, epochs=epochs)
+    at_most(4_096, workers=workers)
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)

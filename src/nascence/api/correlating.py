@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nascence.configuration import at_most
 from nascence.errors import RunError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def correlate(
 
     Raises :class:`nascence.errors.NascenceError`; a page that exists is replaced only with ``overwrite``.
     """
+    at_most(100_000, resamples=resamples)
     from nascence.benchmarks.judging import judge_scores
     from nascence.benchmarks.scores_file import read_scores
     from nascence.benchmarks.tables import TABLES, load_table

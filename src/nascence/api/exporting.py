@@ -46,6 +46,9 @@ def export(
     if out is not None and path.exists() and not overwrite:
         raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
     task = run.config["task"]
+    missing = [name for name in ("class_names", "mean", "std", "input_shape") if task.get(name) is None]
+    if missing:
+        raise RunError(f"{run.path / 'config.json'} is damaged: its 'task' has no '{missing[0]}'.")
     known: dict[str, Any] = {"class_names": task["class_names"], "mean": task["mean"], "std": task["std"]}
     write = export_onnx if format == "onnx" else export_python
     with files.explained(path):

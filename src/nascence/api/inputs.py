@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from nascence.configuration import to_json
+from nascence.configuration import at_most, to_json
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.runs.progress import show_progress, tell
@@ -24,6 +24,8 @@ from nascence.tasks.sizes import SeveralSizesError
 SMALL_CHANNELS = 16
 PATIENCE = 1.0
 """Seconds that reading may take before its progress is shown."""
+MOST_CHANNELS, MOST_DEPTH, MOST_THREADS = 16_384, 1_000, 4_096
+"""Beyond these a number is a slip, and would take all memory before anything else could be said."""
 
 
 def data_source(
@@ -117,11 +119,14 @@ def describe_task(task: Task) -> dict[str, Any]:
 
 
 def described_signature(described: Mapping[str, Any]) -> Signature:
-    """The signature in what :func:`describe_task` gave."""
-    if "signature" in described:
-        return Signature.from_dict(described["signature"])
-    channels, height, width = described["input_shape"]
-    return Signature.images((channels, height, width), len(described["class_names"]))
+    """The signature in what :func:`describe_task` gave. Raises :class:`RunError` when it is not there."""
+    try:
+        if "signature" in described:
+            return Signature.from_dict(described["signature"])
+        channels, height, width = described["input_shape"]
+        return Signature.images((channels, height, width), len(described["class_names"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"config.json is damaged: its 'task' does not say what the data look like ({error}).") from None
 
 
 def reload_task(run: RunDirectory) -> Task:
@@ -173,6 +178,8 @@ def network_size(space: Space, task: Task, channels: int | None = None, depth: i
     for name, value in (("channels", channels), ("depth", depth)):
         if value is not None and value < 1:
             raise SettingError(f"The {name} of the network must be at least 1, got {value}.")
+    at_most(MOST_CHANNELS, channels=channels)
+    at_most(MOST_DEPTH, depth=depth)
     size = space.networks["evaluation"]
     if task.modest:
         least = {"channels": lambda own: min(SMALL_CHANNELS, own), "depth": lambda own: max(1, own // 5)}
@@ -192,6 +199,7 @@ def compute_threads(threads: int | None) -> Iterator[int]:
     """Let PyTorch use ``threads`` threads (None: as many as it does now) for a while; gives the number in effect."""
     if threads is not None and threads < 1:
         raise SettingError(f"The number of threads must be at least 1, got {threads}.")
+    at_most(MOST_THREADS, threads=threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from nascence.api.inputs import compute_threads, network_size
 from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
 from nascence.architecture import Architecture
-from nascence.configuration import to_json
+from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import COSTS, CostModel, LatencyTable
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
@@ -51,6 +51,7 @@ def measure(
 
     known = read_target(target, space)
     architecture = known.architecture
+    at_most(MOST, repeats=repeats, warm_up=warm_up)
     found = get_space(architecture.space)
     if data is image_size is data_dir is task is None and not task_settings and known.network and known.signature:
         network, signature = sized(found, known.network, channels, depth), known.signature
@@ -112,6 +113,7 @@ def measure_table(
     """
     if checks < 1:
         raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
+    at_most(MOST, checks=checks)
     path = Path(out)
     if path.exists() and not overwrite:
         raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")
@@ -151,6 +153,7 @@ def measure_networks(
     ``--set latencies=FILE`` learns to predict; returns how many it holds. A file that is there is continued. Raises
     :class:`nascence.errors.NascenceError`, before anything is measured.
     """
+    at_most(MOST, networks=count, repeats=repeats, warm_up=warm_up)
     for name, value, least in (("networks", count, 1), ("repeats", repeats, 1), ("warm_up", warm_up, 0)):
         if value < least:
             raise SettingError(f"{name} must be at least {least}, not {value}.")

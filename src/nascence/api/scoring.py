@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from nascence.api.inputs import compute_threads, load_source, settled
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
+from nascence.configuration import at_most
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.runs import Interrupted, Progress, Terminated
+from nascence.runs.progress import tell
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.tasks import ImageClassification, image_classes
@@ -49,6 +51,8 @@ def score(
     """
     from nascence.scores import SCORES, evaluate
 
+    at_most(100_000, random=random)
+    at_most(10_000, draws=draws)
     if random < 0 or draws < 1:
         raise SettingError("The number of random architectures must be at least 0, that of draws at least 1.")
     targets = [read_target(target, space) for target in architectures]
@@ -59,7 +63,7 @@ def score(
         raise SettingError("There is nothing to score; give architectures, or a number of random ones with --random.")
     if not scores:
         raise SettingError(f"Name at least one score: {', '.join(SCORES.names())}.")
-    computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
+    computers = [SCORES.get(name)() for name in parts_of(scores)]
     task = image_classes(task_of(own, data, data_dir, image_size, download), "Scoring")
     named = data or (own.source["data"] if own is not None and own.source else ASSUMED)
     scored = []
@@ -104,8 +108,10 @@ def score_many(
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
     from nascence.scores import SCORES
 
+    at_most(10_000, draws=draws)
+    at_most(4_096, workers=workers)
     where = _executor(executor, workers, ray_address)
-    computers = [SCORES.get(name)() for name in dict.fromkeys(scores)]
+    computers = [SCORES.get(name)() for name in parts_of(scores)]
     targets = [read_target(target, space) for target in architectures]
     own = common(targets, data)
     selection = _selection(space, everything, sample, file, [target.architecture for target in targets], seed)
@@ -136,6 +142,22 @@ def score_many(
 
 def _load_images(source: Mapping[str, Any], download: bool = False) -> ImageClassification:
     return image_classes(load_source(source, download), "Scoring")
+
+
+def parts_of(names: Sequence[str]) -> list[str]:
+    """The scores called ``names``, each once; in the place of a ranking, which is no number of one architecture, the
+    scores that it adds up, with a word about it."""
+    from nascence.scores import AGGREGATES, SCORES
+
+    found: dict[str, None] = {}
+    for name in names:
+        if name in SCORES.names() or name not in AGGREGATES.names():
+            found[name] = None
+            continue
+        parts = [part.score for part in AGGREGATES.get(name).parts]
+        tell(f"'{name}' is a ranking: these are its parts, whose ranks 'nascence correlate' adds up.")
+        found |= dict.fromkeys(parts)
+    return list(found)
 
 
 def _executor(name: str, workers: int, ray_address: str | None) -> Executor:

@@ -109,7 +109,7 @@ def search(
                 if progress and preset is not None:
                     tell(_about(METHODS.get(method), preset, prepared.strategy))
                 return prepared.finish(run, progress)
-        except (DataError, SettingError):
+        except (DataError, SettingError, MemoryError, RuntimeError):
             if not run.events():  # a search that cannot even begin leaves nothing behind
                 delete_run(path)
             raise

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nascence.configuration import number
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; words go to stderr.")]
 Data = Annotated[
     str | None,
@@ -46,18 +48,19 @@ Scale = Annotated[
 ]
 Space = Annotated[str, typer.Option("--space", help="The search space; 'nascence spaces' lists them.")]
 MaybeSpace = Annotated[str | None, typer.Option("--space", help="The space of an architecture that is given as text.")]
-Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.")]
+Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.", min=-(2**63), max=2**63 - 1)]
 Threads = Annotated[
     int | None, typer.Option("--threads", help="Compute threads [default: PyTorch's choice].", metavar="N")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")]
 MaxParams = Annotated[
-    float | None, typer.Option("--max-params", help="At most this many parameters, such as 1e6.", metavar="N")
+    float | None,
+    typer.Option("--max-params", help="At most this many parameters, such as 1e6 or 300k.", metavar="N", parser=number),
 ]
 MaxFLOPs = Annotated[
     float | None,
-    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N"),
+    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N", parser=number),
 ]
 MaxLatencyMs = Annotated[
     float | None,
@@ -68,7 +71,8 @@ MaxLatencyMs = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="Processes of one compute thread each [default: 1].", metavar="N")
+    int | None,
+    typer.Option("--workers", help="Processes of one compute thread each [default: 1].", metavar="N", max=4096),
 ]
 Download = Annotated[bool, typer.Option("--download", help="Fetch CIFAR-10 when it is missing.")]
 Settings = Annotated[

@@ -45,9 +45,10 @@ def begin(run: RunDirectory, config: Mapping[str, Any], architecture: Mapping[st
 def give_up(run: RunDirectory) -> None:
     """Remove it. The caller holds the run's lock."""
     folder = run.path / FOLDER
-    if folder.is_symlink():
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         folder.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    elif folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_complete(path: Path) -> bool:

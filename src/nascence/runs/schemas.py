@@ -14,9 +14,9 @@ from nascence.schema import Amount, Count, Name, Part, Text
 
 
 class Network(Part):
-    channels: Amount | None = None
-    depth: Amount | None = None
-    stages: Amount | None = None
+    channels: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    depth: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    stages: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(min_length=1, max_length=4)]
@@ -40,7 +40,7 @@ class Loading(Part):
 class Task(Part):
     kind: Name | None = None
     signature: Signature | None = None
-    class_names: list[Text] | None = None
+    class_names: Annotated[list[Text], Field(min_length=1)] | None = None
     input_shape: Shape | None = None
     train_images: Count | None = None
     test_images: Count | None = None
@@ -111,7 +111,7 @@ class Record(Part):
     search_seconds: Annotated[float, Field(ge=0)] | None = None
     loading: Loading | None = None
     input_shape: Shape | None = None
-    class_names: list[Text] | None = None
+    class_names: Annotated[list[Text], Field(min_length=1)] | None = None
     collapse: Text | None = None
     caveat: Text | None = None
     table: TableValues | None = None
@@ -126,7 +126,7 @@ class Metrics(Part):
     loss: float | None = None
     per_class: dict[Text, float | None] | None = None
     confusion: list[list[Count]] | None = None
-    class_names: list[Text] | None = None
+    class_names: Annotated[list[Text], Field(min_length=1)] | None = None
     test_images: Count | None = None
     epochs: Count | None = None
     seconds: Annotated[float, Field(ge=0)] | None = None
