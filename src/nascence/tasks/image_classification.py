@@ -326,7 +326,7 @@ class ImageClassification(Task):
         if size > len(images):
             raise DataError(
                 f"A batch of {size} needs as many {split} images, but '{self.name}' has {len(images)}; "
-                "choose a smaller batch."
+                f"choose a smaller batch, such as --set images={len(images)}."
             )
         return images
 
@@ -362,7 +362,7 @@ class ImagePart(Part):
         if len(self) < size:
             raise DataError(
                 f"A batch of {size} needs as many training images, but '{self.task.name}' has {len(self)}; choose a "
-                "smaller batch."
+                f"smaller batch, such as --batch-size {len(self)}."
             )
         height, width = self.task.image_size
         if cutout >= min(height, width):
