@@ -5,8 +5,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,8 +30,50 @@ def test_without_ray_the_extra_is_named(monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without_ray)
-    with pytest.raises(MissingExtraError, match=r"nascence\[ray\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'ray.*\.\[ray\]"):
         RayActors(2)
+
+
+class HeadlessRay:
+    """What Ray looks like to us when its head has died: nothing ever finishes, and nothing listens at its address."""
+
+    def __init__(self, address):
+        error = type("RayError", (Exception,), {})
+        names = ("RayActorError", "WorkerCrashedError", "NodeDiedError", "RayTaskError", "RaySystemError")
+        self.exceptions = SimpleNamespace(**{name: type(name, (error,), {}) for name in names})
+        self.address, self.ended = address, threading.Event()
+
+    def remote(self, **options):
+        call = SimpleNamespace(remote=lambda *arguments: object())
+        return lambda cls: SimpleNamespace(remote=lambda shared: Hashed(ready=call, work=call))
+
+    def put(self, value):
+        return value
+
+    def wait(self, calls, timeout):
+        return [], calls
+
+    def get_runtime_context(self):
+        return SimpleNamespace(gcs_address=self.address)
+
+    def shutdown(self):
+        self.ended.set()
+
+
+class Hashed(SimpleNamespace):
+    __hash__ = object.__hash__
+
+
+def test_when_the_head_dies_one_sentence_says_how_to_go_on(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        ray = HeadlessRay(f"127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        monkeypatch.setattr(RayActors, "_connect", lambda self: ray)
+        with pytest.raises(RunError, match=r"The head of the Ray cluster at this machine is gone .*--resume") as caught:
+            list(RayActors(2).map(lambda: abs, [1, 2, 3]))
+    assert "\n" not in str(caught.value)
+    assert ray.ended.wait(30)
 
 
 def test_zero_workers():

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from nascence.runs.workers import HANDED_OUT, Executor, Item, Pending, Prepare, 
 
 CONNECT_SECONDS = 3.0
 JOIN_SECONDS = 30.0
+LOOK_SECONDS = 5.0
+"""How long no result comes before it is asked whether the cluster's head is still there: Ray itself would end this
+process without a word of ours."""
 JOIN_TRIES = 5
 """How often, about a second each, Ray asks what listens at an address before it gives up."""
 
@@ -45,10 +49,23 @@ class RayActors(Executor):
 
     def map(self, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
         ray = self._connect()
+        lost = False
         try:
-            yield from _map(ray, self.workers, prepare, items)
+            yield from _map(ray, self.workers, prepare, items, self._head(ray))
+        except (ConnectionError, ray.exceptions.RaySystemError, _HeadLostError) as error:
+            lost = True
+            raise _lost(self.address or "this machine", str(error)) from None
         finally:
-            ray.shutdown()
+            if lost:  # it would wait for the head
+                threading.Thread(target=ray.shutdown, daemon=True).start()
+            else:
+                ray.shutdown()
+
+    def _head(self, ray: Any) -> str:
+        """HOST:PORT of what holds the cluster together."""
+        if self.address is not None and self.address.startswith("ray://"):
+            return self.address.removeprefix("ray://")
+        return str(ray.get_runtime_context().gcs_address)
 
     def _connect(self) -> Any:
         import ray
@@ -113,7 +130,34 @@ def _unreachable(address: str, why: str) -> RunError:
     return RunError(f"No Ray cluster can be reached at {address} ({reason}); start one with: ray start --head")
 
 
-def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+class _HeadLostError(Exception):
+    """The head of the cluster does not answer any more."""
+
+
+def _lost(where: str, why: str) -> RunError:
+    reason = why.strip().splitlines()[0].rstrip(".") if why.strip() else "no answer"
+    return RunError(
+        f"The head of the Ray cluster at {where} is gone ({reason}); what was finished is kept. Start the cluster again"
+        " and type the same command with --resume."
+    )
+
+
+def _check_head(address: str) -> None:
+    """Raises :class:`_HeadLostError` when nothing listens at HOST:PORT, asked twice."""
+    host, _, port = address.rpartition(":")
+    for last in (False, True):
+        try:
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+            return
+        except OSError as error:
+            if last:
+                raise _HeadLostError(error.strerror or str(error)) from None
+            time.sleep(0.5)
+
+
+def _map(
+    ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item], head: str
+) -> Iterator[tuple[int, Result]]:
     lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError)
     remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
     shared = ray.put(prepare)
@@ -138,7 +182,9 @@ def _map(ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence
     for _ in range(min(workers, len(items))):
         start()
     while delivered < len(items):
-        finished, _ = ray.wait(list(calls))
+        finished, _ = ray.wait(list(calls), timeout=LOOK_SECONDS)
+        if not finished:
+            _check_head(head)
         for call in finished:
             if call not in calls:
                 continue  # of an actor that was found dead in this round
