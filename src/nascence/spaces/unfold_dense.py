@@ -65,9 +65,9 @@ class UnfoldDense(RowwiseSpace):
     name = "unfold-dense"
     size_class: ClassVar[type] = UnfoldSize
     networks = {
-        "evaluation": UnfoldSize(channels=32),
-        "search": UnfoldSize(channels=32),
-        "search-small": UnfoldSize(channels=16),
+        "evaluation": UnfoldSize(channels=24),
+        "search": UnfoldSize(channels=64, unfolding=3),
+        "search-small": UnfoldSize(channels=24),
     }
 
     def __init__(self) -> None:

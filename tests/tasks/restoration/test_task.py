@@ -9,6 +9,7 @@ from nascence.tasks.base import Batch
 from nascence.tasks.restoration import GaussianNoise, Picture, Restoration, Shrunk, load_restoration
 from nascence.tasks.restoration.metrics import cut_border, psnr
 from nascence.tasks.restoration.resizing import enlarge_batch
+from nascence.training import TrainingConfig
 
 
 def pictures(random_picture, *shapes, channels=1):
@@ -93,6 +94,14 @@ def test_whole_pictures_with_fixed_noise(denoising, random_picture):
     assert np.array_equal((255 * middles[0][0]).round().numpy(), random_picture(24, 24, 1, seed=0)[:, 6:18, 6:18])
 
 
+def test_suggestions_make_a_training(denoising):
+    config = TrainingConfig.suggested(denoising)
+    assert (config.optimizer, config.batch_size, config.warmup_epochs) == ("adam", 16, 0)
+    steps = denoising.part("train").steps(16)
+    assert config.epochs == round(2000 / steps)
+    assert denoising.examples == "pictures"
+
+
 def test_parts(denoising):
     first, second = denoising.divided(0.5, 0)
     assert len(first) + len(second) == 3
@@ -112,7 +121,8 @@ def test_one_picture_cannot_be_divided(random_picture):
 def test_denoising_is_measured_as_it_is(denoising):
     (batch,) = denoising.part("test").passing()
     output = batch.target + 0.1
-    sums = denoising.sums(output, batch)
+    sums = denoising.judge(output, batch)
+    assert set(denoising.sums(output, batch)) == {"count", "psnr"}
     measures = denoising.measures(sums)
     assert float(sums["count"]) == 2
     assert measures["psnr"] == pytest.approx(20, abs=1e-3)
@@ -127,17 +137,17 @@ def test_super_resolution_is_measured_on_rounded_luma_without_border(enlarging):
     output = batch.target.clone()
     output[..., :2, :] = 0.5  # within the border
     output += 0.3 / 255  # rounded away
-    assert enlarging.measures(enlarging.sums(output, batch))["psnr"] == float("inf")
+    assert enlarging.measures(enlarging.judge(output, batch))["psnr"] == float("inf")
     enlarged = enlarge_batch(batch.inputs[0], 2)
     expected = psnr(cut_border((255 * enlarged).round().clamp(0, 255) / 255, 2), cut_border(batch.target, 2))
-    assert enlarging.measures(enlarging.sums(output, batch))["input_psnr"] == pytest.approx(float(expected), abs=0.01)
+    assert enlarging.measures(enlarging.judge(output, batch))["input_psnr"] == pytest.approx(float(expected), abs=0.01)
 
 
 def test_small_pictures_have_no_ssim(random_picture):
     made = pictures(random_picture, (10, 10))
     task = Restoration("small", GaussianNoise(25, 25), made, made, patch=4)
     (batch,) = task.part("test").passing()
-    assert set(task.measures(task.sums(batch.inputs[0], batch))) == {"psnr", "input_psnr"}
+    assert set(task.measures(task.judge(batch.inputs[0], batch))) == {"psnr", "input_psnr", "loss"}
 
 
 def test_losses_and_teachers(denoising, enlarging):
@@ -175,6 +185,6 @@ def test_bicubic_baselines_of_the_public_sets(restoration_data, name, scale, pub
     task = load_restoration(pictures, kind="super-resolve", scale=scale, test=[pictures], colours="grey", crop=True)
     totals: dict[str, float] = {}
     for batch in task.part("test").passing():
-        for key, value in task.sums(batch.target, batch).items():
+        for key, value in task.judge(batch.target, batch).items():
             totals[key] = totals.get(key, 0) + float(value)
     assert task.measures(totals)["input_psnr"] == pytest.approx(published, abs=0.005)

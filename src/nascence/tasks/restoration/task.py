@@ -22,6 +22,7 @@ from nascence.tasks.restoration.resizing import enlarge_batch
 
 Loss = Literal["mse", "l1"]
 _MOST_PIXELS = 1 << 19  # of a batch that is evaluated
+_BATCH = 16
 
 
 @final
@@ -65,6 +66,20 @@ class Restoration(Task):
         return "pictures"
 
     @property
+    def suggestions(self) -> Mapping[str, Any]:
+        """Adam on patches: 2,000 steps, in passes that see about every pixel once."""
+        steps = max(1, self.part("train").steps(_BATCH))
+        return {
+            "optimizer": "adam",
+            "learning_rate": 4e-3,
+            "weight_decay": 0.0,
+            "nesterov": False,
+            "batch_size": _BATCH,
+            "epochs": max(1, round(2000 / steps)),
+            "warmup_epochs": 0,
+        }
+
+    @property
     def channels(self) -> int:
         return len(self.train[0].target)
 
@@ -105,17 +120,21 @@ class Restoration(Task):
         return measured(output.float(), batch.target)
 
     def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        found = self._scored(output.detach().float(), batch.target, also_ssim=False)
+        return {"count": batch.target.new_tensor(len(batch.target)), "psnr": found["psnr"].sum()}
+
+    def judge(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Also of what the pictures were restored from, as a network has to be better than that."""
         output, target = output.detach().float(), batch.target
-        found = self._scored(output, target)
         before = enlarge_batch(batch.inputs[0], self.degradation.scale) if self._enlarges else batch.inputs[0]
-        degraded = self._scored(before, target)
-        sums = {f"input_{name}": value.sum() for name, value in degraded.items()}
-        sums |= {name: value.sum() for name, value in found.items()}
-        return {"count": target.new_tensor(len(target)), **sums}
+        sums = {f"input_{name}": value.sum() for name, value in self._scored(before, target).items()}
+        sums |= {name: value.sum() for name, value in self._scored(output, target).items()}
+        count = target.new_tensor(len(target))
+        return {"count": count, **sums, "loss": self.loss(output, batch) * count}
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """``psnr`` in dB and ``ssim`` of the output, ``input_psnr`` and ``input_ssim`` of what it was restored from
-        (enlarged bicubically); no SSIM where a picture is smaller than its window."""
+        """``psnr`` in dB and, from :meth:`judge`, ``ssim`` of the output, ``input_psnr`` and ``input_ssim`` of what it
+        was restored from (enlarged bicubically); no SSIM where a picture is smaller than its window."""
         count = float(sums["count"])
         return {name: float(value) / count for name, value in sums.items() if name != "count"}
 
@@ -149,12 +168,12 @@ class Restoration(Task):
     def _enlarges(self) -> bool:
         return self.degradation.scale > 1
 
-    def _scored(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def _scored(self, output: Tensor, target: Tensor, also_ssim: bool = True) -> dict[str, Tensor]:
         if self._enlarges:
             border = self.degradation.scale
             output, target = (cut_border(rounded(luma_of_output(x)), border) for x in (output, target))
         found = {"psnr": psnr(output, target).to(output)}
-        if min(output.shape[-2:]) >= WINDOW:
+        if also_ssim and min(output.shape[-2:]) >= WINDOW:
             found["ssim"] = ssim(output, target).to(output)
         return found
 
