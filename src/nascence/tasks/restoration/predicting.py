@@ -105,7 +105,8 @@ def _shallow(picture_CHW: NDArray) -> NDArray:
 def _page(shown: Sequence[tuple[str, NDArray, NDArray]], count: int) -> str:
     """Self-contained."""
     figures = "".join(
-        f"<figure><figcaption>{html.escape(name)}</figcaption>{_image(before, 'before')}{_image(after, 'after')}</figure>"
+        f"<figure><figcaption>{html.escape(name)}</figcaption>{_image(before, 'before')}{_image(after, 'after')}"
+        "</figure>"
         for name, before, after in shown
     )
     of = "" if count == len(shown) else f" of the first {len(shown)}"
