@@ -36,7 +36,7 @@ LAPTOP: dict[str, Any] = {
     "learning_rate": 4e-3,
     "final_learning_rate": 4e-4,
     "architecture_learning_rate": 3e-2,
-    "cost_weight": 1e-4,
+    "cost_weight": 1e-5,
     "check_images": 4,
 }
 """Few steps on small patches, fewer channels, no unfolding while searching, without the operation that takes longest;

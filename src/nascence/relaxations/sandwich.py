@@ -20,10 +20,11 @@ from nascence.supernets.groups import MixingWeights
 class Sandwich(Relaxation):
     """``inner``, but in epochs in which the architecture takes no steps, each step runs three networks: all rows of the
     role ``width`` at their last option, all at their first, and each at a random one (options go from narrow to wide).
-    The other groups are as ``inner`` samples them, the same in all three."""
+    The other groups are as ``inner`` samples them, the same in all three. ``always``: in all epochs, and with what
+    ``inner`` samples in the place of random widths."""
 
-    def __init__(self, inner: Relaxation) -> None:
-        self.inner, self.space = inner, inner.space
+    def __init__(self, inner: Relaxation, *, always: bool = False) -> None:
+        self.inner, self.space, self.always = inner, inner.space, always
         self._warming = False
 
     @property
@@ -34,13 +35,16 @@ class Sandwich(Relaxation):
         return self.inner.sample(generator)
 
     def samples(self, generator: torch.Generator) -> list[MixingWeights]:
-        if not self._warming:
+        if not self._warming and not self.always:
             return self.inner.samples(generator)
         whole = dict(self.inner.sample(generator))
         groups = [group for group in self.space.groups if group.role == "width"]
         drawn: list[MixingWeights] = []
-        for which in ("widest", "narrowest", "random"):
-            widths = {}
+        for which in ("widest", "narrowest", "own" if self.always else "random"):
+            widths: dict[str, Tensor] = {}
+            if which == "own":
+                drawn.append(whole)
+                continue
             for group in groups:
                 rows, options = group.shape
                 if which == "random":

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from nascence.tasks.predicting import Question
 from torch import nn
 
 from nascence.errors import DataError, RunError, SettingError
-from nascence.tasks.predicting import Question
 from nascence.tasks.restoration.decoding import decode_picture
 from nascence.tasks.restoration.predicting import PAGE, predict_pictures
 from nascence.tasks.restoration.restoring import restore
