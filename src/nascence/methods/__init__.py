@@ -22,6 +22,7 @@ METHODS = Registry(
         "evolution": "nascence.methods.evolution:Evolution",
         "dots": "nascence.methods.dots:DOTS",
         "explicit-topology": "nascence.methods.explicit_topology:ExplicitTopologyNAS",
+        "trilevel-sr": "nascence.methods.trilevel_sr:TrilevelSR",
         "mod-nas": "nascence.methods.mod_nas:MoDNAS",
         "msg-das": "nascence.methods.msg_das:MSGDAS",
         "e2rnas": "nascence.methods.e2rnas:E2RNAS",

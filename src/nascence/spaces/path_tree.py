@@ -76,7 +76,7 @@ class PathTree(RelaxableSpace):
     """
 
     size_class: ClassVar[type] = PathTreeSize
-    networks: ClassVar[Mapping[str, PathTreeSize]] = {
+    networks = {
         "evaluation": PathTreeSize(channels=64),
         "search": PathTreeSize(channels=64),
         "search-small": PathTreeSize(channels=16),
@@ -189,7 +189,8 @@ class PathTree(RelaxableSpace):
     def assemble(self, architecture: Architecture, network: Any, signature: Signature) -> nn.Module:
         path, operations, widths = self._read(architecture)
         self._check(signature, path.count(UP))
-        channels, body, cells = network.channels, [], 0
+        channels, cells = network.channels, 0
+        body: list[nn.Module] = []
         table = scaled_widths(channels)
         for step in path:
             if step == UP:
@@ -208,8 +209,8 @@ class PathTree(RelaxableSpace):
         with torch.random.fork_rng(devices=[]):
             cells = [self._mixed_cell(cell, channels, widths) for cell in range(len(self.tree.cell))]
             ups = [Up(channels, self.enlarged) for _ in self.tree.up]
-            module = PathNetwork(MixedTree(self.tree, cells, ups), channels, signature, self.enlarged)
-        module = initialise(module, "default", generator(seed, "weights"))
+            network_of_all = PathNetwork(MixedTree(self.tree, cells, ups), channels, signature, self.enlarged)
+        module = initialise(network_of_all, "default", generator(seed, "weights"))
         return MixedSupernet(self.groups, module, self._costs(channels, signature))
 
     def _costs(self, channels: int, signature: Signature) -> dict[str, list[Extent]]:

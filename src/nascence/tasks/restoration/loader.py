@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, final
 from nascence.errors import DataError
 from nascence.tasks.base import Task
 from nascence.tasks.loaders import Loader, no_image_size
-from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
 
 
@@ -63,14 +62,6 @@ class DenoiseLoader(Loader):
     def recognises(self, path: Path) -> bool:
         return _has_pair(path, {"noisy", "clean"})
 
-    answers_in_files: ClassVar[bool] = True
-
-    def predict(self, question: Question) -> Columns:
-        """See :func:`nascence.tasks.restoration.predicting.predict_pictures`."""
-        from nascence.tasks.restoration.predicting import predict_pictures
-
-        return predict_pictures(question, 1)
-
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         return _load("denoise", data, path, settings, request, sigma=settings.sigma)
 
@@ -84,14 +75,6 @@ class SuperResolveLoader(Loader):
 
     def recognises(self, path: Path) -> bool:
         return _has_pair(path, {"lr", "hr"})
-
-    answers_in_files: ClassVar[bool] = True
-
-    def predict(self, question: Question) -> Columns:
-        """See :func:`nascence.tasks.restoration.predicting.predict_pictures`."""
-        from nascence.tasks.restoration.predicting import predict_pictures
-
-        return predict_pictures(question, question.settings.scale)
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         return _load("super-resolve", data, path, settings, request, scale=settings.scale, crop=settings.crop)
