@@ -10,7 +10,6 @@ from nascence.costs import Budget
 from nascence.errors import SettingError
 from nascence.methods import METHODS, Problem
 from nascence.methods.mod_nas import MoDNAS
-from nascence.objectives.log_cost import LogCost
 from nascence.schedules import Moment
 from nascence.spaces import get_space
 from nascence.spaces.unfold_dense import UnfoldSize
@@ -75,11 +74,14 @@ def test_exits_begin_late():
 
 
 def test_the_loss_of_the_architecture_has_the_cost_in_it():
-    terms = MoDNAS(cost_weight=0.05, cost="params").objectives()
-    assert [type(term).__name__ for term in terms] == ["TaskLoss", "LogCost"]
-    assert isinstance(terms[1], LogCost)
-    assert (terms[1].cost, terms[1].schedule(Moment(0, 1))) == ("params", 0.05)
-    assert len(MoDNAS(cost_weight=0.0).objectives()) == 1
+    space, size = get_space("unfold-dense"), UnfoldSize(channels=8)
+    given = problem(space, size)
+    (term,) = MoDNAS(cost_weight=0.05, cost="params").prices(given, space)
+    assert (type(term).__name__, term.cost, term.schedule(Moment(0, 1))) == ("ExpectedCost", "params", 0.05)
+    assert MoDNAS(cost_weight=0.0).prices(given, space) == ()
+    weights = {g.name: torch.full(g.shape, 1 / g.shape[1]) for g in space.groups}
+    supernet = space.supernet(size, TASK.signature)
+    assert float(term.expected(weights)) == pytest.approx(float(supernet.expected("params", weights)), rel=1e-6)
 
 
 def test_a_small_search_ends_in_an_architecture_and_repeats():
@@ -93,7 +95,7 @@ def test_a_small_search_ends_in_an_architecture_and_repeats():
     last = events[-1]
     assert last["temperature"] == pytest.approx(0.1)
     assert math.isfinite(last["train_psnr"])
-    assert {"validation_psnr", "architecture", "mse_weight", "log_cost_weight"} <= last.keys()
+    assert {"validation_psnr", "architecture", "mse_weight", "expected_flops_weight"} <= last.keys()
 
 
 def test_a_larger_weight_of_the_cost_finds_cheaper_networks():

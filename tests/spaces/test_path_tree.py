@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nascence.costs.counting import flops, params
+from nascence.costs.terms import Terms
 from nascence.errors import ArchitectureError, SettingError
 from nascence.seeding import generator
 from nascence.spaces import get_space
@@ -46,7 +47,7 @@ def test_widths():
 def test_the_supernet_is_every_network_at_its_exact_cost(name, channels, scale):
     space, size = get_space(name), PathTreeSize(channels=channels)
     supernet = space.supernet(size, signature(scale), seed=1)
-    draws = generator(0, "paths")
+    draws, terms = generator(0, "paths"), Terms(space, space.cost_terms(size, signature(scale)))
     for _ in range(6):
         architecture = space.sample(draws)
         assert space.parse(space.format(architecture)) == architecture
@@ -57,6 +58,8 @@ def test_the_supernet_is_every_network_at_its_exact_cost(name, channels, scale):
             torch.testing.assert_close(supernet(x_BCHW, weights=one_hot), network(x_BCHW))
         assert float(supernet.expected("params", one_hot)) == params(network)
         assert float(supernet.expected("flops", one_hot)) == flops(network, (1, 8, 8))
+        assert terms.cost("params", architecture) == params(network)
+        assert terms.cost("flops", architecture) == flops(network, (1, 8, 8))
 
 
 def test_soft_widths_are_means_over_networks():

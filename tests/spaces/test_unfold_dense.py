@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nascence.costs.counting import flops, params
+from nascence.costs.terms import Terms
 from nascence.errors import ArchitectureError, SettingError
 from nascence.seeding import generator
 from nascence.spaces.unfold_dense import INPUTS, LAYERS, UnfoldDense, UnfoldSize, needed
@@ -54,6 +55,7 @@ def test_the_supernet_is_every_network_at_its_exact_cost(unfolding):
     size = UnfoldSize(channels=8, unfolding=unfolding)
     supernet = SPACE.supernet(size, SIGNATURE, seed=1)
     x_BCHW = torch.rand(1, 1, 9, 11, generator=generator(0, "x"))
+    terms = Terms(SPACE, SPACE.cost_terms(size, SIGNATURE))
     for architecture in sampled(25):
         one_hot = SPACE.one_hot(architecture)
         network = built(architecture, size)
@@ -62,6 +64,7 @@ def test_the_supernet_is_every_network_at_its_exact_cost(unfolding):
             torch.testing.assert_close(supernet(x_BCHW, weights=one_hot), network(x_BCHW))
         assert float(supernet.expected("params", one_hot)) == params(network)
         assert float(supernet.expected("flops", one_hot)) == flops(network, (1, 8, 8))
+        assert terms.cost("flops", architecture) == flops(network, (1, 8, 8))
 
 
 def test_expected_costs_are_means_over_architectures():

@@ -10,10 +10,9 @@ from typing import Any, ClassVar, Literal, final
 import torch
 
 from nascence.errors import SettingError
-from nascence.methods.base import Problem, at_least
+from nascence.methods.base import at_least
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import Objective, TaskLoss
-from nascence.objectives.log_cost import LogCost
 from nascence.objectives.onnx_teacher import OnnxTeacher
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.relaxations.sandwich import Sandwich
@@ -50,12 +49,11 @@ class MoDNAS(GradientMethod):
     falls; weights alone at first, by the sandwich rule over widths; then weights and architecture in turn, with the
     logarithm of the expected cost beside the architecture's loss.
 
-    ``cost_weight``: of that logarithm. ``cost``: what is expected, multiply-adds (flops) or params. ``temperature``: at
-    the beginning of the steps of the architecture and at their end. ``exit_bias``: what the logit of the last exit of a
-    block has more at first, since early exits learn sooner. ``sandwich``: whether the widths are warmed up together.
-    ``unfolding``: data steps in which the network is used while searching, 0 for a plain residual network, none for
-    what the size has. ``teacher``: an ONNX file to learn from, as ``nascence export`` writes it. ``teacher_weight``:
-    its share of the loss; the rest is the true pictures'.
+    ``temperature``: at the beginning of the steps of the architecture and at their end. ``exit_bias``: what the logit
+    of the last exit of a block has more at first, since early exits learn sooner. ``sandwich``: whether the widths are
+    warmed up together. ``unfolding``: data steps in which the network is used while searching, 0 for a plain residual
+    network, none for what the size has. ``teacher``: an ONNX file to learn from, as ``nascence export`` writes it.
+    ``teacher_weight``: its share of the loss; the rest is the true pictures'.
     """
 
     name: ClassVar[str] = "mod-nas"
@@ -78,7 +76,6 @@ class MoDNAS(GradientMethod):
     channels: int | None = 64
     unfolding: int | None = 3
     cost_weight: float = 1e-2
-    cost: Literal["flops", "params"] = "flops"
     temperature: tuple[float, float] = (5.0, 0.1)
     exit_bias: float = 1.0
     sandwich: bool = True
@@ -87,7 +84,7 @@ class MoDNAS(GradientMethod):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, cost_weight=self.cost_weight, unfolding=self.unfolding)
+        at_least(0, unfolding=self.unfolding)
         if self.cost_target is not None or self.cost_form != "log":
             raise SettingError("mod-nas always pushes its supernet's cost down; leave cost_target and cost_form out.")
         at_least(1e-3, **{"temperature (either)": min(self.temperature)})
@@ -112,12 +109,7 @@ class MoDNAS(GradientMethod):
         return Sandwich(softmax) if self.sandwich else softmax
 
     def objectives(self) -> tuple[Objective, ...]:
-        cost = (LogCost(Constant(self.cost_weight), self.cost),) if self.cost_weight else ()
-        return (*self.weight_objectives(), *cost)
-
-    def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
-        """Among :meth:`objectives`: the cost of the supernet's own size."""
-        return ()
+        return self.weight_objectives()
 
     def weight_objectives(self) -> tuple[Objective, ...]:
         if not self.teacher:

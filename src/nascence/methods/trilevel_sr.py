@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from nascence.methods.base import at_least
+from nascence.methods.base import Problem, at_least
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import Objective, TaskLoss
 from nascence.objectives.log_cost import LogCost
@@ -41,7 +41,6 @@ class TrilevelSR(GradientMethod):
     until one of each is left; widths by hard Gumbel draws; every step also at the widest and the narrowest widths.
 
     ``sparse``: sparsestmax, or softmax for its ablation. ``order_weight``: of the term that sorts paths.
-    ``cost_weight``: of the logarithm of the expected cost. ``cost``: what is expected, multiply-adds (flops) or params.
     ``sandwich``: whether each step runs the extreme widths too.
     """
 
@@ -65,12 +64,11 @@ class TrilevelSR(GradientMethod):
     sparse: Literal["sparsestmax", "softmax"] = "sparsestmax"
     order_weight: float = 0.1
     cost_weight: float = 1e-3
-    cost: Literal["flops", "params"] = "flops"
     sandwich: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, order_weight=self.order_weight, cost_weight=self.cost_weight)
+        at_least(0, order_weight=self.order_weight)
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         def sparse(groups: Any, seed: int) -> Relaxation:
@@ -89,9 +87,13 @@ class TrilevelSR(GradientMethod):
         terms: list[Objective] = [TaskLoss()]
         if self.order_weight:
             terms.append(PathOrder(Constant(self.order_weight)))
-        if self.cost_weight:
-            terms.append(LogCost(Constant(self.cost_weight), self.cost))
         return tuple(terms)
+
+    def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
+        """Parameters and FLOPs as the supernet expects them: over all paths, while what would be found has one."""
+        if not self.cost_weight or self.cost == "latency_ms" or self.cost_form != "log":
+            return super().prices(problem, space)
+        return (LogCost(Constant(self.cost_weight), self.cost),)
 
 
 __all__ = ["TrilevelSR"]

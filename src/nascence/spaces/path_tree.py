@@ -19,7 +19,7 @@ from nascence.seeding import generator
 from nascence.spaces.base import Choice
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets import ChoiceGroup, Extent, MixedSupernet
-from nascence.supernets.extents import joined
+from nascence.supernets.extents import Row, joined
 from nascence.supernets.paths import (
     CELL,
     UP,
@@ -216,26 +216,19 @@ class PathTree(RelaxableSpace):
     def _costs(self, channels: int, signature: Signature) -> dict[str, list[Extent]]:
         """``params``, and ``flops`` on the signature's size: of every slot of every cell and of every up, where the
         path goes through it."""
-        tree, widths = self.tree, scaled_widths(channels)
-        full = Extent.fixed(channels)
-        shuffle = 1 if self.enlarged else signature.scale
-        ends = 9 * signature.features * channels, 9 * channels * signature.outputs * shuffle**2
-        final = signature.scale**2 if self.enlarged else 1
+        tree, table = self.tree, [float(width) for width in scaled_widths(channels)]
         pixels = signature.size[0] * signature.size[1]
-        params = [Extent.fixed(sum(ends) + channels + signature.outputs * shuffle**2)]
-        macs = [Extent.fixed(pixels * (ends[0] + final * ends[1]))]
+        params, macs = self._ends(channels, signature)
         for path, cell in tree.cell.items():
             used, area = self._reached(path), pixels * (4 ** path.count(UP) if self.enlarged else 1)
             for slot in range(self.slots):
-                rows = [(cell * (self.slots - 1) + at) for at in (slot - 1, slot)]
                 sides = [
-                    Extent.of(("widths", row), [float(w) for w in widths]) if inside else full
-                    for row, inside in zip(rows, (slot > 0, slot < self.slots - 1), strict=True)
+                    Extent.of(("widths", cell * (self.slots - 1) + at), table)
+                    if 0 <= at < self.slots - 1
+                    else Extent.fixed(channels)
+                    for at in (slot - 1, slot)
                 ]
-                each = [joined(_amounts(name), *sides) for name in OPERATIONS]
-                row = ("operations", cell * self.slots + slot)
-                chosen = [Extent.chosen(row, len(OPERATIONS), at) * own for at, own in enumerate(each)]
-                total = used * (chosen[0] + chosen[1] + chosen[2] + chosen[3])
+                total = used * _slot_amount(("operations", cell * self.slots + slot), sides)
                 params.append(total)
                 macs.append(area * total)
         for path in tree.up:
@@ -244,9 +237,45 @@ class PathTree(RelaxableSpace):
             macs.append(9.0 * channels * channels * area * used)
         return {"params": params, "flops": [2 * part for part in macs]}
 
+    def _ends(self, channels: int, signature: Signature) -> tuple[list[Extent], list[Extent]]:
+        """Parameters, and multiply-adds, of stem and tail."""
+        shuffle = 1 if self.enlarged else signature.scale
+        stem, tail = 9 * signature.features * channels, 9 * channels * signature.outputs * shuffle**2
+        pixels = signature.size[0] * signature.size[1]
+        final = signature.scale**2 if self.enlarged else 1
+        params = Extent.fixed(stem + tail + channels + signature.outputs * shuffle**2)
+        return [params], [Extent.fixed(pixels * (stem + final * tail))]
+
     def _reached(self, path: tuple[int, ...]) -> Extent:
         """1 where the chosen path goes through the module that ends ``path``."""
         return Extent.of(("paths", 0), [float(each[: len(path)] == path) for each in self.tree.maps])
+
+    def cost_terms(self, network: Any, signature: Signature) -> dict[str, list[Extent]]:
+        """Over the choices: cells are counted along the path."""
+        self._check(signature, self.ups)
+        channels, table = network.channels, [float(w) for w in scaled_widths(network.channels)]
+        pixels = signature.size[0] * signature.size[1]
+        params, macs = self._ends(channels, signature)
+        row = ("path", 0)
+        steps = list(self.paths.values())
+        for place in range(self.cells):
+            before = [_ups_before_cell(path, place) for path in steps]  # None where there is no such cell
+            used = Extent.of(row, [float(ups is not None) for ups in before])
+            areas = [0.0 if ups is None else float(pixels * (4**ups if self.enlarged else 1)) for ups in before]
+            cell = f"cell{place + 1}"
+            for slot in range(1, self.slots + 1):
+                sides = [
+                    Extent.of((f"{cell}/width{at}", 0), table) if 0 < at < self.slots else Extent.fixed(channels)
+                    for at in (slot - 1, slot)
+                ]
+                total = _slot_amount((f"{cell}/operation{slot}", 0), sides)
+                params.append(used * total)
+                macs.append(Extent.of(row, areas) * total)
+        each = 9 * channels * channels
+        params.append(Extent.of(row, [float(path.count(UP) * (each + channels)) for path in steps]))
+        sizes = [sum(4 ** (at + 1) if self.enlarged else 1 for at in range(path.count(UP))) for path in steps]
+        macs.append(Extent.of(row, [float(pixels * each * size) for size in sizes]))
+        return {"params": params, "flops": [2 * part for part in macs]}
 
     def inherited(self, supernet: MixedSupernet, architecture: Architecture, network: nn.Module) -> dict[str, Tensor]:
         """A state dict for ``network``, the one of ``architecture``, from the supernet's modules along its path."""
@@ -300,6 +329,21 @@ class PathTree(RelaxableSpace):
         path = next(iter(self.paths))
         used = path.count(str(CELL))
         return "|".join([path, ",".join(["1" * self.slots] * used), ",".join(["4" * (self.slots - 1)] * used)])
+
+
+def _slot_amount(row: Row, sides: Sequence[Extent]) -> Extent:
+    """Of the operation that ``row`` chooses, between the widths ``sides``."""
+    parts = [
+        Extent.chosen(row, len(OPERATIONS), number) * joined(_amounts(name), *sides)
+        for number, name in enumerate(OPERATIONS)
+    ]
+    return parts[0] + parts[1] + parts[2] + parts[3]
+
+
+def _ups_before_cell(path: tuple[int, ...], place: int) -> int | None:
+    """How many ups come before cell number ``place``, from 0; None where the path has no such cell."""
+    places = [at for at, step in enumerate(path) if step == CELL]
+    return path[: places[place]].count(UP) if place < len(places) else None
 
 
 def _amounts(name: str) -> Callable[..., Tensor]:

@@ -162,6 +162,10 @@ class UnfoldDense(RowwiseSpace):
         module = initialise(Unfolded(prior, network.unfolding), "default", generator(seed, "weights"))
         return MixedSupernet(self.groups, module, expected_costs(network, signature))
 
+    def cost_terms(self, network: Any, signature: Signature) -> dict[str, list[Extent]]:
+        check(self.name, signature)
+        return self.by_choice(expected_costs(network, signature))
+
 
 def expected_costs(network: UnfoldSize, signature: Signature) -> dict[str, list[Extent]]:
     """``params``, and ``flops`` (2 a multiply-add; on the signature's size, all data steps), as numbers that add up.
