@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
+from nascence.libraries import onnx_runtime
 from nascence.objectives.base import Evaluated, Objective
 from nascence.schedules import Schedule
 
@@ -52,8 +53,7 @@ class OnnxTeacher(Objective):
 
     def _opened(self) -> Any:
         if self._session is None:
-            import onnxruntime
-
+            onnxruntime = onnx_runtime()
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = torch.get_num_threads()
             options.log_severity_level = 3
