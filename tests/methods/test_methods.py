@@ -1,5 +1,7 @@
 """Every registered method, on digits, with settings that take a moment."""
 
+from pathlib import Path
+
 import pytest
 
 from nascence.methods import METHODS
@@ -69,5 +71,17 @@ class TestMethods(MethodConformance):
         self.space, self.network, self.task = get_space(space_name), NETWORKS[space_name], digits
 
 
+ELSEWHERE = {
+    "eg-nas": "methods/test_eg_nas.py",
+    "mod-nas": "methods/test_mod_nas.py",
+    "h-das-cells": "methods/test_h_das.py",
+    "h-das-stages": "methods/test_h_das.py",
+    "ness": "strategies/test_ensembles.py",
+}
+"""Methods with spaces, tasks or results of their own."""
+
+
 def test_every_method_is_tried():
-    assert set(TINY) | {"eg-nas"} == set(METHODS.names()), "eg-nas, which has a space of its own, in test_eg_nas.py"
+    assert set(TINY) | set(ELSEWHERE) == set(METHODS.names())
+    for file in ELSEWHERE.values():
+        assert (Path(__file__).parents[1] / file).exists(), file
