@@ -7,6 +7,7 @@ from nascence.version import __version__
 
 if TYPE_CHECKING:
     from nascence.api import (
+        Prediction,
         SearchResult,
         TrainResult,
         attack,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         measure_networks,
         measure_table,
         plan,
+        predict,
         resume,
         score,
         score_many,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Architecture",
+    "Prediction",
     "SearchResult",
     "TrainResult",
     "__version__",
@@ -39,6 +42,7 @@ __all__ = [
     "measure_networks",
     "measure_table",
     "plan",
+    "predict",
     "resume",
     "score",
     "score_many",

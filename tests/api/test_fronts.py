@@ -14,6 +14,9 @@ from nascence.spaces import get_space
 
 NB201 = get_space("nas-bench-201")
 SMALL: dict[str, Any] = {"channels": 2, "depth": 1, "progress": False}
+OBJECTIVES = [
+    {"name": name, "unit": unit, "description": name} for name, unit in (("error", "%"), ("latency-ms", "ms"))
+]
 QUICK = {"population": 4, "generations": 2}
 
 
@@ -64,7 +67,7 @@ def write(path: Path, *values: tuple[float, float]) -> RunDirectory:
         for at, (error, latency) in enumerate(values)
     ]
     run = RunDirectory.create(path, {"kind": "search"})
-    run.write_json("front.json", {"objectives": [], "knee": 1, "front": rows})
+    run.write_json("front.json", {"objectives": OBJECTIVES, "knee": 1, "front": rows})
     return run
 
 

@@ -4,11 +4,15 @@ import pytest
 import torch
 
 from nascence.costs import CostModel
+from nascence.errors import SettingError
 from nascence.methods.valuing import by_cost, by_score, by_training, objective_names, together
 from nascence.scores import SCORES, evaluate
+from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import load_task
 from nascence.tasks.base import Signature
+from nascence.testing import ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
 from nascence.training import Training
 
 NB201 = get_space("nas-bench-201")
@@ -70,3 +74,20 @@ def test_a_network_that_cannot_be_trained_is_all_wrong(digits, drawn, monkeypatc
     monkeypatch.setattr(Training, "advance", diverge)
     valuation = by_training(NB201, digits, SMALL, epochs=1, images=300, holdout=0.4, seed=0)
     assert valuation.values(drawn[:1]) == [100.0]
+
+
+@pytest.mark.parametrize("kind", ["denoising", "graph"])
+def test_other_tasks_are_valued_by_short_trainings_too(kind):
+    if kind == "denoising":
+        task, space, unit = ToyDenoising.make(), toy_denoiser_space(), "dB"
+    else:
+        task, space, unit = toy_graph_task(), toy_graph_space(), "%"
+    size = space.networks["evaluation"]
+    settings = {"epochs": 1, "images": 20, "holdout": 0.3, "seed": 0}
+    valuation = by_training(space, task, size, **settings, batch_size=4)
+    first, second = valuation.values([space.sample(generator(0)), space.sample(generator(1))])
+    assert valuation.objective.unit == unit
+    assert (first < 0) == (kind == "denoising")
+    assert first != second
+    with pytest.raises(SettingError, match="The score naswot works on images with a class each"):
+        by_score("naswot", space, task, seed=0, draws=1)

@@ -13,7 +13,8 @@ def test_what_is_not_there_is_empty(fabricate) -> None:
     assert run.metrics is None
     assert run.cloud is None
     assert (run.exports, list(run.events), list(run.training)) == ({}, [], [])
-    assert run.input_shape == (1, 8, 8)
+    assert run.signature is not None
+    assert run.signature.input_shape == (1, 8, 8)
 
 
 def test_what_is_there_is_read(fabricate) -> None:

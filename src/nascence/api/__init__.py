@@ -6,12 +6,14 @@ from nascence.api.correlating import correlate
 from nascence.api.exporting import export
 from nascence.api.measuring import measure, measure_networks, measure_table
 from nascence.api.planning import plan
+from nascence.api.predicting import Prediction, predict
 from nascence.api.resuming import resume
 from nascence.api.scoring import score, score_many
 from nascence.api.searching import SearchResult, search
 from nascence.api.training import TrainResult, load_model, train
 
 __all__ = [
+    "Prediction",
     "SearchResult",
     "TrainResult",
     "attack",
@@ -23,6 +25,7 @@ __all__ = [
     "measure_networks",
     "measure_table",
     "plan",
+    "predict",
     "resume",
     "score",
     "score_many",

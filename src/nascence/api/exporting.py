@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nascence.api.inputs import described_signature
 from nascence.api.training import fresh_model, load_model
-from nascence.errors import RunError, UnknownNameError
+from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory, files
+from nascence.training.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from nascence.exporting import ExportCheck
@@ -33,7 +35,7 @@ def export(
     Raises :class:`RunError` when nothing is trained yet (``untrained``: nothing found yet) or when ``out`` exists and
     ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
     """
-    from nascence.exporting import export_onnx, export_python
+    from nascence.exporting import export_any_onnx, export_onnx, export_python
     from nascence.reporting.report import renew_report
 
     if format not in EXPORTS:
@@ -46,15 +48,25 @@ def export(
     if out is not None and path.exists() and not overwrite:
         raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
     task = run.config["task"]
-    missing = [name for name in ("class_names", "mean", "std", "input_shape") if task.get(name) is None]
+    needed = ("signature",) if "kind" in task else ("class_names", "mean", "std", "input_shape")
+    missing = [name for name in needed if task.get(name) is None]
     if missing:
         raise RunError(f"{run.path / 'config.json'} is damaged: its 'task' has no '{missing[0]}'.")
-    known: dict[str, Any] = {"class_names": task["class_names"], "mean": task["mean"], "std": task["std"]}
-    write = export_onnx if format == "onnx" else export_python
+    signature = described_signature(task)
+    if format == "python" and (not signature.classes or isinstance(model, Ensemble)):
+        what = "An ensemble" if isinstance(model, Ensemble) else f"A network for '{task.get('kind')}'"
+        raise SettingError(f"{what} is exported as ONNX; leave --format out.")
     with files.explained(path):
         architecture = run.read_json("architecture.json", "architecture")["architecture"]
-        shape = task["input_shape"]
-        check = write(model, path, shape, architecture=architecture, trained=not untrained, **known)
+        if isinstance(model, Ensemble):
+            architecture = " + ".join(row["architecture"] for row in run.read_json("found.json", "members")["members"])
+        about: dict[str, Any] = {"architecture": architecture, "trained": not untrained}
+        if signature.classes:
+            known = {name: task[name] for name in ("class_names", "mean", "std")}
+            write = export_onnx if format == "onnx" else export_python
+            check = write(model, path, signature.input_shape, **about, **known)
+        else:
+            check = export_any_onnx(model, path, signature, described=task, **about)
     if out is None and not untrained:
         kept = run.read_json("exports.json") if run.has("exports.json") else {}
         run.write_json("exports.json", {**kept, format: check.to_dict()})

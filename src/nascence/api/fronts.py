@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nascence.api.ensembles import FOUND
 from nascence.architecture import Architecture
 from nascence.configuration import number
 from nascence.costs import CostModel
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
-from nascence.strategies import Front
+from nascence.strategies.found import Found
 
 KNEE = "knee"
 _FORM = "knee, an index, or limits such as max-params=5e5"
 
 
-def describe_front(front: Front, model: CostModel) -> dict[str, Any]:
+def describe_front(front: Found, model: CostModel) -> dict[str, Any]:
     """The content of ``front.json``: ``objectives`` (name, unit, description, which way is better), ``knee``, and the
     ``front``, best first by the first objective: index, architecture, value of every objective, params, flops."""
-    names = [objective.name for objective in front.objectives]
+    names = [objective.name for objective in front.criteria]
     rows = [
         {
             "index": at,
@@ -28,29 +29,46 @@ def describe_front(front: Front, model: CostModel) -> dict[str, Any]:
             "params": model.params(architecture),
             "flops": model.flops(architecture),
         }
-        for at, (architecture, values) in enumerate(zip(front.architectures, front.values, strict=True))
+        for at, (architecture, values) in enumerate(zip(front.members, front.values, strict=True))
     ]
-    return {"objectives": [vars(objective) for objective in front.objectives], "knee": front.knee, "front": rows}
+    return {"objectives": [vars(objective) for objective in front.criteria], "knee": front.pick, "front": rows}
+
+
+def rows_of(run: RunDirectory) -> tuple[list[dict[str, Any]], int] | None:
+    """The networks that a search ended in, where there are several (a front or an ensemble), and the place of the one
+    to take; None where it ended in one."""
+    if run.has("front.json"):
+        front = run.read_json("front.json")
+        return front["front"], front["knee"]
+    if run.has(FOUND):
+        found = run.read_json(FOUND, "members", "pick")
+        return found["members"], found["pick"]
+    return None
 
 
 def index_of(front: Mapping[str, Any], architecture: Architecture) -> int | None:
     """Where an architecture stands in ``front.json``, None where it is not there."""
-    return next((row["index"] for row in front["front"] if row["architecture"] == str(architecture)), None)
+    return place_of(front["front"], architecture)
+
+
+def place_of(rows: Sequence[Mapping[str, Any]], architecture: Architecture) -> int | None:
+    """Where an architecture stands among rows, None where it is not there."""
+    return next((row["index"] for row in rows if row["architecture"] == str(architecture)), None)
 
 
 def pick(run: RunDirectory, text: str) -> dict[str, Any]:
-    """The row of a run's ``front.json`` that ``text`` asks for: ``knee``, an index, or limits.
+    """The row of a run's front or ensemble that ``text`` asks for: ``knee``, an index, or limits.
 
     Limits, separated by commas, are ``max-NAME=VALUE`` or ``min-NAME=VALUE`` of any objective, ``params`` or ``flops``;
     of what is within them, the best by the first objective. Raises :class:`RunError` when the run has no front or
     nothing fits, :class:`SettingError` and :class:`UnknownNameError` on a text that cannot be read.
     """
-    if not run.has("front.json"):
+    several = rows_of(run)
+    if several is None:
         raise RunError(f"{run.path} has no front to pick from: its search ended in one architecture; leave --pick out.")
-    front = run.read_json("front.json")
-    rows: list[dict[str, Any]] = front["front"]
+    rows, best = several
     if text == KNEE:
-        return rows[front["knee"]]
+        return rows[best]
     if text.lstrip("-").isdigit():
         if not 0 <= int(text) < len(rows):
             raise RunError(f"The front of {run.path} has the indices 0 to {len(rows) - 1}, not {text}.")
@@ -87,4 +105,4 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     return {"params": row["params"], "flops": row["flops"], **row["values"]}
 
 
-__all__ = ["KNEE", "describe_front", "index_of", "pick"]
+__all__ = ["KNEE", "describe_front", "index_of", "pick", "place_of", "rows_of"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, final
 
 import nascence.configuration as configuration
+from nascence.api.ensembles import FOUND, describe_found
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     compute_threads,
@@ -179,15 +180,21 @@ class PreparedSearch:
         title = f"{self.config['method']} on {self.space.name}"
         seconds = execute(self.strategy, run, SEARCH, progress=named_progress(progress, title))
         began = time.monotonic()
-        repaired = self.checker.repair(self.strategy.derive())  # a latency within the budget is one that was measured
+        found = self.strategy.outcome()
+        wanted = (found.picked,) if found.form == "front" else found.members
+        repairs = [self.checker.repair(one) for one in wanted]  # a latency within the budget is one that was measured
+        repaired = repairs[found.pick if found.form == "ensemble" else 0]
         architecture = repaired.architecture
         seconds += time.monotonic() - began
         record = {**self._describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
-        front = self.strategy.front()
-        if front is not None:
-            described = describe_front(front, self.checker.model)
+        if found.form == "front":
+            described = describe_front(found, self.checker.model)
             run.write_json("front.json", described)
-            record["front"] = {"size": len(front), "index": index_of(described, architecture)}
+            record["front"] = {"size": len(found.members), "index": index_of(described, architecture)}
+        elif found.form == "ensemble":
+            whole = replace(found, members=tuple(repair.architecture for repair in repairs))
+            run.write_json(FOUND, describe_found(whole, self.checker.model))
+            record["ensemble"] = {"size": len(whole.members), "index": whole.pick}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
         passed = {

@@ -11,8 +11,9 @@ from typing import Any, Literal, final
 from torch import nn
 
 import nascence.configuration as configuration
-from nascence.api.fronts import index_of
+from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train_members
 from nascence.api.fronts import pick as pick_from
+from nascence.api.fronts import place_of, rows_of
 from nascence.api.inputs import (
     compute_threads,
     data_source,
@@ -118,8 +119,8 @@ def train(
             with found.locked():
                 current = retraining.begun(found) or found
                 architecture = _architecture(current) if pick is None else _picked(found, str(pick))
-                if found.has("front.json"):
-                    chosen["architecture"] = str(architecture)
+                if found.has("front.json") or (pick is not None and found.has(FOUND)):
+                    chosen["architecture"] = str(architecture)  # of an ensemble without a pick, all are trained
                 _Prepared({**found.config, TRAINING.name: chosen}, architecture, loaded)
                 return _finish(found, _begin(found, chosen, overwrite, architecture), loaded, progress)
     if pick is not None:
@@ -166,6 +167,9 @@ def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainRe
 def load_model(run: str | Path | RunDirectory) -> nn.Module:
     """The network that was trained in a run, with its weights, in evaluation mode. Raises :class:`RunError`."""
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
+    members = members_to_train(run)
+    if members is not None and run.has("metrics.json"):
+        return load_ensemble(run, members, load_model)
     if not run.has("model.pt"):
         raise RunError(f"{run.path} has no trained model yet; type: nascence train {shlex.quote(str(run.path))}")
     architecture = _architecture(run)
@@ -323,6 +327,10 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
     if current.has("metrics.json"):
         return _kept(current)
     architecture = _architecture(current)
+    members = members_to_train(run, current)
+    if members is not None:
+        metrics = train_members(current, members, task, progress, _finish_member, load_model)
+        return _settle(run, current, architecture, metrics)
     prepared = _Prepared(current.config, architecture, task)
     if not current.has("architecture.json"):
         current.write_json("architecture.json", _describe(current, architecture, task))
@@ -336,7 +344,17 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
         retraining.give_up(run)
         raise NascenceError(f"{error} The network that was trained before is still there.") from error
     current.write_tensors("model.pt", prepared.state())
-    metrics = _metrics(prepared, current, seconds)
+    return _settle(run, current, architecture, _metrics(prepared, current, seconds))
+
+
+def _finish_member(run: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
+    return _finish(run, run, task, progress)
+
+
+def _settle(
+    run: RunDirectory, current: RunDirectory, architecture: Architecture, metrics: Mapping[str, Any]
+) -> TrainResult:
+    """Keep the metrics, with which a training is complete, and let it take the place of the one before."""
     current.write_json("metrics.json", metrics)
     if current is not run:
         with run.writing("model.pt"):
@@ -418,10 +436,13 @@ def _describe(run: RunDirectory, architecture: Architecture, task: Task) -> dict
 
 def _redescribe(run: RunDirectory, architecture: Architecture) -> dict[str, Any]:
     """``architecture.json`` of a search for another architecture of its front."""
-    record, front = run.read_json("architecture.json"), run.read_json("front.json")
-    at = index_of(front, architecture)
+    record, several = run.read_json("architecture.json"), rows_of(run)
+    assert several is not None
+    rows, at = several[0], place_of(several[0], architecture)
+    assert at is not None
     about = ("space", "architecture", "choices", "params", "flops")
-    own = {name: front["front"][at][name] for name in about}
+    own = {name: rows[at][name] for name in about}
+    form = "front" if "front" in record else "ensemble"
     known = {name: value for name, value in record.items() if name not in ("index", "latency_ms", "table")}
     index = get_space(architecture.space).index(architecture)
     table = look_up(architecture, run.config["data_dir"])
@@ -431,7 +452,7 @@ def _redescribe(run: RunDirectory, architecture: Architecture) -> dict[str, Any]
         **known,
         **own,
         **({"index": index} if index is not None else {}),
-        "front": {"size": len(front["front"]), "index": at},
+        form: {"size": len(rows), "index": at},
         **({"table": table} if table is not None else {}),
     }
 

@@ -106,13 +106,14 @@ class Comparison:
         largest = str(self.model.extreme("params", largest=True, limits=self.budget.limits))
         tasks += [_Task(LARGEST, seed, largest) for seed in (self.seeds if self.train else self.seeds[:1])]
         self._compute(tasks)
-        if self.train is not None:
+        resnet = self.train is not None and self.model.networks.signature.classes  # it tells images apart
+        if resnet:
             found = [self._entry(name, seed)["architecture"] for name in self.methods for seed in self.seeds]
             target = median(self.model.params(space.parse(text)) for text in found)
             resnets = [_Task(RESNET, seed, resnet_params=target) for seed in self.seeds]
             self._compute(resnets)
             tasks += resnets
-        names = [*self.methods, RANDOM, LARGEST, *([RESNET] if self.train else [])]
+        names = [*self.methods, RANDOM, LARGEST, *([RESNET] if resnet else [])]
         result = {
             "space": space.name,
             "table": self.table.source.name if self.table else None,

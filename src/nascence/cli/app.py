@@ -21,6 +21,7 @@ from nascence.cli import (
     measure,
     methods,
     plan,
+    predict,
     report,
     runs,
     score,
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-for module in (plan, search, train, attack, export, report, score, correlate, compare, measure):
+for module in (plan, search, train, predict, attack, export, report, score, correlate, compare, measure):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(runs.app, name="runs")
 for module in (methods, spaces, scores, datasets):

@@ -98,6 +98,11 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
     place = shlex.quote(str(path))
     if record.get("front"):
         show_front(console, path)
+    if record.get("ensemble"):
+        members = RunDirectory.open(path).read_json("found.json")["members"]
+        console.print(f"The ensemble, {len(members)} networks, which 'nascence train' trains all:", markup=False)
+        rows = [[row["index"], count(row["params"]), count(row["flops"]), _cut(row["architecture"])] for row in members]
+        show_table(console, ("index", "params", "flops", "architecture"), rows)
     picks = [(f"nascence train {place} --pick INDEX", "train another one of the front")] if record.get("front") else []
     commands(
         console,

@@ -90,7 +90,7 @@ def export_onnx(
 def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
     """The ONNX model of ``images`` [batch, C, H, W] to ``logits``."""
     example = torch.zeros(2, *input_shape)
-    with warnings.catch_warnings(), no_compiler_folder(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
+    with warnings.catch_warnings(), no_compiler_folder(), quiet("torch.onnx", "onnxscript", "onnx_ir"):
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
         program = torch.onnx.export(
             network,
@@ -106,7 +106,7 @@ def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
 
 
 @contextmanager
-def _quiet(*names: str) -> Iterator[None]:
+def quiet(*names: str) -> Iterator[None]:
     """Loggers that report only errors for a while."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]

@@ -102,7 +102,7 @@ def by_training(
     """
     own, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
     train = own.part("train")
-    config = TrainingConfig.suggested(own, epochs=epochs, **changes)
+    config = TrainingConfig.suggested(own, **{"epochs": epochs, "patience": 0, **changes})
     try:
         train.check(config.batch_size, augment=config.augment, cutout=config.cutout)
     except DataError:

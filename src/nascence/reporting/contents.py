@@ -31,6 +31,7 @@ class Contents:
     trajectory: Mapping[str, Any] | None = None
     front: Mapping[str, Any] | None = None
     attacks: Mapping[str, Any] | None = None
+    ensemble: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -51,7 +52,25 @@ class Contents:
             trajectory=_object(run, "trajectory.json"),
             front=_object(run, "front.json"),
             attacks=_object(run, "attacks.json"),
+            ensemble=_object(run, "found.json"),
         )
+
+    @property
+    def metric(self) -> Mapping[str, Any]:
+        """``name`` and ``unit`` of what the trained network is measured by."""
+        return (self.metrics or {}).get("metric") or {"name": "accuracy", "unit": "%"}  # all that version 1 knew
+
+    @property
+    def examples(self) -> str:
+        """What the data consist of: images, nodes, pictures."""
+        return str((self.metrics or {}).get("examples") or "images")
+
+    @property
+    def result(self) -> str | None:
+        """The trained network's metric with its unit; None where nothing is trained."""
+        if not self.metrics:
+            return None
+        return f"{self.metrics[self.metric['name']]:.2f} {self.metric['unit']}".rstrip()
 
     @property
     def class_names(self) -> list[str]:

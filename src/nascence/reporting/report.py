@@ -11,8 +11,10 @@ from typing import Any
 from nascence.errors import NascenceError, RunError
 from nascence.reporting import sections
 from nascence.reporting.attacked import attacked
+from nascence.reporting.classes import confusion
 from nascence.reporting.cloud import random_cloud
 from nascence.reporting.contents import Contents
+from nascence.reporting.ensemble import ensemble
 from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
 from nascence.runs import files
@@ -89,10 +91,11 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
         sections.header(run),
         sections.network(run),
         front(run),
+        ensemble(run),
         sections.search(run),
         sections.cloud(run, cloud),
         sections.training(run),
-        sections.confusion(run),
+        confusion(run),
         attacked(run),
         sections.exports(run),
         sections.benchmark(run),

@@ -14,7 +14,7 @@ from nascence.reporting.markup import duration, element, escape, number, paragra
 from nascence.reporting.mixing import epochs_of, mixing
 from nascence.spaces import CellSpace, get_space
 
-_MOST_CHARTS, _MOST_CLASSES, _MOST_PAIRS = 6, 30, 8
+_MOST_CHARTS = 6
 
 
 def header(run: Contents) -> str:
@@ -23,14 +23,13 @@ def header(run: Contents) -> str:
     size = f"{record['params']:,} parameters" if "params" in record else "unknown size"
     trained = f" tells {len(run.class_names)} classes of {_data(run)} apart with " if run.class_names else " reaches "
     if metrics:
-        images = f" on {metrics['test_images']:,} test images" if "test_images" in metrics else ""
-        result = (
-            f"{trained}{metrics['accuracy']:.2f} % accuracy{images} after {_count(metrics.get('epochs'), 'epoch')}."
-        )
+        count = metrics.get(f"test_{run.examples}")
+        tested = "" if count is None else f" on {count:,} test {run.examples}"
+        result = f"{trained}{_metric(run)}{tested} after {_count(metrics.get('epochs'), 'epoch')}."
     else:
-        result = "; it is not trained yet, so there is no accuracy."
+        result = "; it is not trained yet, so nothing is known of how good it is."
     found = f"A network of {size}" + (
-        f" and {quantity(record['flops'], 'FLOPs')} per image" if "flops" in record else ""
+        f" and {quantity(record['flops'], 'FLOPs')} per {_one(run)}" if "flops" in record else ""
     )
     seconds = record.get("search_seconds")
     method = str(record.get("method") or "")
@@ -50,11 +49,12 @@ def _tiles(run: Contents) -> str:
     record, metrics, task = run.record, run.metrics or {}, run.config.get("task") or {}
     tiles: list[tuple[str, str, str]] = []
     if metrics:
-        tiles.append(("Test accuracy", f"{metrics['accuracy']:.2f} %", "measured on images not trained on"))
+        name = readable(run.metric["name"])
+        tiles.append((f"Test {name}", str(run.result), f"measured on {run.examples} not trained on"))
     if "params" in record:
         tiles.append(("Parameters", quantity(record["params"]), "counted"))
     if "flops" in record:
-        tiles.append(("FLOPs", quantity(record["flops"]), "per image, counted, 2 × multiply-adds"))
+        tiles.append(("FLOPs", quantity(record["flops"]), f"per {_one(run)}, counted, 2 × multiply-adds"))
     fastest = min((entry["milliseconds"] for entry in _latencies(run)), default=None)
     if fastest is not None:
         tiles.append(("Latency", f"{fastest:.2f} ms", "measured, ONNX Runtime, fastest below"))
@@ -63,13 +63,26 @@ def _tiles(run: Contents) -> str:
     if "seconds" in metrics:
         tiles.append(("Training", duration(metrics["seconds"]), _count(metrics.get("epochs"), "epoch")))
     if run.class_names:
-        images = f"{task['train_images']:,} training images" if "train_images" in task else ""
-        tiles.append(("Classes", str(len(run.class_names)), images))
+        count = task.get(f"train_{run.examples}")
+        training = "" if count is None else f"{count:,} training {run.examples}"
+        tiles.append(("Classes", str(len(run.class_names)), training))
     items = [
         element("div", element("dt", escape(a)), element("dd", escape(b), element("small", escape(c))), class_="tile")
         for a, b, c in tiles
     ]
     return element("dl", *items, class_="tiles")
+
+
+def _metric(run: Contents) -> str:
+    """``97.20 % accuracy``, ``psnr 29.10 dB``."""
+    name = readable(run.metric["name"])
+    return f"{run.result} {name}" if run.metric["unit"] == "%" else f"{name} {run.result}"
+
+
+def _one(run: Contents) -> str:
+    """What FLOPs are counted for."""
+    signature = run.signature
+    return "graph" if signature is not None and signature.domain == "graph" else "image"
 
 
 def network(run: Contents) -> str:
@@ -92,7 +105,7 @@ def network(run: Contents) -> str:
     index = run.record.get("index")
     if index is not None:
         parts.append(paragraph(f"Number {index:,} of the space's {space.size:,} architectures.", "note"))
-    return _section("The network", *parts)
+    return section("The network", *parts)
 
 
 def search(run: Contents) -> str:
@@ -117,7 +130,7 @@ def search(run: Contents) -> str:
     logged = epochs or run.events
     if len(logged) <= 400:
         parts.append(_log(logged))
-    return _section("How the search went", *parts)
+    return section("How the search went", *parts)
 
 
 def _remaining(run: Contents, rounds: Sequence[Event]) -> Iterable[str]:
@@ -230,14 +243,14 @@ def cloud(run: Contents, points: Mapping[str, Any] | None) -> str:
         text += (
             f"Scores are computed on untrained networks, means over {draws} of weights and images, for {len(scored)} "
         )
-        text += "of the random ones: they predict, they do not measure accuracy."
+        text += "of the random ones: they predict, they do not measure."
     if points.get("note"):
         text += f" {points['note']}"
     rows = [
         row for row in (_rank(name, found, others) for name in ("params", "flops", *found.get("scores", {}))) if row
     ]
     ranks = table(("value", "found network", "random: lowest", "median", "highest", "random ones below"), rows)
-    return _section(
+    return section(
         "Beside random architectures", paragraph(text, "note"), element("div", *charts, class_="charts"), ranks
     )
 
@@ -268,53 +281,33 @@ def training(run: Contents) -> str:
     """Curves of the training."""
     if not run.training:
         return ""
-    charts = numeric_charts(run.training, skip=("seconds", "images_per_second"), x_label="epoch", x_name="epoch")
+    skipped = ("seconds", f"{run.examples}_per_second", "best_epoch")
+    charts = numeric_charts(run.training, skip=skipped, x_label="epoch", x_name="epoch")
     metrics, last = run.metrics or {}, run.training[-1]
     text = f"{_count(len(run.training), 'epoch')}"
     text += f" in {duration(metrics['seconds'])}" if "seconds" in metrics else ", not finished yet"
-    text += ". Training values are running means under augmentation, test values are measured after each epoch."
-    if run.metrics and "test_accuracy" in last:
-        text += " The accuracy reported is that of the last epoch, not of the best."
+    watched = metrics.get("validation")
+    judged = "validation" if watched or "best_epoch" in last else "test"
+    text += f". Training values are running means under augmentation, {judged} values are measured after each epoch."
+    if watched:
+        text += (
+            f" The network kept is that of epoch {watched['best_epoch']}, the best of {metrics['epochs']} by"
+            f" {readable(watched['metric'])} on {watched[run.examples]:,} validation {run.examples};"
+            f" the test {run.examples} judged it once."
+        )
+        if metrics["epochs"] < watched["of_epochs"]:
+            text += f" Of {watched['of_epochs']} epochs the rest was left out, since none of the last was better."
+    elif run.metrics and f"test_{run.metric['name']}" in last:
+        text += f" The {readable(run.metric['name'])} reported is that of the last epoch, not of the best."
     steady = [name for name in last if name not in ("epoch",)]
     rows = [
         (event.get("epoch", at + 1), *(_value(event.get(name)) for name in steady))
         for at, event in enumerate(run.training)
     ]
     each = table(("epoch", *(readable(name) for name in steady)), rows)
-    return _section(
+    return section(
         "Training", paragraph(text, "note"), charts, element("details", element("summary", "Every epoch"), each)
     )
-
-
-def confusion(run: Contents) -> str:
-    """Which classes are taken for which, and the pairs most often confused."""
-    counts = (run.metrics or {}).get("confusion")
-    if not counts:
-        return ""
-    names = run.class_names if len(run.class_names) == len(counts) else [str(at) for at in range(len(counts))]
-    totals = [sum(row) or 1 for row in counts]
-    parts = [paragraph("Rows: what an image is. Columns: what it was called. Counts of test images.", "note")]
-    if len(names) <= _MOST_CLASSES:
-        shades = [[value / total for value in row] for row, total in zip(counts, totals, strict=True)]
-        texts = [[str(value) if value else "" for value in row] for row in counts]
-        drawing = heat_map(
-            "Confusion of classes", names, names, shades, texts, row_label="is", column_label="was called"
-        )
-        parts.append(
-            element("div", drawing, class_="scroll", tabindex=0, role="region", aria_label="confusion of classes")
-        )
-    pairs = [(counts[i][j], i, j) for i in range(len(counts)) for j in range(len(counts)) if i != j and counts[i][j]]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    if pairs:
-        rows = [(names[i], names[j], value, f"{100 * value / totals[i]:.1f} %") for value, i, j in pairs[:_MOST_PAIRS]]
-        parts.append(element("h3", "Most often confused"))
-        parts.append(table(("is", "was called", "images", "of its class"), rows))
-    else:
-        parts.append(paragraph("No test image was taken for another class."))
-    shares = sorted((100 * counts[i][i] / totals[i], names[i]) for i in range(len(names)) if sum(counts[i]))
-    accuracies = table(("class", "accuracy"), [(name, f"{value:.1f} %") for value, name in shares])
-    parts.append(element("details", element("summary", "Accuracy of each class"), accuracies))
-    return _section("Which classes are confused", *parts)
 
 
 def exports(run: Contents) -> str:
@@ -346,7 +339,7 @@ def exports(run: Contents) -> str:
             paragraph("Median time of one call on the machine of the export; measured, not predicted.", "note")
         )
         parts.append(table(("runtime", "batch", "threads", "time per batch"), dict.fromkeys(times)))
-    return _section("Exported files", *parts)
+    return section("Exported files", *parts)
 
 
 def benchmark(run: Contents) -> str:
@@ -360,7 +353,7 @@ def benchmark(run: Contents) -> str:
         (readable(name), f"{value:.2f}" if _is_number(value) else value)
         for name, value in known.get("values", {}).items()
     ]
-    return _section("What the benchmark table says", paragraph(text, "note"), table(("column", "value"), rows))
+    return section("What the benchmark table says", paragraph(text, "note"), table(("column", "value"), rows))
 
 
 def reproduction(run: Contents) -> str:
@@ -376,7 +369,7 @@ def reproduction(run: Contents) -> str:
     )
     commands_ = element("pre", element("code", escape("\n".join(commands(run)))))
     table_ = table(("", "version"), versions)
-    return _section("To do it again", commands_, table_, whole)
+    return section("To do it again", commands_, table_, whole)
 
 
 def commands(run: Contents) -> list[str]:
@@ -428,7 +421,7 @@ def _typed(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
     name = title.lower().replace(" ", "-")
     return element("section", element("h2", escape(title), id=name), *parts, aria_labelledby=name)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nascence.runs.directory import RunDirectory
 
 FOLDER = ".retraining"
+MEMBERS = "members"
+"""Where the members of an ensemble are trained, each in a run of its own."""
 _MOVED = ("model.pt", "training.pt", "training.jsonl", "architecture.json", "config.json", "metrics.json")
 
 
@@ -60,6 +62,9 @@ def is_complete(path: Path) -> bool:
 def take_place(path: Path) -> None:
     """Let a complete one take the place of the run's own. The caller holds the run's lock. Raises ``OSError``."""
     folder = path / FOLDER
+    if (folder / MEMBERS).is_dir():
+        shutil.rmtree(path / MEMBERS, ignore_errors=True)
+        os.replace(folder / MEMBERS, path / MEMBERS)
     for name in _MOVED:
         if (folder / name).is_file():
             os.replace(folder / name, path / name)
@@ -67,4 +72,4 @@ def take_place(path: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-__all__ = ["FOLDER", "begin", "begun", "give_up", "is_complete", "take_place"]
+__all__ = ["FOLDER", "MEMBERS", "begin", "begun", "give_up", "is_complete", "take_place"]

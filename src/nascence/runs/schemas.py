@@ -117,6 +117,7 @@ class Record(Part):
     table: TableValues | None = None
     predicted_latency: Prediction | None = None
     front: FrontPlace | None = None
+    ensemble: FrontPlace | None = None
 
 
 class Metrics(Part):
@@ -172,6 +173,29 @@ class Front(Part):
         for place, row in enumerate(self.front):
             if row.index != place or any(name not in row.values for name in names):
                 raise ValueError(f"network {place} has its place as index, and a value of {', '.join(names)}")
+        return self
+
+
+class Member(Part):
+    index: Count
+    space: Name | None = None
+    architecture: Text
+    choices: dict[Name, Text] | None = None
+    params: Annotated[float, Field(ge=0)]
+    flops: Annotated[float, Field(ge=0)]
+
+
+class Found(Part):
+    """``found.json``: the networks of an ensemble."""
+
+    form: Name
+    pick: Count
+    members: Annotated[list[Member], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Found:
+        if self.pick >= len(self.members) or any(row.index != at for at, row in enumerate(self.members)):
+            raise ValueError(f"each of {len(self.members)} members has its place as index, and the pick is one of them")
         return self
 
 
@@ -268,6 +292,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "front.json": Front,
     "exports.json": Exports,
     "attacks.json": Attacks,
+    "found.json": Found,
     "random_cloud.json": Cloud,
     "trajectory.json": Trajectory,
 }

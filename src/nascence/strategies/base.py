@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, final
 
 from nascence.architecture import Architecture
+from nascence.strategies.found import Found
 from nascence.strategies.pareto import Front
 
 
@@ -53,3 +54,13 @@ class Strategy(ABC):
     def front(self) -> Front | None:
         """All of the result, where it is a front; None where it is the one architecture. Only when :attr:`done`."""
         return None
+
+    @final
+    def outcome(self) -> Found:
+        """The result, whatever its form. Only when :attr:`done`."""
+        front, ensemble = self.front(), self.ensemble()
+        if front is not None:
+            return Found("front", front.architectures, front.knee, front.values, front.objectives)
+        if ensemble is not None:
+            return Found("ensemble", ensemble, ensemble.index(self.derive()))
+        return Found("one", (self.derive(),))

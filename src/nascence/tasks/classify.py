@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
+
+from torch import Tensor
 
 from nascence.errors import DataError, UnknownNameError
 from nascence.registry import Registry
 from nascence.tasks.arrays import read_npz
 from nascence.tasks.assembling import RawData, assemble
 from nascence.tasks.base import Task
+from nascence.tasks.combining import mean_probability
 from nascence.tasks.decoding import header_size
 from nascence.tasks.folder import class_folders, is_image_file, read_folder
 from nascence.tasks.listing import look
 from nascence.tasks.loaders import Loader
 from nascence.tasks.parquet import is_image_table, parquet_files, read_parquet
+from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
 
 # A data set is a function from a Request to RawData.
@@ -63,6 +68,15 @@ class ClassifyLoader(Loader):
             validation=settings.validation,
             remarks=[*([passed] if passed else []), *request.remarks],
         )
+
+    def predict(self, question: Question) -> Columns:
+        """See :func:`nascence.tasks.class_predictions.predict_classes`."""
+        from nascence.tasks.class_predictions import predict_classes
+
+        return predict_classes(question)
+
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean_probability(outputs)
 
 
 def read_built_in(data: str, request: Request) -> RawData:

@@ -17,6 +17,7 @@ from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
 from nascence.tasks.box import Box
 from nascence.tasks.class_weights import balanced_weights, weights_in_order
+from nascence.tasks.combining import mean_probability
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
 
@@ -179,7 +180,7 @@ class ImageClassification(Task):
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         """The logarithm of the mean of the networks' probabilities."""
-        return torch.stack([output.float().log_softmax(-1) for output in outputs]).exp().mean(0).log()
+        return mean_probability(outputs)
 
     def describe(self) -> dict[str, Any]:
         """Class names, the labels they had, shape (channels, height, width), counts, and mean and deviation per channel

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
+
+from torch import Tensor
 
 from nascence import configuration
 from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.registry import Registry
 from nascence.tasks.base import Task
+from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
 
 TASKS = Registry(
@@ -56,6 +59,18 @@ class Loader(ABC):
         :attr:`settings`. A source that cannot bring images to ``request.image_size`` calls :func:`no_image_size`.
         Raises :class:`nascence.errors.NascenceError`; OSError is told for it."""
 
+    answers_in_files: ClassVar[bool] = False
+    """Whether :meth:`predict` writes files into ``question.out`` by itself; elsewhere its columns are what is asked."""
+
+    def predict(self, question: Question) -> Columns:
+        """What a trained network says of new data, a value in every column for each thing that was asked about (with
+        files, their names among them). Raises :class:`nascence.errors.NascenceError`."""
+        raise SettingError(f"A network for --task {self.kind} cannot be asked by 'nascence predict'.")
+
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        """As :meth:`nascence.tasks.Task.combine`, without the data."""
+        raise SettingError(f"Networks for --task {self.kind} cannot answer together.")
+
 
 def choose(kind: str | None, path: Path | None, settings: Mapping[str, Any] | Iterable[str] = ()) -> Loader:
     """The loader called ``kind``; without, the first that recognises ``path``, else the first that has all the
@@ -92,6 +107,13 @@ def read_settings(loader: Loader, given: Mapping[str, Any] | Iterable[str]) -> A
     return configuration.settings(loader.settings, [f"{name}={value}" for name, value in texts.items()], others)
 
 
+def loader_of(config: Mapping[str, Any]) -> tuple[Loader, Any]:
+    """The loader of a run's data, from the run's configuration, and the settings that it had."""
+    read = config.get("loading") or {}
+    loader = _loader(read.get("task", "classify"))
+    return loader, read_settings(loader, read.get("settings", {}))
+
+
 def no_image_size(request: Request, kind: str) -> None:
     """Raise :class:`DataError` when images were to be brought to one size, which data of this kind are not."""
     if request.image_size is not None:
@@ -105,4 +127,4 @@ def _loader(kind: str) -> Loader:
     return loader
 
 
-__all__ = ["TASKS", "Loader", "NoSettings", "choose", "no_image_size", "read_settings"]
+__all__ = ["TASKS", "Loader", "NoSettings", "choose", "loader_of", "no_image_size", "read_settings"]

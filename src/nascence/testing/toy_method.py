@@ -18,6 +18,7 @@ class ToyMethod(Method):
     """A random walk of mutations and crossovers within the budget.
 
     ``steps``: how many. ``pause``: seconds each step takes. ``rule``: how a step changes the architecture.
+    ``members``: with more than 1 the search ends in an ensemble of where the walk ended and of random others.
     """
 
     name: ClassVar[str] = "toy"
@@ -27,6 +28,7 @@ class ToyMethod(Method):
     steps: int = 5
     pause: float = 0.0
     rule: Literal["mutate", "mix"] = "mix"
+    members: int = 1
 
     def strategy(self, problem: Problem) -> Strategy:
         return _Walk(self, problem)
@@ -62,6 +64,14 @@ class _Walk(Strategy):
 
     def derive(self) -> Architecture:
         return self.at
+
+    def ensemble(self) -> tuple[Architecture, ...] | None:
+        found, draw = [self.at], generator(self.problem.seed, "toy members")
+        while len(found) < self.settings.members:
+            drawn = self.problem.space.sample(draw)
+            if drawn not in found and self.checker.allows(drawn):
+                found.insert(0, drawn)
+        return tuple(found) if len(found) > 1 else None
 
 
 __all__ = ["ToyMethod"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, final
 
+from torch import Tensor
+
 from nascence.errors import DataError
 from nascence.tasks.base import Task
+from nascence.tasks.combining import mean_probability
 from nascence.tasks.graphs.arrays import is_graph_file, read_graph_file
 from nascence.tasks.graphs.planetoid import planetoid_folder, read_planetoid
 from nascence.tasks.graphs.raw import NodeSettings, assemble
@@ -35,6 +39,9 @@ class NodesLoader(Loader):
         else:
             raise DataError(f"{path} is no graph; expected a Planetoid folder or an .npz with features, labels, edges.")
         return assemble(raw, settings, request.seed)
+
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean_probability(outputs)
 
 
 __all__ = ["NodesLoader"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, final
 
+from torch import Tensor
+
 from nascence.errors import DataError
 from nascence.tasks.base import Task
+from nascence.tasks.combining import mean
 from nascence.tasks.loaders import Loader, no_image_size
 from nascence.tasks.sources import Request
 
@@ -65,6 +69,9 @@ class DenoiseLoader(Loader):
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         return _load("denoise", data, path, settings, request, sigma=settings.sigma)
 
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean(outputs)
+
 
 @final
 class SuperResolveLoader(Loader):
@@ -78,6 +85,9 @@ class SuperResolveLoader(Loader):
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
         return _load("super-resolve", data, path, settings, request, scale=settings.scale, crop=settings.crop)
+
+    def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean(outputs)
 
 
 def _load(

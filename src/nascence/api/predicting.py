@@ -1,0 +1,93 @@
+"""Predict: what a trained network says of new data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from nascence.api.training import load_model
+from nascence.errors import RunError, SettingError
+from nascence.runs import RunDirectory
+from nascence.tasks.loaders import loader_of
+from nascence.tasks.predicting import Columns, Question
+from nascence.writing import explained, replacing, write_bytes
+
+TABLES = (".csv", ".json", ".parquet")
+
+
+@final
+@dataclass(frozen=True)
+class Prediction:
+    """``columns``: by name, a value for everything that was asked about; ``out``: where they were written, if they
+    were."""
+
+    columns: Columns
+    out: Path | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary for everything that was asked about."""
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
+
+
+def predict(
+    run: str | Path | RunDirectory,
+    paths: Sequence[str | Path] = (),
+    *,
+    out: str | Path | None = None,
+    batch_size: int = 256,
+    overwrite: bool = False,
+) -> Prediction:
+    """What the network trained in ``run`` says of ``paths``: files, or folders of them.
+
+    Classes of images with probabilities; for other tasks see their :meth:`nascence.tasks.loaders.Loader.predict`.
+    ``out``: a table (``.csv``, ``.json``, ``.parquet``), or, for a task that answers in files, the folder for them.
+    Raises :class:`nascence.errors.NascenceError`, before anything is written.
+    """
+    if batch_size < 1:
+        raise SettingError(f"A batch has at least 1 example, not {batch_size}.")
+    run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
+    run.require("task")
+    loader, settings = loader_of(run.config)
+    place = None if out is None else Path(out)
+    if loader.answers_in_files:
+        if place is None:
+            raise SettingError("Name the folder for what is predicted with --out DIR.")
+        if place.exists() and not place.is_dir():
+            raise SettingError(f"{place} is a file; name a folder with --out.")
+    elif place is not None:
+        if place.suffix.lower() not in TABLES:
+            raise SettingError(f"{place} ends in none of {', '.join(TABLES)}, which predictions can be written as.")
+        if place.exists() and not overwrite:
+            raise RunError(f"{place} exists already; choose another --out, or replace it with --overwrite.")
+    question = Question(
+        model=load_model(run),
+        config=run.config,
+        settings=settings,
+        paths=tuple(Path(path).expanduser() for path in paths),
+        out=place,
+        batch_size=batch_size,
+    )
+    found = Prediction(loader.predict(question), place)
+    if place is not None and not loader.answers_in_files:
+        _write(found, place)
+    return found
+
+
+def _write(found: Prediction, path: Path) -> None:
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == ".json":
+            write_bytes(path, (json.dumps(found.rows(), indent=1, ensure_ascii=False) + "\n").encode())
+            return
+        import pyarrow as pa
+        from pyarrow import csv, parquet
+
+        table = pa.table({name: list(column) for name, column in found.columns.items()})
+        with replacing(path) as (file, _):
+            (csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table)(table, file)
+
+
+__all__ = ["TABLES", "Prediction", "predict"]
