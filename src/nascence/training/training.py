@@ -15,6 +15,7 @@ from nascence.attacks.fgsm import FGSM
 from nascence.attacks.hardening import hardened
 from nascence.attacks.pgd import PGD
 from nascence.errors import DataError, NascenceError, RunError, SettingError
+from nascence.libraries import import_dynamo
 from nascence.operations.depthwise import quick_depthwise
 from nascence.seeding import derive_seed, generator
 from nascence.tasks import Part, Task
@@ -245,6 +246,7 @@ def _judged(task: Task) -> tuple[str, Part]:
 
 
 def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    import_dynamo()  # which optimizers do, and leave a folder
     if config.optimizer == "adam":
         return torch.optim.Adam(
             model.parameters(),
