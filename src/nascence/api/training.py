@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
 from torch import nn
 
-import nascence.configuration as configuration
 from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train_members
 from nascence.api.fronts import pick as pick_from
 from nascence.api.fronts import place_of, rows_of
@@ -23,6 +22,7 @@ from nascence.api.inputs import (
     reload_task,
     settled,
 )
+from nascence.api.recipes import Recipe, given_weights, same_training
 from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
@@ -36,8 +36,7 @@ from nascence.runs.schemas import Record
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
 from nascence.tasks import Task
-from nascence.tasks.class_weights import read_class_weights, weights_in_order
-from nascence.training import PRESETS, Training, TrainingConfig
+from nascence.training import Training, TrainingConfig
 
 _RESULTS = ("metrics.json", "model.pt", "attacks.json", TRAINING.checkpoint, TRAINING.events)
 
@@ -101,7 +100,7 @@ def train(
     """
     options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
-    recipe = _Recipe(preset, options, settings, _weights(class_weights))
+    recipe = Recipe(preset, options, settings, given_weights(class_weights))
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
@@ -197,67 +196,6 @@ def _weights_seed(seed: int) -> int:
 
 
 @final
-class _Recipe:
-    """What the user said about the training, before the data are known."""
-
-    def __init__(
-        self,
-        preset: str | None,
-        options: Mapping[str, Any],
-        settings: Mapping[str, Any] | Iterable[str],
-        class_weights: Mapping[str, float] | Literal["balanced"] | None = None,
-    ) -> None:
-        """``class_weights``: by class; in their order once the data are known."""
-        self.preset, self.class_weights = preset, class_weights
-        given = {name: value for name, value in options.items() if value is not None}
-        texts = () if isinstance(settings, Mapping) else tuple(settings)
-        values = settings if isinstance(settings, Mapping) else {}
-        names = [text.partition("=")[0].strip().replace("-", "_") for text in texts]
-        twice = sorted(given.keys() & {*values, *names})
-        if twice:
-            raise SettingError(f"The setting '{twice[0]}' is given twice; give it once.")
-        # read on top of any valid configuration, only to check and to convert; the changes alone are kept
-        base = {**PRESETS["nas-bench-201"], **given, **values}
-        filled = {name: value for name, value in base.items() if name not in names}
-        read = to_json(configuration.settings(TrainingConfig, texts, filled))
-        self.changes = {name: read[name] for name in (*given, *values, *names)}
-        if preset is not None:
-            TrainingConfig.preset(preset, **self.changes)
-
-    def entry(self, task: Task, seed: int, threads: int) -> dict[str, Any]:
-        """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
-        changes = dict(self.changes)
-        if self.class_weights is not None:
-            if "class_weights" in changes:
-                raise SettingError("The setting 'class_weights' is given twice; give it once.")
-            changes["class_weights"] = _in_order(self.class_weights, task)
-        if self.preset is None:
-            config = TrainingConfig.suggested(task, **changes)
-        else:
-            config = TrainingConfig.preset(self.preset, **changes)
-        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config)}
-
-
-def _weights(given: str | Path | Mapping[str, float] | None) -> Mapping[str, float] | Literal["balanced"] | None:
-    """``balanced``, or weights by class, from a file where one is named."""
-    if given is None or isinstance(given, Mapping):
-        return given
-    return "balanced" if str(given) == "balanced" else read_class_weights(Path(given))
-
-
-def _in_order(
-    weights: Mapping[str, float] | Literal["balanced"], task: Task
-) -> tuple[float, ...] | Literal["balanced"]:
-    """Weights in the order of the task's classes. Raises :class:`SettingError` where they do not fit."""
-    if isinstance(weights, str):
-        return weights
-    names = task.describe().get("class_names")
-    if names is None:
-        task.weighted(weights)  # says that there are no classes
-    return weights_in_order(weights, names or (), task.name)
-
-
-@final
 class _Prepared:
     """A training that is checked and ready to go."""
 
@@ -291,7 +229,7 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
     """Record what the training in ``run`` is to be, or that it is the one that was begun. Gives the directory in which
     it goes on: the run's own, or, where a trained network is there that it is to replace, one beside it."""
     current = retraining.begun(run) or run
-    if _same(current.config.get(TRAINING.name), entry):
+    if same_training(current.config.get(TRAINING.name), entry):
         if not overwrite:
             return current
     elif TRAINING.name in current.config and not overwrite:
@@ -311,15 +249,6 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
         run.write_json("architecture.json", _redescribe(run, architecture))
     run.update_config(**{TRAINING.name: entry})
     return run
-
-
-def _same(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
-    """Whether two ``training`` entries mean the same; one that an earlier version wrote lacks later settings."""
-    if begun is None:
-        return False
-    defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
-    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in (begun, entry)]
-    return whole[0] == whole[1]
 
 
 def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool | str) -> TrainResult:

@@ -1,0 +1,88 @@
+"""What the user says about a training: a preset, settings, weights of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, Literal, final
+
+from nascence import configuration
+from nascence.configuration import to_json
+from nascence.errors import SettingError
+from nascence.tasks import Task
+from nascence.tasks.class_weights import read_class_weights, weights_in_order
+from nascence.training import PRESETS, TrainingConfig
+
+
+@final
+class Recipe:
+    """What the user said about the training, before the data are known."""
+
+    def __init__(
+        self,
+        preset: str | None,
+        options: Mapping[str, Any],
+        settings: Mapping[str, Any] | Iterable[str],
+        class_weights: Mapping[str, float] | Literal["balanced"] | None = None,
+    ) -> None:
+        """``class_weights``: by class; in their order once the data are known."""
+        self.preset, self.class_weights = preset, class_weights
+        given = {name: value for name, value in options.items() if value is not None}
+        texts = () if isinstance(settings, Mapping) else tuple(settings)
+        values = settings if isinstance(settings, Mapping) else {}
+        names = [text.partition("=")[0].strip().replace("-", "_") for text in texts]
+        twice = sorted(given.keys() & {*values, *names})
+        if twice:
+            raise SettingError(f"The setting '{twice[0]}' is given twice; give it once.")
+        # read on top of any valid configuration, only to check and to convert; the changes alone are kept
+        base = {**PRESETS["nas-bench-201"], **given, **values}
+        filled = {name: value for name, value in base.items() if name not in names}
+        read = to_json(configuration.settings(TrainingConfig, texts, filled))
+        self.changes = {name: read[name] for name in (*given, *values, *names)}
+        if preset is not None:
+            TrainingConfig.preset(preset, **self.changes)
+
+    def entry(self, task: Task, seed: int, threads: int) -> dict[str, Any]:
+        """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
+        changes = dict(self.changes)
+        if self.class_weights is not None:
+            if "class_weights" in changes:
+                raise SettingError("The setting 'class_weights' is given twice; give it once.")
+            changes["class_weights"] = _in_order(self.class_weights, task)
+        if self.preset is None:
+            config = TrainingConfig.suggested(task, **changes)
+        else:
+            config = TrainingConfig.preset(self.preset, **changes)
+        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config)}
+
+
+def given_weights(given: str | Path | Mapping[str, float] | None) -> Mapping[str, float] | Literal["balanced"] | None:
+    """``balanced``, or weights by class, from a file where one is named."""
+    if given is None or isinstance(given, Mapping):
+        return given
+    return "balanced" if str(given) == "balanced" else read_class_weights(Path(given))
+
+
+def _in_order(
+    weights: Mapping[str, float] | Literal["balanced"], task: Task
+) -> tuple[float, ...] | Literal["balanced"]:
+    """Weights in the order of the task's classes. Raises :class:`SettingError` where they do not fit."""
+    if isinstance(weights, str):
+        return weights
+    names = task.describe().get("class_names")
+    if names is None:
+        task.weighted(weights)  # says that there are no classes
+    return weights_in_order(weights, names or (), task.name)
+
+
+def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
+    """Whether two ``training`` entries mean the same; one that an earlier version wrote lacks later settings."""
+    if begun is None:
+        return False
+    defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
+    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in (begun, entry)]
+    return whole[0] == whole[1]
+
+
+__all__ = ["Recipe", "given_weights", "same_training"]
