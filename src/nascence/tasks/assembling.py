@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from nascence.errors import DataError
 from nascence.seeding import generator
+from nascence.tasks.digests import digest_of
 from nascence.tasks.image_classification import ImageClassification, ImageSet, stratified_split
 from nascence.tasks.sizes import SeveralSizesError
 
@@ -121,17 +120,12 @@ def _alike(what: str, train: ImageSet, other: ImageSet, name: str) -> list[Image
 
 def digest(raw: RawData) -> str:
     """Of all that was read, before it was divided: pixels and labels, in their order, and the names of labels."""
-    found = hashlib.blake2b(digest_size=16)
+    parts: list[Any] = []
     for part in (raw.train, raw.validation, raw.test):
-        if part is None:
-            continue
-        images_NCHW = part.images.transpose(0, 3, 1, 2)
-        found.update(json.dumps([list(images_NCHW.shape), list(part.labels)]).encode())
-        for start in range(0, len(images_NCHW), _PIECE):
-            found.update(np.ascontiguousarray(images_NCHW[start : start + _PIECE]).data)
-    if raw.label_names:
-        found.update(json.dumps(sorted((str(label), name) for label, name in raw.label_names.items())).encode())
-    return found.hexdigest()
+        if part is not None:
+            parts += [list(part.labels), part.images.transpose(0, 3, 1, 2)]
+    names = {} if raw.label_names is None else {str(label): name for label, name in raw.label_names.items()}
+    return digest_of([*parts, sorted(names.items())])
 
 
 def _small_classes(names: Sequence[str], train: ImageSet, test: ImageSet) -> list[str]:

@@ -156,7 +156,7 @@ def _stored(
     store = Store.of(key, len(sources), (height, width))
 
     def contents(at: int) -> list[bytes]:
-        return [_content(*source) for source in sources[at * CHUNK : (at + 1) * CHUNK]]
+        return [read_picture(*source) for source in sources[at * CHUNK : (at + 1) * CHUNK]]
 
     def decode(at: int, found: list[bytes]) -> list[np.ndarray]:
         names = [name for name, _ in sources[at * CHUNK : (at + 1) * CHUNK]]
@@ -185,10 +185,11 @@ def _encoded_size(source: Source) -> int:
 
 
 def _decode(source: Source, image_size: int | None) -> np.ndarray:
-    return decode_picture(source[0], _content(*source), image_size)
+    return decode_picture(source[0], read_picture(*source), image_size)
 
 
-def _content(name: str, source: bytes | Path) -> bytes:
+def read_picture(name: str, source: bytes | Path) -> bytes:
+    """The encoded bytes. Raises :class:`DataError` with the reason."""
     if isinstance(source, bytes):
         return source
     try:
@@ -211,4 +212,4 @@ def _check_memory(needed: int, count: int, why: str = "") -> None:
         )
 
 
-__all__ = ["STORED_FROM", "Source", "Told", "decode_images", "header_size", "memory_limit", "resize"]
+__all__ = ["STORED_FROM", "Source", "Told", "decode_images", "header_size", "memory_limit", "read_picture", "resize"]

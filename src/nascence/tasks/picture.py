@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from nascence.errors import DataError
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -40,17 +42,29 @@ def decode_picture(name: str, content: bytes, image_size: int | None = None) -> 
 
     Raises :class:`DataError` with the reason: no picture or a damaged one, too many pixels, values without a range.
     """
-    from PIL import Image
+    with opened_picture(name, content) as opened:
+        image = _plain(name, _upright(opened))
+        if image_size is not None:
+            image = _square(image, image_size)
+        pixels = np.frombuffer(image.tobytes(), np.uint8)
+        return pixels.reshape(image.height, image.width, -1)
+
+
+@contextmanager
+def opened_picture(name: str, content: bytes, *, load: bool = True) -> Iterator[ImageFile.ImageFile]:
+    """An encoded picture, its pixels loaded or not.
+
+    Raises :class:`DataError` with the reason why it cannot be opened, or why the work on it failed.
+    """
+    from PIL import Image, ImageFile
 
     try:
         with Image.open(io.BytesIO(_without_text(content))) as opened:
+            assert isinstance(opened, ImageFile.ImageFile)
             _drop_odd_xmp(opened)
-            opened.load()
-            image = _plain(name, _upright(opened))
-            if image_size is not None:
-                image = _square(image, image_size)
-            pixels = np.frombuffer(image.tobytes(), np.uint8)
-            return pixels.reshape(image.height, image.width, -1)
+            if load:
+                opened.load()
+            yield opened
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -93,10 +107,16 @@ def _square(image: Image.Image, size: int) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     from PIL import Image
 
-    if image.format == "TIFF":  # Pillow turns these itself while it loads them
-        return image
-    turn = _TURNS.get(_orientation(image))
+    turn = turn_of(image)
     return image if turn is None else image.transpose(Image.Transpose[turn])
+
+
+def turn_of(image: Image.Image) -> str | None:
+    """The name of the transposition (:class:`PIL.Image.Transpose`) that turns a loaded picture upright; None for one
+    that is."""
+    if image.format == "TIFF":  # Pillow turns these itself while it loads them
+        return None
+    return _TURNS.get(_orientation(image))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -145,7 +165,7 @@ def _plain(name: str, image: Image.Image) -> Image.Image:
     """Mode L or RGB, 8 bits a channel."""
     if image.mode in ("L", "RGB"):
         return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+    if is_deep(image):
         return _shallow(name, image)
     if image.mode in ("La", "RGBa"):  # colours that were multiplied by their transparency
         image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
@@ -166,6 +186,17 @@ def _shallow(name: str, image: Image.Image) -> Image.Image:
     """8-bit grey of a deep grey picture."""
     from PIL import Image
 
+    return Image.fromarray(np.rint(deep_share(name, image) * 255).astype(np.uint8))
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether it is grey of more than 8 bits."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;")
+
+
+def deep_share(name: str, image: Image.Image) -> np.ndarray:
+    """float64 [H, W] from 0 to 1 of a deep grey picture, by the range of its file's type. Raises :class:`DataError`
+    where values lie outside, or there is no range."""
     values = np.asarray(image)
     if image.mode == "F":
         low, high = float(values.min()), float(values.max())
@@ -184,7 +215,7 @@ def _shallow(name: str, image: Image.Image) -> Image.Image:
         share = values / largest
     if _tag(image, _TIFF_PHOTOMETRIC) == 0:  # white is zero, which Pillow minds only up to 8 bits
         share = 1 - share
-    return Image.fromarray(np.rint(share * 255).astype(np.uint8))
+    return share
 
 
 def _range(name: str, image: Image.Image) -> tuple[int, bool]:
@@ -205,4 +236,4 @@ def _tag(image: Image.Image, number: int) -> Any:
     return value[0] if isinstance(value, tuple) and value else value
 
 
-__all__ = ["decode_picture", "square"]
+__all__ = ["decode_picture", "deep_share", "is_deep", "opened_picture", "square", "turn_of"]

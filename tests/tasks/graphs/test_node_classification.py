@@ -1,6 +1,7 @@
 """Node classification: parts, batches by number, loss over the mask, measures."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -159,3 +160,13 @@ def test_auc_without_a_class_is_not_a_number():
     batch = task.part("train").whole()
     only = Batch(batch.inputs, batch.target, batch.mask & (batch.target == 0))
     assert math.isnan(task.measures(task.sums(torch.randn(40, 2), only))["roc_auc"])
+
+
+def test_the_digest_is_of_the_graph_and_its_split():
+    task = two_classes()
+    assert task.digest == two_classes().describe()["digest"]
+    other = task.graph.features.clone()
+    other[3, 1] += 1
+    changed = replace(task, graph=replace(task.graph, features=other))
+    divided = replace(task, split=random_split(task.graph, 1))
+    assert len({task.digest, changed.digest, divided.digest}) == 3

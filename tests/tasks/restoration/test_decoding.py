@@ -67,3 +67,27 @@ def test_damage_is_named(tmp_path, random_picture, save, kind):
         path.write_text("hello")
     with pytest.raises(DataError, match=r"bad\.png"):
         decode_picture(path)
+
+
+def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path):
+    dark = np.array([[0, 200, 255]], np.uint16)
+    Image.fromarray(dark).save(tmp_path / "a.png")
+    read, notes = decode_picture(tmp_path / "a.png")
+    assert (read.dtype, read.tolist(), notes) == (np.uint16, [dark.tolist()], {DEEP})
+
+
+def test_floats_reach_from_zero_to_one(tmp_path):
+    Image.fromarray(np.array([[0, 0.5, 1]], np.float32)).save(tmp_path / "a.tif")
+    assert decode_picture(tmp_path / "a.tif")[0].tolist() == [[[0, 32768, 65535]]]
+    Image.fromarray(np.array([[0, 200]], np.float32)).save(tmp_path / "b.tif")
+    with pytest.raises(DataError, match=r"b\.tif holds floats from 0 to 200; floats are read from 0 to 1"):
+        decode_picture(tmp_path / "b.tif")
+
+
+def test_reasons_are_the_real_ones(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"none\.png is missing"):
+        decode_picture(tmp_path / "none.png")
+    Image.new("L", (11, 11)).save(tmp_path / "big.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    with pytest.raises(DataError, match=r"big\.png has 121 pixels, more than the 100"):
+        decode_picture(tmp_path / "big.png")

@@ -110,7 +110,7 @@ def test_a_scale_that_does_not_divide(tmp_path, random_picture, save):
 def test_a_truncated_file_among_many(folder):
     bad = folder / "3.png"
     bad.write_bytes(bad.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"3\.png .*truncated.*--task-set skip_damaged=true"):
+    with pytest.raises(DataError, match=r"3\.png is not an image or is damaged.*--task-set skip_damaged=true"):
         denoise(folder)
     task = denoise(folder, skip_damaged=True)
     assert "3.png" not in {p.name for p in (*task.train, *task.test)}
@@ -155,3 +155,22 @@ def test_folders_without_pictures(tmp_path, random_picture, save):
     save(tmp_path / "1.png", random_picture(20, 20))
     with pytest.raises(DataError, match="too few"):
         denoise(tmp_path)
+
+
+def test_what_is_no_data_is_passed_over_and_counted(folder, random_picture, save):
+    before = denoise(folder)
+    for place in ("__MACOSX", ".thumbnails/normal", "more/@eaDir"):
+        save(folder / place / "1.png", random_picture(20, 20))
+    after = denoise(folder)
+    assert after.digest == before.digest
+    assert before.remarks == ()
+    assert "3 files and folders were passed over" in after.remarks[0]
+    (folder / "link.png").symlink_to("nothing.png")
+    with pytest.raises(DataError, match=r"link\.png is a link to nothing\.png, which is not there"):
+        denoise(folder)
+
+
+def test_the_digest_is_of_all_pictures(folder, random_picture, save):
+    before = denoise(folder).describe()["digest"]
+    save(folder / "3.png", random_picture(20, 20, 3, seed=99))
+    assert denoise(folder).describe()["digest"] != before

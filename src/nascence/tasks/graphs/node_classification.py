@@ -14,6 +14,7 @@ from torch import Tensor
 from nascence.errors import DataError, SettingError
 from nascence.seeding import derive_seed, generator
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
+from nascence.tasks.digests import digest_of
 from nascence.tasks.graphs.graph import UNKNOWN, Graph
 from nascence.tasks.graphs.measures import confusion_counts, macro_f1, margin_counts, roc_auc
 from nascence.tasks.graphs.sampling import NeighbourSampler
@@ -162,7 +163,15 @@ class NodeClassification(Task):
             "test_nodes": int(self.split.test.sum()),
             "metric": self.metric.name,
             "fanouts": None if self.fanouts is None else list(self.fanouts),
+            "digest": self.digest,
         }
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the whole graph and of its split."""
+        graph, split = self.graph, self.split
+        tensors = (graph.features, graph.labels, graph.edges, split.train, split.validation, split.test)
+        return digest_of(tensor.numpy() for tensor in tensors)
 
     @cached_property
     def whole(self) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nascence.errors import DataError
+from nascence.tasks.decoding import read_picture
+from nascence.tasks.picture import deep_share, is_deep, opened_picture, turn_of
 
 if TYPE_CHECKING:
     from PIL import ImageFile
@@ -24,40 +26,30 @@ def decode_picture(path: Path) -> tuple[NDArray, frozenset[str]]:
     """uint8 or uint16 [C, H, W] with C of 1 or 3, upright as its EXIF data says, and what was done to get there.
 
     A palette of greys gives a grey picture. Raises :class:`DataError`, with the file's name, when it is no picture or
-    truncated.
+    truncated, or the reason why it cannot be read.
     """
-    from PIL import Image, ImageFile, ImageOps
+    from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's remarks on odd but readable files; what it cannot read, it raises
-            with Image.open(path) as opened:
-                assert isinstance(opened, ImageFile.ImageFile)
-                pixels, notes = _pixels(opened, path)
-                orientation = opened.getexif().get(0x0112, 1)
-            if orientation != 1:
-                turned = [Image.fromarray(plane) for plane in pixels.transpose(2, 0, 1)]
-                for plane in turned:
-                    plane.getexif()[0x0112] = orientation
-                pixels = np.stack([np.asarray(ImageOps.exif_transpose(plane)) for plane in turned], axis=2)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = "is missing" if isinstance(error, FileNotFoundError) else "is no picture, or is truncated"
-        raise DataError(f"{path} {reason}; replace or remove it.") from None
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), notes
+    content = read_picture(str(path), path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files; what it cannot read, it raises
+        with opened_picture(str(path), content, load=False) as opened:
+            pixels, notes = _pixels(opened, str(path), content)
+            turn = turn_of(opened)
+            if turn is not None:
+                planes = [Image.fromarray(plane) for plane in pixels.transpose(2, 0, 1)]
+                turned = [np.asarray(plane.transpose(Image.Transpose[turn])) for plane in planes]
+                pixels = np.stack(turned, axis=2)
+            return np.ascontiguousarray(pixels.transpose(2, 0, 1)), notes
 
 
-def _pixels(image: ImageFile.ImageFile, path: Path) -> tuple[NDArray, frozenset[str]]:
+def _pixels(image: ImageFile.ImageFile, name: str, content: bytes) -> tuple[NDArray, frozenset[str]]:
     """[H, W, C]. Ways: 16 bits of grey; 16 bits of colour; palettes; transparency; the rest by Pillow's own rules."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.float64)
-        if image.mode == "F" or values.max(initial=0) <= 255:
-            return np.clip(np.rint(values), 0, 255).astype(np.uint8)[..., None], frozenset()
-        return np.clip(np.rint(values), 0, 65535).astype(np.uint16)[..., None], frozenset({DEEP})
+    if is_deep(image):
+        return np.rint(deep_share(name, image) * 65535).astype(np.uint16)[..., None], frozenset({DEEP})
     raw = image.tile[0].args if len(image.tile) == 1 and isinstance(image.tile[0].args, str) else ""
     if raw in ("RGB;16B", "RGBA;16B"):
-        return _deep_colours(path, raw), frozenset({DEEP} | ({ALPHA} if raw.startswith("RGBA") else set()))
+        return _deep_colours(content, raw), frozenset({DEEP} | ({ALPHA} if raw.startswith("RGBA") else set()))
     notes = {REDUCED} if ";16" in raw else set()
     if image.mode == "P":
         notes.add(PALETTE)
@@ -73,14 +65,14 @@ def _pixels(image: ImageFile.ImageFile, path: Path) -> tuple[NDArray, frozenset[
     return pixels.reshape(*pixels.shape[:2], -1), frozenset(notes)
 
 
-def _deep_colours(path: Path, raw: str) -> NDArray:
+def _deep_colours(content: bytes, raw: str) -> NDArray:
     """16 bits a colour of a PNG, which Pillow would cut to 8: its bytes are read once as the high ones, once as the low
     ones (a 16-bit number of the other byte order begins with them)."""
     from PIL import Image, ImageFile
 
     halves = []
     for order in (raw, raw[:-1] + "L"):
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             assert isinstance(image, ImageFile.ImageFile)
             image.tile = [image.tile[0]._replace(args=order)]
             halves.append(np.asarray(image)[..., :3].astype(np.uint16))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nascence.errors import DataError, SettingError
 from nascence.seeding import generator
 from nascence.tasks.folder import is_image_file
+from nascence.tasks.listing import Passed, files_below, look
 from nascence.tasks.restoration.colours import in_colours
 from nascence.tasks.restoration.decoding import decode_picture
 from nascence.tasks.restoration.degradations import Degradation, GaussianNoise, Given, Shrunk
@@ -80,9 +81,22 @@ def load_restoration(
     channels = {"grey": 1, "rgb": 3, "auto": min(len(target) for _, target, _ in read["train"])}[colours]
     found = {part: tuple(reader.finished(raw, channels)) for part, raw in read.items()}
     loss = loss or ("mse" if kind == "denoise" else "l1")
+    passed = Passed()
+    for folder in (root, *(Path(name).expanduser() for name in test)):
+        files_below(folder, passed)
+    told = passed.note(root)
     if patch < 1:
         raise SettingError(f"patch must be at least 1 pixel, not {patch}.")
-    return Restoration(root.resolve().name, degradation, found["train"], found["test"], patch, loss, dict(reader.notes))
+    return Restoration(
+        root.resolve().name,
+        degradation,
+        found["train"],
+        found["test"],
+        patch,
+        loss,
+        dict(reader.notes),
+        (told,) if told else (),
+    )
 
 
 def _degradation(kind: str, sigma: str | float | None, scale: int | None, pairs: bool) -> Degradation:
@@ -122,7 +136,7 @@ def _find(root: Path, scale: int | None) -> tuple[list[_Files], list[_Files]]:
     """(training files, test files)."""
     if not root.is_dir():
         raise DataError(f"There is no folder {root}; expected a folder of pictures.")
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    folders = look(root).folders
     parts = [(part_named(folder.name), folder) for folder in folders]
     if any(part == "train" for part, _ in parts):
         odd = [folder.name for part, folder in parts if part is None]
@@ -138,11 +152,11 @@ def _find(root: Path, scale: int | None) -> tuple[list[_Files], list[_Files]]:
 def _files(folder: Path, root: Path, scale: int | None) -> list[_Files]:
     pair = _pair(folder, scale)
     if pair is None:
-        files = sorted(file for file in folder.rglob("*") if file.is_file() and is_image_file(file))
+        files = sorted(file for file in files_below(folder) if is_image_file(file))
         if not files:
             raise DataError(f"{folder} has no pictures in it.")
         return [_Files(str(file.relative_to(root)), file) for file in files]
-    below = [{file.stem: file for file in sorted(side.iterdir()) if is_image_file(file)} for side in pair]
+    below = [{file.stem: file for file in look(side).files if is_image_file(file)} for side in pair]
     for side, own, others in ((pair[0], below[0], below[1]), (pair[1], below[1], below[0])):
         alone = sorted(own.keys() - others.keys())
         if alone:
@@ -153,7 +167,7 @@ def _files(folder: Path, root: Path, scale: int | None) -> list[_Files]:
 
 def _pair(folder: Path, scale: int | None) -> tuple[Path, Path] | None:
     """The folders of degraded and true pictures, where there are both."""
-    folders = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    folders = look(folder).folders
     targets = [entry for entry in folders if _TARGETS.fullmatch(entry.name)]
     plain = [entry for entry in folders if _INPUTS.fullmatch(entry.name)]
     scaled = {int(match[1]): entry for entry in folders if (match := _SCALED.fullmatch(entry.name))}

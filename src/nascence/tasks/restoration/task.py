@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, final
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
+from nascence.tasks.digests import digest_of
 from nascence.tasks.numbered import NumberedBatches
 from nascence.tasks.restoration.colours import as_unit, luma_of_output
 from nascence.tasks.restoration.degradations import Degradation
@@ -52,6 +54,13 @@ class Restoration(Task):
     patch: int = 40
     train_loss: Loss = "mse"
     notes: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all pictures as they were read, and of their order."""
+        arrays = [array for part in (self.train, self.test) for one in part for array in (one.target, one.degraded)]
+        return digest_of([len(self.train), *arrays])
 
     @property
     def loss_name(self) -> str:
@@ -162,6 +171,7 @@ class Restoration(Task):
             "test_pictures": len(self.test),
             "measured": "luma, rounded, border cut" if self._enlarges else "as it is",
             "notes": dict(self.notes),
+            "digest": self.digest,
         }
 
     @property
