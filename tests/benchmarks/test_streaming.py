@@ -242,3 +242,16 @@ def test_what_cannot_be_asked(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Cannot write"):
         stream(count=3).run(out=tmp_path / "file" / "s.parquet")
+
+
+def test_data_that_changed_are_not_continued(tmp_path):
+    out = tmp_path / "s.parquet"
+    one, other = (replace(few_images(), digest=digest) for digest in ("one", "other"))
+    kept = ScoreStream(space=NB201, selection=Selection.sample(NB201, 2, 0), scores=[Dice()], load=lambda: one)
+    kept.run(out=out)
+    changed = replace(kept, load=lambda: other)
+    with pytest.raises(RunError, match=r"data\.digest one, not other"):
+        changed.run(out=out, resume=True)
+    older = replace(kept, load=lambda: replace(one, digest=""))
+    older.run(out=tmp_path / "older.parquet")
+    kept.run(out=tmp_path / "older.parquet", resume=True)  # of a version that remembered no digest

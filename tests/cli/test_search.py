@@ -261,3 +261,14 @@ def test_architectures_of_whole_networks_are_cut_in_the_table(tmp_path: Path, ca
     assert "a" * 119 + "\u2026" in long
     assert "a" * 120 not in long
     assert "wholein" + "".join(str(tmp_path / "front.json").split()) in long
+
+
+def test_where_digits_is_assumed_a_sentence_says_so(nascence_command: Any) -> None:
+    size = ("--method", "toy", "--channels", 2, "--depth", 1)
+    sentence = "No data were named, so this is about digits"
+    assert sentence in nascence_command("search", *size, "--out", "a").out
+    assert sentence not in nascence_command("search", *size, "--data", "digits", "--out", "b").out
+    told = nascence_command("search", *size, "--out", "c", "--json")
+    assert sentence in told.err
+    assert told.json["data"] == "digits"
+    assert sentence in nascence_command("plan", *size, "--no-measure").out

@@ -83,7 +83,7 @@ def _reading() -> Iterator[Callable[[int, int], None]]:
         nonlocal shown
         if shown is None and time.monotonic() - began > PATIENCE and done < total:
             shown = show_progress("Reading the data", "images")
-            shown.begin(total, done)
+            shown.begin(total, 0)
         if shown is not None:
             shown.update(total, done, {})
 

@@ -88,6 +88,7 @@ class ScoreStream:
                 "images": len(task.train),
                 "mean": list(task.mean),
                 "std": list(task.std),
+                **({"digest": task.digest} if task.digest else {}),
             },
             "seed": self.seed,
             "draws": self.draws,
@@ -158,6 +159,9 @@ class ScoreStream:
         if not isinstance(kept, dict):
             raise RunError(f"{path} is no journal of scores; choose another --out.")
         check_format(path, kept)
+        data = kept.get("data")
+        if isinstance(data, dict) and "digest" not in data:  # by an earlier version
+            asked = {**asked, "data": {name: value for name, value in asked["data"].items() if name != "digest"}}
         found = differences(kept, asked)
         if found:
             raise RunError(

@@ -15,7 +15,7 @@ from nascence.runs.listing import USUAL
 def command(
     methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,te-nas,nasi",
     space: options.Space = "nas-bench-201",
-    data: options.Data = "digits",
+    data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", metavar="N")] = 4,
     out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = USUAL / "compare",
@@ -46,7 +46,7 @@ def command(
     """
     from nascence.api.comparing import compare
 
-    assert data is not None
+    assumed, data = data is None, data or options.ASSUMED
     result = compare(
         _names(methods),
         space,
@@ -77,6 +77,8 @@ def command(
         rows.append([row["name"], len(row["architectures"]), *cells])
     table(console, ("", "runs", *measures), rows)
     console.print(f"Mean ± standard deviation over runs; kept in {out}/comparison.md", markup=False)
+    if assumed:
+        options.tell_assumed(json)
     if json:
         emit({"out": str(out), **result})
 

@@ -10,14 +10,19 @@ import typer
 from nascence.configuration import number
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; words go to stderr.")]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        help="digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz.",
-        metavar="DATA",
-    ),
-]
+_DATA = "digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz"
+Data = Annotated[str | None, typer.Option("--data", help=f"{_DATA}.", metavar="DATA")]
+DataOrDigits = Annotated[str | None, typer.Option("--data", help=f"{_DATA} [default: digits].", metavar="DATA")]
+ASSUMED = "digits"
+
+
+def tell_assumed(json: bool) -> None:
+    """The sentence of a command that took :data:`ASSUMED`, since no data were named."""
+    from nascence.cli.output import human
+
+    human(json).print(f"No data were named, so this is about {ASSUMED}; name yours with --data.", markup=False)
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Where named data lie [default: $NASCENCE_DATA, else the user's cache folder]."),

@@ -14,7 +14,7 @@ from nascence.runs.progress import duration
 def command(
     method: options.Method = "te-nas",
     space: options.Space = "nas-bench-201",
-    data: options.Data = "digits",
+    data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     max_params: options.MaxParams = None,
@@ -41,7 +41,7 @@ def command(
     """What a space offers, whether a budget can be met, and how long a search would take. Takes what search takes."""
     from nascence.api.planning import plan
 
-    assert data is not None
+    assumed, data = data is None, data or options.ASSUMED
     found = plan(
         space,
         data,
@@ -75,6 +75,8 @@ def command(
     console.print(f"{found['space']}: {size} architectures, for {data}", markup=False)
     table(console, ("cost", "smallest", "median", "largest", "how it is known"), rows)
     facts(console, "Search", [("budget", _budget(found["budget"])), ("time", _time(found["search"]))])
+    if assumed:
+        options.tell_assumed(json)
     if json:
         emit(found)
 

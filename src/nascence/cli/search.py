@@ -20,7 +20,7 @@ _LONGEST = 120  # characters of an architecture in a table; those of cells fit, 
 def command(
     method: options.Method = "te-nas",
     space: options.Space = "nas-bench-201",
-    data: options.Data = "digits",
+    data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
     seed: options.Seed = 0,
     out: Annotated[
@@ -48,7 +48,7 @@ def command(
     """Find an architecture for the data, within a budget. Stopped at any moment, 'nascence runs resume' goes on."""
     from nascence.api.searching import search
 
-    assert data is not None
+    assumed, data = data is None, data or options.ASSUMED
     result = search(
         method,
         space,
@@ -73,6 +73,8 @@ def command(
         settings=settings or [],
     )
     show(human(json), result.run.path, dict(result.record))
+    if assumed:
+        options.tell_assumed(json)
     if json:
         emit({"run": str(result.run.path), **result.record})
 
