@@ -36,7 +36,7 @@ SIZE = "--channels 2 --depth 1"
 KINDS = ("process", "group", "worker", "writing", "full disk")
 TIMES = {"search_seconds", "seconds", "images_per_second", "created", "training_seconds", "summaries", "values"}
 PATIENCE = 30.0
-LONGEST = 600.0
+LONGEST = 3600.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Command:
 SEARCH = f"search --method te-nas {SIZE} --set repeats=2 --set region_networks=1 --out a"
 TRAIN = "train a --epochs 6"
 SCORE = "score --scores naswot,params --sample 40 --workers 2 --out s.parquet"
-COMPARE = f"compare --methods random,te-nas --seeds 1 --epochs 2 --workers 2 {SIZE} --out c"
+COMPARE = f"compare --methods random --seeds 2 --epochs 4 --workers 2 {SIZE} --out c"
 COMMANDS = {
     "search": Command(SEARCH, (("a/config.json", "runs resume a"), ("", SEARCH)), ("a",)),
     "search --overwrite": Command(
