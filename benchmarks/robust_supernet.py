@@ -46,13 +46,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--epoch-images", type=int, default=2500)
     parser.add_argument("--images", type=int, default=1000, help="that are attacked")
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--channels", type=int, default=8)
+    parser.add_argument("--attacks", default="none,single,pgd", help="what weights are trained under")
     given = parser.parse_args()
     torch.set_num_threads(1)
     space, task = get_space("nas-bench-201"), load_task("cifar10")
     network = space.networks["evaluation"]
     print("weights      seed  plain  PGD-10 2/255  seconds")
-    for seed, attack in itertools.product(range(given.seeds), ("none", "single", "pgd")):
+    for seed, attack in itertools.product(range(given.seeds), given.attacks.split(",")):
         settings = {**E2RNAS.PRESETS["laptop"], "epochs": given.epochs, "warmup_epochs": given.epochs}
+        settings |= {"image_size": given.image_size, "channels": given.channels}
         settings |= {"epoch_images": given.epoch_images, "check_images": 0, "attack": attack, "eps": EPS}
         budget = Budget().bind(space, network, signature=task.signature)
         strategy = E2RNAS(**settings).strategy(Problem(space, task, network, budget, seed))
@@ -60,7 +64,7 @@ def main() -> None:
         while not strategy.done:
             strategy.advance()
         part = task.part("test").first(given.images)
-        batches = list(part.passing(100, image_size=settings["image_size"]))
+        batches = list(part.passing(100, image_size=given.image_size))
         model = Mixed(strategy.supernet, strategy.relaxation.mean())
         plain, attacked = robustness(model, task, batches, [PGD(steps=10)], [EPS], seed=seed)
         seconds = time.perf_counter() - began
