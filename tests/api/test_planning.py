@@ -93,6 +93,36 @@ def test_how_long_a_search_takes(patient: None) -> None:
     assert 0 < latency["smallest"] <= latency["median"] <= latency["largest"]
 
 
+def test_without_measuring_a_limit_of_latency_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nascence.costs.networks.take_turns", lambda *_, **__: pytest.fail("measured"))
+    told = nascence.plan(max_latency_ms=5, **SIZE)
+    assert told["budget"]["possible"] is None
+    assert told["budget"]["share"] is None
+    assert "--no-measure" in told["budget"]["why"]
+    assert told["budget"]["limits"] == {"latency_ms": 5}
+    assert told["latency"] is told["search"] is None
+    assert "latency-ms" not in costs(told)
+    both = nascence.plan(max_latency_ms=5, max_params=3, **SIZE)["budget"]
+    assert both["possible"] is False, "the parameters are enough to say so"
+
+
+def test_the_search_sees_the_latencies_that_the_plan_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def steps(config: dict[str, Any], seconds: float) -> tuple[int, None, list[float]]:
+        seen.append(config)
+        return 3, None, [1.0]
+
+    monkeypatch.setattr(planning, "time_steps", steps)
+    for runtime, title in (("torch", "PyTorch"), (None, "ONNX Runtime")):
+        found = nascence.plan(max_latency_ms=1e4, channels=2, depth=1, threads=1, runtime=runtime)
+        assert found["budget"]["possible"]
+        latency = costs(found)["latency-ms"]
+        assert latency["how"] == f"predicted from parts that were measured in {title}"
+        assert (seen[-1]["runtime"], found["latency"]["runtime"]) == (runtime or "onnx",) * 2
+        assert seen[-1]["latency_table"]["runtime"] == (runtime or "onnx")
+
+
 def test_what_is_said_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "time_steps", lambda config, seconds: (40, None, [1.0, 3.0]))
     assert planning._search({"method": "x"})["seconds"] == 80
@@ -107,6 +137,8 @@ def test_what_is_said_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_method_that_cannot_work_there_is_no_mistake(patient: None) -> None:
     found = nascence.plan("nas-bench-macro", method="nasi", channels=2, threads=1)
     assert found["search"]["seconds"] is None
+    assert found["search"]["fails"]
+    assert found["search"]["why"].startswith("nasi "), "the sentence of the search, without a class name"
     assert "cells" in found["search"]["why"]
 
 

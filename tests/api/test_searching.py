@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import nascence
-from nascence.api.searching import default_out
+from nascence.api.inputs import reload_task
+from nascence.api.searching import PreparedSearch, default_out
 from nascence.errors import BudgetError, DataError, NascenceError, RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 from nascence.spaces import get_space
@@ -132,4 +133,21 @@ def test_a_search_that_cannot_begin_leaves_nothing(tmp_path: Path) -> None:
 def test_a_latency_within_the_budget_is_measured_and_kept(search_toy: Any) -> None:
     result = search_toy(max_latency_ms=1e4)
     assert 0 < result.record["latency_ms"] <= 1e4
+    assert result.record["latency"]["runtime"] == result.run.config["runtime"] == "onnx"
+    assert "ONNX Runtime" in result.record["latency"]["device"]
+    assert result.run.config["latency_table"]["runtime"] == "onnx", "a search that goes on predicts from the same"
     assert "latency_ms" not in search_toy("b", max_params=1e9).record
+    other = search_toy("c", max_latency_ms=1e4, runtime="torch")
+    assert other.record["latency"]["runtime"] == other.run.config["latency_table"]["runtime"] == "torch"
+
+
+def test_a_run_from_before_there_was_a_choice_is_of_pytorch(search_toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = search_toy(max_params=1e9).run
+    config = {name: value for name, value in run.config.items() if name != "runtime"}
+    assert PreparedSearch(config, reload_task(run)).checker.model.networks.runtime.name == "torch"
+    assert PreparedSearch(run.config, reload_task(run)).checker.model.networks.runtime.name == "onnx"
+
+
+def test_an_unknown_runtime(search_toy: Any) -> None:
+    with pytest.raises(UnknownNameError, match="Known: onnx, torch"):
+        search_toy(runtime="tensorrt")

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from nascence.api.inputs import data_source, load_source, network_size
 from nascence.api.searching import method_of, search_config
 from nascence.api.step_clock import time_steps
 from nascence.costs import Budget
+from nascence.errors import SettingError
 from nascence.spaces import get_space
 
 
@@ -21,6 +24,14 @@ def test_all_steps_of_a_short_search() -> None:
     assert steps == len(seconds) == 3
     assert expected is None
     assert all(second > 0 for second in seconds)
+
+
+def test_a_search_that_cannot_begin_says_why_in_its_own_words() -> None:
+    with pytest.raises(SettingError) as refusal:
+        time_steps(config("te-nas", "images=100000"), 250)
+    assert "choose a smaller batch" in str(refusal.value)
+    assert "Error" not in str(refusal.value)
+    assert "nascence.errors" not in str(refusal.value)
 
 
 def test_a_long_search_is_ended() -> None:

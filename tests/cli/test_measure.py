@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from nascence.costs.timing import Clock
+
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = ("--channels", 2, "--depth", 1)
 
@@ -74,7 +76,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every pass takes one to three milliseconds, whatever machine this is."""
     random = Random(0)
     times = accumulate(random.randint(1_000_000, 3_000_000) for _ in repeat(None))
-    monkeypatch.setattr("nascence.costs.latency.time.perf_counter_ns", lambda: next(times))
+    monkeypatch.setattr("nascence.costs.timing.SYSTEM", Clock(wall=lambda: next(times), busy=None))
 
 
 def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any, clock: None) -> None:

@@ -59,7 +59,7 @@ def test_the_same_name_for_another_thing_has_another_help(name: str) -> None:
     [
         ("search", "--max-params", "At most this many parameters, such as 1e6."),
         ("compare", "--max-flops", "(2 x MACs) for one image."),
-        ("compare", "--max-latency-ms", "milliseconds for one image, measured on this machine."),
+        ("compare", "--max-latency-ms", "milliseconds for one image on this machine, in the --runtime."),
         ("score", "--workers", "Processes of one compute thread each [default: 1]."),
         ("compare", "--workers", "Processes of one compute thread each [default: 1]."),
         ("export", "--overwrite", "Replace the file given by --out."),

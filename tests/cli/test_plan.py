@@ -33,8 +33,15 @@ def test_what_search_refuses(nascence_command: Any) -> None:
 
 
 def test_lines_about_time() -> None:
-    from nascence.cli.plan import _budget, _time
+    from nascence.cli.plan import _budget, _noise, _time
 
+    unknown = {"possible": None, "why": "nothing was measured"}
+    assert _budget(unknown) == "not known: nothing was measured"
+    fails = {"method": "nasi", "seconds": None, "why": "nasi needs cells.", "fails": True}
+    assert _time(fails) == "nasi cannot begin: nasi needs cells."
+    assert "can be met" not in _budget({"possible": True, "share": 0.5, "share_below": False, "of": "all"}, fails=True)
+    assert _noise({"runtime": "onnx", "disturbed": []}) is None
+    assert "other work" in str(_noise({"runtime": "onnx", "disturbed": ["60% of the passes were interrupted"]}))
     timed = {"method": "te-nas", "steps": 30, "timed": 4, "seconds": 95.0, "why": None}
     assert _time(timed) == "te-nas takes about 1 min 35 s on this machine (30 steps, 4 of them timed)"
     assert "was not timed: it has no cells" in str(_time({**timed, "seconds": None, "why": "it has no cells"}))

@@ -1,10 +1,19 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
 from nascence.costs import COSTS, latency_ms
-from nascence.costs.latency import device_name, latencies_in_turn, threads_set_to, time_ms
+from nascence.costs.latency import LatencyMeasurement, device_name, latencies_in_turn, threads_set_to
+from nascence.costs.timing import Clock, Passes
 from nascence.errors import SettingError
+
+
+def steady():
+    """A clock on which every pass takes 1.5 ms."""
+    readings = itertools.count(0, 1_500_000)
+    return Clock(wall=lambda: next(readings), busy=None)
 
 
 class Recorder(nn.Module):
@@ -21,15 +30,31 @@ class Recorder(nn.Module):
 
 def test_counts_calls_and_uses_evaluation_and_inference_mode():
     module, threads = Recorder(), torch.get_num_threads()
-    measured = latency_ms(module, (3, 4, 5), batch=2, threads=1, repeats=7, warm_up=2)
-    assert module.calls == [((2, 3, 4, 5), False, True, 1)] * 9
+    measured = latency_ms(module, (3, 4, 5), batch=2, threads=1, repeats=7, warm_up=2, clock=steady())
+    assert module.calls == [((2, 3, 4, 5), False, True, 1)] * 10, (
+        "two turns, which begin with 2 and 1 that do not count"
+    )
     assert module.training
     assert torch.get_num_threads() == threads
     assert (measured.batch, measured.threads) == (2, 1)
     assert measured.device == device_name()
-    assert measured.median_ms > 0
-    assert measured.iqr_ms >= 0
+    assert (measured.median_ms, measured.iqr_ms, measured.repeats) == (1.5, 0, 7)
     assert "batch 2, 1 thread, CPU" in str(measured)
+
+
+def test_what_disturbed_a_measurement_is_told():
+    passes = Passes((1.0, 2.0, 3.0), interrupted=0.75, slowdown=1.5)
+    measured = LatencyMeasurement.of(passes, batch=1, threads=1, device="a machine", warm_up=0, runtime="onnx")
+    assert (measured.median_ms, measured.iqr_ms) == (2, 1)
+    assert "75% of the passes were interrupted and a reference network took 1.5 times" in measured.disturbed
+    assert measured.disturbed in str(measured)
+    told = measured.to_dict()
+    assert "median_ms" not in told
+    assert (told["runtime"], told["iqr_ms"], told["disturbed"]) == ("onnx", 1, measured.disturbed)
+    calm = LatencyMeasurement(2.0, 1.0, 1, 1, "a machine")
+    assert calm.disturbed == ""
+    assert "disturbed" not in calm.to_dict()
+    assert "disturbed" not in str(calm)
 
 
 def test_a_single_repeat_has_no_spread():
@@ -60,12 +85,6 @@ def test_threads_are_restored():
         assert used == before
 
 
-def test_time_ms_is_in_milliseconds(monkeypatch):
-    clock = iter(range(0, 1_000_000_000, 1_500_000))  # each reading 1.5 ms after the last
-    monkeypatch.setattr("nascence.costs.latency.time.perf_counter_ns", lambda: next(clock))
-    assert time_ms(lambda: None, 3, 1) == [1.5, 1.5, 1.5]
-
-
 def test_costs_by_name():
     assert COSTS.names()[:4] == ["params", "flops", "memory-mib", "latency-ms"]
     layer = nn.Linear(4, 2)
@@ -89,7 +108,7 @@ def test_modules_in_turn_are_each_measured_so_often_and_left_as_they_were():
             return x
 
     modules = [Noted("a").train(), Noted("b").eval()]
-    found = latencies_in_turn(modules, (3, 4, 4), threads=1, repeats=7, warm_up=2)
+    found = latencies_in_turn(modules, (3, 4, 4), threads=1, repeats=7, warm_up=2, clock=steady())
     assert [(one.repeats, one.warm_up, one.batch, one.threads) for one in found] == [(7, 2, 1, 1)] * 2
     assert [name for name, _, _ in calls] == [*"a" * 7, *"b" * 7, *"a" * 3, *"b" * 3]
     assert {(training, shape) for _, training, shape in calls} == {(False, (1, 3, 4, 4))}

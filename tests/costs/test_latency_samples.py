@@ -17,8 +17,9 @@ from nascence.writing import growing_alone
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
 
-def networks(channels=2, threads=1):
-    return Networks(NB201, NetworkConfig(channels=channels, depth=1), Signature.images((1, 8, 8), 4), threads)
+def networks(channels=2, threads=1, runtime=""):
+    size, signature = NetworkConfig(channels=channels, depth=1), Signature.images((1, 8, 8), 4)
+    return Networks(NB201, size, signature, threads, runtime_name=runtime)
 
 
 def measure(path, count, seed=0, **more):
@@ -57,7 +58,9 @@ def test_rows_are_a_table_with_all_that_a_number_means(tmp_path):
     first = rows(path)[0]
     about = {"space": "nas-bench-201", "channels": "2", "depth": "1", "in_channels": "1", "height": "8", "threads": "1"}
     assert {name: first[name] for name in about} == about
-    assert "PyTorch" in first["device"]
+    assert "ONNX Runtime" in first["device"]
+    measure(tmp_path / "torch.csv", 2, runtime="torch")
+    assert "PyTorch" in rows(tmp_path / "torch.csv")[0]["device"]
     assert all(float(row["reference_ms"]) > 0 for row in rows(path))
 
 

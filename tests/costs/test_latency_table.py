@@ -22,16 +22,17 @@ SHAPE = (3, 8, 8)
 @pytest.fixture
 def clock(monkeypatch):
     """Networks and their parts cost FLOPs / 1e6 ms, and a network ``extra`` times that."""
-    state = {"extra": 1.0, "measured": 0}
+    state = {"extra": 1.0, "measured": 0, "noise": ""}
 
     def parts(self):
         constant, table = self.table("flops")
         return constant / 1e6, table / 1e6
 
-    def measure(self, architecture, repeats=30, warm_up=5):
-        state["measured"] += 1
-        took = state["extra"] * self.count("flops", architecture) / 1e6
-        return LatencyMeasurement(took, 0.0, 1, 1, "no clock")
+    def measure(self, architectures, repeats=30, warm_up=5, *, shipped=False):
+        state["measured"] += len(architectures)
+        took = [state["extra"] * self.count("flops", architecture) / 1e6 for architecture in architectures]
+        self.noise += [state["noise"]] if state["noise"] else []
+        return [LatencyMeasurement(ms, ms / 10, 1, 1, "no clock") for ms in took]
 
     def latency(self):
         return looked_up(self) or parts(self)
@@ -41,7 +42,7 @@ def clock(monkeypatch):
 
     original = CellPricing._latency
     monkeypatch.setattr(CellPricing, "_latency", latency)
-    monkeypatch.setattr(Networks, "measure", measure)
+    monkeypatch.setattr(Networks, "measure_all", measure)
     return state
 
 
@@ -79,8 +80,13 @@ def test_the_error_of_adding_up(clock):
 
 def test_what_the_file_says(clock):
     told = LatencyTable.measure(model(), checks=2).to_json()
-    assert (told["unit"], told["batch"], told["runtime"]) == ("ms", 1, "PyTorch")
-    assert told["device"] == device_name()
+    assert (told["unit"], told["batch"], told["runtime"]) == ("ms", 1, "onnx")
+    assert "ONNX Runtime" in told["device"]
+    assert told["spread"] == pytest.approx(0.1)
+    assert told["disturbed"] == ()
+    clock["noise"] = "half of the passes were interrupted"
+    assert LatencyTable.measure(model(), checks=2).disturbed == ("half of the passes were interrupted",)
+    assert LatencyTable.measure(model(runtime="torch"), checks=2).to_json()["device"] == device_name()
     assert told["threads"] == 1
     assert told["space"] == "nas-bench-201"
     assert told["network"] == to_json(SMALL)
@@ -130,9 +136,31 @@ def test_the_expectation_of_a_looked_up_latency_is_differentiable(clock):
     assert torch.allclose(weights.grad, torch.tensor(table.parts["cell"], dtype=torch.float64))
 
 
-def test_a_real_measurement():
+def test_tables_of_before_there_was_a_choice_are_of_pytorch(clock):
+    old = LatencyTable.measure(model(runtime="torch"), checks=1).to_json()
+    old["runtime"] = "PyTorch"
+    for name in ("spread", "disturbed"):
+        del old[name]
+    table = LatencyTable.from_json(old)
+    assert table.runtime == "torch"
+    assert model(latency_table=table).networks.runtime.name == "torch", "the table says what is meant"
+    with pytest.raises(SettingError, match=r"runtime 'torch', not of 'onnx'.*--runtime onnx --out"):
+        model(latency_table=table, runtime="onnx")
+
+
+def test_what_a_model_predicts_from_can_be_kept_without_checking_it(clock):
+    measured = model()
+    table = LatencyTable.of(measured)
+    assert (table.checked, table.median_error, table.rank_correlation) == (0, None, None)
+    again = model(latency_table=LatencyTable.from_json(json.loads(json.dumps(table.to_json()))))
+    architecture = NB201.sample(generator(1))
+    assert again.predicted_latency_ms(architecture) == measured.predicted_latency_ms(architecture)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_a_real_measurement(runtime):
     """The clock is the machine's: everything is there and positive; how exact it is, benchmarks say."""
-    table = LatencyTable.measure(model(NB201, NetworkConfig(channels=2, depth=1)), checks=2)
+    table = LatencyTable.measure(model(NB201, NetworkConfig(channels=2, depth=1), runtime=runtime), checks=2)
     assert table.constant >= 0
     assert all(value > 0 for row in table.parts["cell"] for value in row)
     assert table.median_error >= 0

@@ -267,13 +267,13 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
-    def network_cost(self, architecture, repeats=30, warm_up=5):
+    def network_cost(self, architectures, repeats=30, warm_up=5, *, shipped=False):
         from nascence.costs import LatencyMeasurement
 
-        return LatencyMeasurement(2.0 * exact.flops(architecture) + 50, 0.0, 1, 1, "clock")
+        return [LatencyMeasurement(2.0 * exact.flops(one) + 50, 0.0, 1, 1, "clock") for one in architectures]
 
-    monkeypatch.setattr(cells, "_Clock", lambda places, operations: operation_cost)
-    monkeypatch.setattr(networks.Networks, "measure", network_cost)
+    monkeypatch.setattr(cells, "_Clock", lambda places, operations, networks: operation_cost)
+    monkeypatch.setattr(networks.Networks, "measure_all", network_cost)
     model = CostModel(NB201, NetworkConfig(channels=4, depth=2), threads=1)
     for architecture in draws(NB201, 10):
         assert model.predicted_latency_ms(architecture) == pytest.approx(2 * exact.flops(architecture) + 50, rel=1e-6)

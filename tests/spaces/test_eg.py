@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from nascence.costs import CostModel, flops, params
+from nascence.costs.timing import Passes
 from nascence.errors import ArchitectureError, SettingError
 from nascence.operations import SeparableConv
 from nascence.operations.convolutions import LightSeparableConv
@@ -103,8 +104,11 @@ def test_counting_a_thousand_architectures_counts_few_pieces():
 
 
 def test_latency_is_the_sum_of_pieces_that_are_measured_once(monkeypatch):
-    monkeypatch.setattr("nascence.costs.networks.time_ms", lambda call, repeats, warm_up: [float(call().numel())] * 9)
-    model = CostModel(SPACE, NetworkConfig(channels=4), Signature.images((3, 8, 8)), threads=1)
+    def times(self, modules, **options):
+        return [Passes((float(module(*inputs).numel()),) * 9) for module, inputs in modules]
+
+    monkeypatch.setattr("nascence.costs.networks.Networks.times", times)
+    model = CostModel(SPACE, NetworkConfig(channels=4), Signature.images((3, 8, 8)), threads=1, runtime="torch")
     small, large = written(12, "1,1,1", "1.5,1.5"), written(12, "2,1,1", "1.5,1.5")
     assert not model.adds_up("latency_ms")
     assert 0 < model.cost("latency_ms", small) < model.cost("latency_ms", large)

@@ -18,7 +18,8 @@ from nascence.api.tables import evaluation_columns
 from nascence.api.training import train
 from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
-from nascence.costs import Budget, CostModel
+from nascence.costs import Budget, CostModel, LatencyTable
+from nascence.costs.runtimes import MODULE, usual_runtime
 from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
@@ -40,6 +41,7 @@ def compare(
     max_params: float | None = None,
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
+    runtime: str | None = None,
     channels: int | None = None,
     depth: int | None = None,
     epochs: int = 0,
@@ -71,8 +73,13 @@ def compare(
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     network = network_size(get_space(space), loaded, channels, depth)
+    latencies: LatencyTable | None = None
     if budget:
-        budget.bind(get_space(space), network, signature=loaded.signature, threads=threads).check()
+        alone = 1 if workers > 1 else threads
+        checker = budget.bind(get_space(space), network, signature=loaded.signature, threads=alone, runtime=runtime)
+        checker.check()
+        if max_latency_ms is not None and checker.model.adds_up("latency_ms"):
+            latencies = LatencyTable.of(checker.model)  # measured once, for all searches
     table = table_of(space, source["data_dir"])
     if columns and table is None:
         raise SettingError(f"There is no table of {space} below {source['data_dir']}/tables to take columns from.")
@@ -87,19 +94,22 @@ def compare(
     )
     shown = asdict(options) | ({"preset": preset} if preset is not None else {})
     shown = {name: value for name, value in shown.items() if name != "loading" or value is not None}
+    if max_latency_ms is not None and (chosen_runtime := runtime or usual_runtime(loaded.signature)) != MODULE:
+        shown["runtime"] = chosen_runtime
     with compute_threads(threads) as number, _stopped():
         for method in methods:  # data that do not suffice for one of them are told before anything is written
             own = preset if METHODS.get(method).PRESETS else None
             named, chosen = method_of(method, preset=own, space=space)
             seed = numbers[0] if numbers else 0
             PreparedSearch(
-                search_config(chosen, space, source, loaded, network, budget, seed, number, preset=named), loaded
+                search_config(chosen, space, source, loaded, network, budget, seed, number, latencies, named, runtime),
+                loaded,
             )
         return Comparison(
             methods=list(methods),
             seeds=numbers,
             model=CostModel(get_space(space), network, loaded.signature, threads=threads),
-            search=_Search(options, preset),
+            search=_Search(options, preset, latencies, runtime),
             train=_Train(options, epochs) if epochs else None,
             out=Path(out),
             table=table,
@@ -156,6 +166,8 @@ def _title(directory: Path) -> str:
 class _Search:
     options: _Options
     preset: str | None = None
+    latencies: LatencyTable | None = None
+    runtime: str | None = None
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
         title = _title(directory)
@@ -163,7 +175,9 @@ class _Search:
             resume(directory, progress=title)
         else:
             preset = self.preset if METHODS.get(method).PRESETS else None
-            search(method, seed=seed, out=directory, progress=title, preset=preset, **self.options.arguments())
+            known: dict[str, Any] = {"latency_table": self.latencies, "runtime": self.runtime}
+            given = {**self.options.arguments(), **known}
+            search(method, seed=seed, out=directory, progress=title, preset=preset, **given)
 
 
 @final

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import COSTS, CostModel, LatencyTable
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
+from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
 from nascence.errors import RunError, SettingError
 from nascence.runs import files
 from nascence.runs.progress import named_progress
@@ -62,7 +62,7 @@ def measure(
         threads = known.run.config.get("threads")
     counted = [cost for cost in (COSTS.get(name) for name in COSTS.names()) if cost.key != "latency_ms"]
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, signature, threads=threads)
+        model = CostModel(found, network, signature, threads=threads, runtime=MODULE)
         costs: list[dict[str, Any]] = [
             {
                 "name": cost.name,
@@ -80,7 +80,7 @@ def measure(
                 module, signature.input_shape, threads=threads, repeats=repeats, warm_up=warm_up
             )
     for runtime, latency in measured.items():
-        about = {name: value for name, value in asdict(latency).items() if name not in ("median_ms", "device")}
+        about = {name: value for name, value in latency.to_dict().items() if name != "device"}
         costs.append(
             {"name": f"latency-ms, {runtime}", "value": latency.median_ms, "unit": "ms", **about}
             | {"device": latency.device}
@@ -102,13 +102,15 @@ def measure_table(
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
+    runtime: str | None = None,
     checks: int = 50,
     seed: int = 0,
     overwrite: bool = False,
     download: bool = False,
 ) -> LatencyTable:
-    """Measure the parts of a space's networks for ``data`` into the JSON file ``out``, and the error of adding them up
-    on ``checks`` random networks. ``threads``: as the searches that look it up will have. Raises
+    """Measure the parts of a space's networks for ``data`` in ``runtime`` (``onnx``, the exported file in ONNX Runtime,
+    unless ``torch``) into the JSON file ``out``, and the error of adding them up on ``checks`` random networks.
+    ``threads``: as the searches that look it up will have. Raises
     :class:`nascence.errors.NascenceError`, before anything is measured.
     """
     if checks < 1:
@@ -121,7 +123,7 @@ def measure_table(
     loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
     network = network_size(found, loaded, channels, depth)
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, loaded.signature, threads=threads)
+        model = CostModel(found, network, loaded.signature, threads=threads, runtime=runtime)
         table = LatencyTable.measure(model, checks, seed)
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,6 +144,7 @@ def measure_networks(
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
+    runtime: str | None = None,
     repeats: int = 30,
     warm_up: int = 5,
     seed: int = 0,
@@ -149,7 +152,8 @@ def measure_networks(
     download: bool = False,
     progress: bool | str = False,
 ) -> int:
-    """Measure the latencies of ``count`` random networks of a space for ``data`` into the CSV file ``out``, from which
+    """Measure the latencies of ``count`` random networks of a space for ``data`` in ``runtime`` (``onnx``, the exported
+    file in ONNX Runtime, unless ``torch``) into the CSV file ``out``, from which
     ``--set latencies=FILE`` learns to predict; returns how many it holds. A file that is there is continued. Raises
     :class:`nascence.errors.NascenceError`, before anything is measured.
     """
@@ -170,7 +174,8 @@ def measure_networks(
     with compute_threads(threads) as threads, files.explained(path), growing_alone(path) as descriptor:
         if overwrite:
             os.ftruncate(descriptor, 0)
-        samples = LatencySamples(path, Networks(found, network, loaded.signature, threads))
+        name = get_runtime(runtime or usual_runtime(loaded.signature)).name
+        samples = LatencySamples(path, Networks(found, network, loaded.signature, threads, runtime_name=name))
         done = len(set(map(found.format, architectures)) & set(samples.texts))
         if shown is not None:
             shown.begin(count, done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +18,7 @@ from nascence.spaces import get_space
 
 SEARCH_SECONDS = 20.0
 """How long steps of the search are timed for, starting the program included."""
+_UNMEASURED = "nothing was measured; leave --no-measure out, or look latencies up with --latency-table FILE"
 _UNSEEN = 3.0
 """With 95 % confidence, what N draws never met is less than 3 / N of all (Hanley & Lippman-Hand, JAMA 1983)."""
 
@@ -36,6 +38,7 @@ def plan(
     max_latency_ms: float | None = None,
     objectives: Sequence[str] | str | None = None,
     latency_table: str | Path | None = None,
+    runtime: str | None = None,
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -48,8 +51,12 @@ def plan(
 
     ``costs``: of each, the smallest, median and largest value in the space, with unit, batch, device, and ``how`` they
     are known: ``exact``, ``of N random``, ``by descent``. ``budget`` (None without limits): ``possible``, the ``share``
-    of the space within it (a bound where ``share_below``), and ``why`` not. ``search``: ``steps``, ``seconds`` and how
-    many steps were timed. Without ``measure`` nothing is timed: no latencies, unless looked up, and no search.
+    of the space within it (a bound where ``share_below``), and ``why`` not. ``latency`` (None without latencies): the
+    ``runtime`` that they are of, and what other work ``disturbed``, even when it was measured again. ``search``:
+    ``steps``, ``seconds`` and how many steps were timed; ``fails`` where it could not begin.
+
+    Without ``measure`` nothing is timed: no search, and no latencies, unless they are looked up; whether a limit of
+    latency can be met is then not known (``possible`` None).
 
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
@@ -60,20 +67,36 @@ def plan(
     with compute_threads(threads) as threads:
         network = network_size(found, loaded, channels, depth)
         table = None if latency_table is None else LatencyTable.load(latency_table)
-        checker = budget.bind(found, network, signature=loaded.signature, threads=threads, latency_table=table)
+        timed = measure or table is not None
+        counted = budget if timed else replace(budget, max_latency_ms=None)
+        bound: dict[str, Any] = {"threads": threads, "latency_table": table, "runtime": runtime}
+        checker = counted.bind(found, network, signature=loaded.signature, **bound)
         model = checker.model
-        timed = measure or table is not None or max_latency_ms is not None
         names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
         ranges = {name: model.range(name) for name in names if name != "memory_mib"}
         together = survey(model, list(ranges))  # after the ranges: it draws more in its time when parts are known
         costs = [_cost(model, name, ranges.get(name), together) for name in names]
         told = _budget(checker, together) if budget else None
+        if told is not None and told["possible"] and counted != budget:
+            told = {"limits": budget.limits, "possible": None, "share": None, "share_below": False, "why": _UNMEASURED}
         search: dict[str, Any] | None = None
         if measure and (told is None or told["possible"]):
-            config = search_config(chosen, space, source, loaded, network, budget, seed, threads, latency_table, preset)
+            if max_latency_ms is not None and model.adds_up("latency_ms"):
+                table = LatencyTable.of(model)  # so that the search sees the same latencies
+            config = search_config(
+                chosen, space, source, loaded, network, budget, seed, threads, table, preset, runtime
+            )
             search = _search(config)
+        latency = _latency(model) if timed else None
     size = {"network": to_json(network), "input_shape": list(loaded.signature.input_shape), "threads": threads}
-    return {"space": space, "size": found.size, "data": data, **size, "costs": costs, "budget": told, "search": search}
+    answers = {"costs": costs, "budget": told, "latency": latency, "search": search}
+    return {"space": space, "size": found.size, "data": data, **size, **answers}
+
+
+def _latency(model: CostModel) -> dict[str, Any]:
+    networks = model.networks
+    noise = networks.noise if networks.latency_table is None else networks.latency_table.disturbed
+    return {"runtime": networks.runtime.name, "disturbed": list(dict.fromkeys(noise))}
 
 
 def _cost(model: CostModel, name: str, ends: tuple[float, float] | None, together: Survey) -> dict[str, Any]:
@@ -88,9 +111,8 @@ def _cost(model: CostModel, name: str, ends: tuple[float, float] | None, togethe
     elif model.adds_up(name):
         how = "exact" if known.exact else f"exact; median {drawn}"
         if name == "latency_ms":
-            how = (
-                f"predicted from parts that were {'measured' if model.networks.latency_table is None else 'looked up'}"
-            )
+            known_from = "measured" if model.networks.latency_table is None else "looked up"
+            how = f"predicted from parts that were {known_from} in {model.networks.runtime.title}"
     else:
         how = f"by descent; median {drawn}"
     return {
@@ -123,7 +145,7 @@ def _search(config: Mapping[str, Any]) -> dict[str, Any]:
     try:
         steps, expected, seconds = time_steps(config, SEARCH_SECONDS)
     except NascenceError as error:
-        return {**about, "steps": None, "seconds": None, "timed": 0, "why": str(error)}
+        return {**about, "steps": None, "seconds": None, "timed": 0, "why": str(error), "fails": True}
     if expected is not None:
         return {**about, "steps": steps, "seconds": expected, "timed": 0, "why": None}
     if not seconds:

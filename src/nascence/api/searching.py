@@ -24,6 +24,7 @@ from nascence.api.tables import look_up, trajectory
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
+from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
@@ -64,7 +65,8 @@ def search(
     max_flops: float | None = None,
     max_latency_ms: float | None = None,
     objectives: Sequence[str] | str | None = None,
-    latency_table: str | Path | None = None,
+    latency_table: str | Path | LatencyTable | None = None,
+    runtime: str | None = None,
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
@@ -77,7 +79,8 @@ def search(
 ) -> SearchResult:
     """Find an architecture; everything is kept in the run directory ``out`` (:func:`default_out` when None).
 
-    ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine) limit the
+    ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine, ``runtime``:
+    ``onnx``, the exported file in ONNX Runtime, unless it is ``torch`` or the latency table is of that) limit the
     network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``objectives``: names, or one
     text of names separated by commas, for a method that ends in a front between them. ``latency_table``: a file that
     ``nascence measure`` made, from which latencies are predicted instead of measuring parts now. ``settings``: the
@@ -100,9 +103,12 @@ def search(
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), loaded, channels, depth)
-        config = search_config(chosen, space, source, loaded, size, budget, seed, threads, latency_table, preset)
+        config = search_config(
+            chosen, space, source, loaded, size, budget, seed, threads, latency_table, preset, runtime
+        )
         prepared = PreparedSearch(config, loaded)
-        run = RunDirectory.create(path, config, overwrite)
+        prepared.keep_latencies()
+        run = RunDirectory.create(path, prepared.config, overwrite)
         if progress and out is None:
             tell(f"The run goes to {path}")
         try:
@@ -125,10 +131,16 @@ def search_config(
     budget: Budget,
     seed: int,
     threads: int,
-    latency_table: str | Path | None = None,
+    latency_table: str | Path | LatencyTable | None = None,
     preset: str | None = None,
+    runtime: str | None = None,
 ) -> dict[str, Any]:
     """A run's configuration: all that a search follows from. ``source``: of :func:`data_source`."""
+    table = latency_table
+    if table is not None and not isinstance(table, LatencyTable):
+        table = LatencyTable.load(table)
+    if runtime is None:
+        runtime = usual_runtime(task.signature) if table is None else table.runtime
     return {
         "kind": SEARCH.name,
         "method": method.name,
@@ -138,7 +150,8 @@ def search_config(
         **source,
         "seed": seed,
         "budget": to_json(budget),
-        **({} if latency_table is None else {"latency_table": LatencyTable.load(latency_table).to_json()}),
+        "runtime": get_runtime(runtime).name,
+        **({} if table is None else {"latency_table": table.to_json()}),
         "network": to_json(network),
         "threads": threads,
         "task": describe_task(task),
@@ -159,7 +172,7 @@ class PreparedSearch:
     """A search that is checked and ready to go, made from a run's configuration and its data."""
 
     def __init__(self, config: Mapping[str, Any], task: Task) -> None:
-        self.config, self.task = config, task
+        self.config, self.task = dict(config), task
         self.space = get_space(config["space"])
         self.network: Size = from_json(self.space.size_class, config["network"])
         budget = from_json(Budget, config["budget"])
@@ -169,12 +182,20 @@ class PreparedSearch:
             signature=task.signature,
             threads=config["threads"],
             latency_table=LatencyTable.from_json(table) if (table := config.get("latency_table")) else None,
+            runtime=config.get("runtime", MODULE),  # before there was a choice, it was PyTorch
         )
         if budget:
             self.checker.check()
         self.method: Method = from_json(METHODS.get(config["method"]), config["settings"])
         problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
         self.strategy = self.method.strategy(problem)
+
+    def keep_latencies(self) -> None:
+        """Where a limit of latency was predicted from parts that were measured here, keep them in the configuration, so
+        that a search that was stopped goes on with the same."""
+        model = self.checker.model
+        if "latency_ms" in self.checker.budget.limits and model.adds_up("latency_ms"):
+            self.config.setdefault("latency_table", LatencyTable.of(model).to_json())
 
     def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
@@ -197,6 +218,9 @@ class PreparedSearch:
             record["ensemble"] = {"size": len(whole.members), "index": whole.pick}
         if repaired.measured is not None:
             record["latency_ms"] = repaired.measured.median_ms
+            record["latency"] = repaired.measured.to_dict()
+            if progress and repaired.measured.disturbed:
+                tell(f"Note: other work on this machine disturbed the measurement: {repaired.measured.disturbed}.")
         passed = {
             e["epoch"]: self.space.parse(e["architecture"]) for e in run.events() if {"weights", "epoch"} <= e.keys()
         }

@@ -22,6 +22,7 @@ def command(
     max_params: options.MaxParams = None,
     max_flops: options.MaxFLOPs = None,
     max_latency_ms: options.MaxLatencyMs = None,
+    runtime: options.Runtime = None,
     epochs: Annotated[int, typer.Option(help="Train every result for this many epochs; 0: do not train.")] = 0,
     columns: Annotated[
         str | None, typer.Option(help="Of the space's table, separated by commas [default: test accuracies].")
@@ -60,6 +61,7 @@ def command(
         max_params=max_params,
         max_flops=max_flops,
         max_latency_ms=max_latency_ms,
+        runtime=runtime,
         channels=channels,
         depth=depth,
         epochs=epochs,

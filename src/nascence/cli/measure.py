@@ -25,6 +25,7 @@ def command(
         int | None,
         typer.Option(help="With --out FILE.csv: measure so many random networks instead of the parts.", metavar="N"),
     ] = None,
+    runtime: options.Runtime = None,
     checks: Annotated[int, typer.Option(help="Random networks that the file is checked on.", metavar="N")] = 50,
     repeats: Annotated[int, typer.Option(help="Timed passes of a network.", metavar="N")] = 30,
     warm_up: Annotated[int, typer.Option(help="Passes before, that do not count.", metavar="N")] = 5,
@@ -67,6 +68,7 @@ def command(
         total = measure_networks(
             networks,
             out,
+            runtime=runtime,
             repeats=repeats,
             warm_up=warm_up,
             seed=seed,
@@ -79,16 +81,18 @@ def command(
             emit({"out": str(out), "networks": total})
         return
     if out is not None:
-        made = measure_table(out, checks=checks, seed=seed, overwrite=overwrite, **where)
+        made = measure_table(out, runtime=runtime, checks=checks, seed=seed, overwrite=overwrite, **where)
         rank = "none" if made.rank_correlation is None else f"{made.rank_correlation:.3f}"
         rows = [
             ("measured on", f"{made.device}, {made.threads} thread{'s' * (made.threads != 1)}, batch 1"),
+            ("error of adding up", f"median {_percent(made.median_error)}, 9 of 10 below {_percent(made.error_90)}"),
             (
-                "error of adding up",
-                f"median {100 * made.median_error:.1f} %, 9 of 10 below {100 * made.error_90:.1f} %",
+                "spread of the passes",
+                f"{_percent(made.spread)} of a network's latency between the quartiles, in the middle",
             ),
             ("rank correlation", rank),
             ("checked on", f"{made.checked} random networks"),
+            ("disturbed", "; ".join(made.disturbed) or None),
             ("kept in", out),
         ]
         facts(console, f"Latencies of the parts of {space}", rows)
@@ -112,3 +116,7 @@ def command(
     table(console, ("cost", "value", "unit", "batch", "device", ""), rows_)
     if json:
         emit(found)
+
+
+def _percent(part: float | None) -> str:
+    return "unknown" if part is None else f"{100 * part:.1f} %"

@@ -71,8 +71,17 @@ MaxLatencyMs = Annotated[
     float | None,
     typer.Option(
         "--max-latency-ms",
-        help="At most this many milliseconds for one image, measured on this machine.",
+        help="At most this many milliseconds for one image on this machine, in the --runtime.",
         metavar="MS",
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        help="What latencies are of: onnx, the exported file in ONNX Runtime, or torch, the module in PyTorch "
+        "[default: onnx, or what --latency-table was measured in].",
+        metavar="NAME",
     ),
 ]
 Workers = Annotated[

@@ -22,6 +22,7 @@ def command(
     max_latency_ms: options.MaxLatencyMs = None,
     objectives: options.Objectives = None,
     latency_table: options.LatencyTable = None,
+    runtime: options.Runtime = None,
     preset: options.Preset = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
@@ -56,6 +57,7 @@ def command(
         max_latency_ms=max_latency_ms,
         objectives=objectives,
         latency_table=latency_table,
+        runtime=runtime,
         preset=preset,
         channels=channels,
         depth=depth,
@@ -74,7 +76,8 @@ def command(
     size = f"{found['size']:,}" if found["size"] < 1e9 else f"{found['size']:.3g}"
     console.print(f"{found['space']}: {size} architectures, for {data}", markup=False)
     table(console, ("cost", "smallest", "median", "largest", "how it is known"), rows)
-    facts(console, "Search", [("budget", _budget(found["budget"])), ("time", _time(found["search"]))])
+    told = _budget(found["budget"], fails=bool((found["search"] or {}).get("fails")))
+    facts(console, "Search", [("budget", told), ("time", _time(found["search"])), ("note", _noise(found["latency"]))])
     if assumed:
         options.tell_assumed(json)
     if json:
@@ -85,20 +88,32 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
-def _budget(budget: dict[str, Any] | None) -> str:
+def _budget(budget: dict[str, Any] | None, fails: bool = False) -> str:
+    """``fails``: the search could not begin, so that nothing is promised."""
     if budget is None:
         return "none"
+    if budget["possible"] is None:
+        return f"not known: {budget['why']}"
     if not budget["possible"]:
         return f"cannot be met: {budget['why']}"
-    share = f"{100 * budget['share']:.3g} %"
-    return f"can be met, by {'less than ' if budget['share_below'] else ''}{share} of the space (of {budget['of']})"
+    share = f"{'less than ' if budget['share_below'] else ''}{100 * budget['share']:.3g} %"
+    within = f"{share} of the space (of {budget['of']})"
+    return f"{within} is within it, but this search cannot begin" if fails else f"can be met, by {within}"
+
+
+def _noise(latency: dict[str, Any] | None) -> str | None:
+    if not latency or not latency["disturbed"]:
+        return None
+    told = latency["disturbed"][-1]
+    return f"other work on this machine disturbed measurements, also when they were repeated ({told})"
 
 
 def _time(search: dict[str, Any] | None) -> str | None:
     if search is None:
         return None
     if search["seconds"] is None:
-        return f"{search['method']} was not timed: {search['why']}"
+        fault = "cannot begin" if search.get("fails") else "was not timed"
+        return f"{search['method']} {fault}: {search['why']}"
     timed = f"{search['steps']} steps, {search['timed']} of them timed"
     if search["timed"] == 0:
         timed = f"{search['steps']} steps; as the method expects"

@@ -31,6 +31,7 @@ def command(
     max_latency_ms: options.MaxLatencyMs = None,
     objectives: options.Objectives = None,
     latency_table: options.LatencyTable = None,
+    runtime: options.Runtime = None,
     preset: options.Preset = None,
     settings: options.Settings = None,
     channels: options.Channels = None,
@@ -64,6 +65,7 @@ def command(
         max_latency_ms=max_latency_ms,
         objectives=objectives,
         latency_table=latency_table,
+        runtime=runtime,
         channels=channels,
         depth=depth,
         threads=threads,
@@ -89,7 +91,7 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
             ("architecture", record["architecture"]),
             ("parameters", count(record["params"])),
             ("FLOPs", count(record["flops"])),
-            ("latency", f"{record['latency_ms']:.3g} ms, measured on this machine" if "latency_ms" in record else None),
+            ("latency", _latency(record)),
             ("predicted latency", _prediction(record.get("predicted_latency"))),
             ("search", duration(record["search_seconds"])),
             ("warning", record.get("collapse")),
@@ -112,6 +114,17 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         *picks,
         (f"nascence report {place}", "see how the search went"),
     )
+
+
+def _latency(record: dict[str, Any]) -> str | None:
+    if "latency_ms" not in record:
+        return None
+    from nascence.costs.runtimes import runtime_title
+
+    about = record.get("latency") or {}
+    spread = f", inter-quartile range {about['iqr_ms']:.2g} ms" if "iqr_ms" in about else ""
+    noise = f"; disturbed by other work ({about['disturbed']})" if about.get("disturbed") else ""
+    return f"{record['latency_ms']:.3g} ms in {runtime_title(about)} on this machine{spread}{noise}"
 
 
 def _prediction(found: dict[str, Any] | None) -> str | None:

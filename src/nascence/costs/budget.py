@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import final
 
@@ -13,6 +13,8 @@ from nascence.architecture import Architecture
 from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.model import CostModel, Selection
+from nascence.costs.runtimes import SHIPPED
+from nascence.costs.timing import Clock
 from nascence.errors import BudgetError, SettingError
 from nascence.spaces import Size, Space
 from nascence.tasks.base import Signature
@@ -26,7 +28,8 @@ class Budget:
     """Upper limits, inclusive, of the network that is trained in the end; None means no limit.
 
     ``max_params``: number of parameters. ``max_flops``: FLOPs = 2 x MACs of one image's forward pass.
-    ``max_latency_ms``: milliseconds of one image's forward pass on this machine. Raises :class:`SettingError` when a
+    ``max_latency_ms``: milliseconds of one image's forward pass on this machine, in the runtime that it is bound to: of
+    the exported file in ONNX Runtime unless another one is named. Raises :class:`SettingError` when a
     limit is not a positive number.
     """
 
@@ -59,16 +62,21 @@ class Budget:
         num_classes: int = 10,
         threads: int | None = None,
         latency_table: LatencyTable | None = None,
+        runtime: str | None = None,
+        clock: Clock | None = None,
     ) -> BudgetChecker:
         """The budget applied to ``space`` at a network size, for the inputs and outputs of ``signature``; without one,
         images of ``input_shape`` (channels, height, width) and ``num_classes`` classes.
 
-        ``threads`` is for measuring latency, None for PyTorch's current number. ``latency_table``: where latencies are
-        predicted from; None to measure parts on this machine. Nothing is measured or built yet. Raises
-        :class:`SettingError` when the table is of something else.
+        ``threads``, ``runtime`` (``onnx`` or ``torch``, None for the table's or what is usual) and ``clock`` are for
+        measuring latency; no threads for PyTorch's current number. ``latency_table``: where latencies are predicted
+        from; None to measure parts on this machine. Nothing is measured or built yet. Raises :class:`SettingError` when
+        the table is of something else.
         """
         signature = signature or Signature.images(input_shape, num_classes)
-        model = CostModel(space, network, signature, threads=threads, latency_table=latency_table)
+        model = CostModel(
+            space, network, signature, threads=threads, latency_table=latency_table, runtime=runtime, clock=clock
+        )
         return BudgetChecker(self, model)
 
 
@@ -127,8 +135,18 @@ class BudgetChecker:
         reach = ", ".join(f"{_name(name)} from {' to '.join(map(_amount, ranges[name]))}" for name in beyond)
         raise BudgetError(
             f"No architecture of {self.model.space.name} at this network size has {wanted}{together}; "
-            f"reachable: {reach}."
+            f"reachable: {reach}.{self._about_latency(beyond)}"
         )
+
+    def _about_latency(self, limits: Collection[str]) -> str:
+        """What a latency in a refusal is of, and what disturbed it; empty where there is none."""
+        if "latency_ms" not in limits:
+            return ""
+        networks = self.model.networks
+        if networks.latency_table is not None:
+            noise: Collection[str] = networks.latency_table.disturbed
+            return f" Latencies in {networks.runtime.title}, looked up." + _again(noise)
+        return f" Latencies in {networks.runtime.title} on this machine." + _again(networks.noise)
 
     @property
     def adds_up(self) -> bool:
@@ -177,8 +195,14 @@ class BudgetChecker:
         return found.architecture
 
     def verify(self, architecture: Architecture) -> LatencyMeasurement:
-        """Measure the real network on this machine, on one image or graph."""
-        return self.model.networks.measure(architecture)
+        """Measure the real network in the runtime on this machine, on one image or graph: where it is within the limit,
+        as the very file that is exported."""
+        networks = self.model.networks
+        measured = networks.measure(architecture)
+        limit = self.budget.max_latency_ms
+        if networks.runtime.name == SHIPPED and (limit is None or measured.median_ms <= limit):
+            measured = networks.measure(architecture, shipped=True)
+        return measured
 
     def repair(self, architecture: Architecture, scores: Mapping[str, Tensor] | None = None) -> Repair:
         """``architecture`` itself when it meets every limit as measured, else the nearest that does.
@@ -196,20 +220,23 @@ class BudgetChecker:
         limits = self.budget.limits
         exact = {name: value for name, value in limits.items() if name != "latency_ms"}
         candidate: Selection | None = None
+        tried: list[LatencyMeasurement] = []
         if all(self.model.cost(name, architecture) <= value for name, value in exact.items()):
             measured = self.verify(architecture)
             if measured.median_ms <= limit:
                 return Repair(architecture, measured, ())
             limits["latency_ms"] = self._rescaled(architecture, measured)
-        for _ in range(_REPAIR_MEASUREMENTS):
+            tried.append(measured)
+        for _ in range(_REPAIR_MEASUREMENTS if self.adds_up else 0):
             candidate = self.model.nearest(architecture, limits, scores)
             if candidate is None:
                 break
             measured = self.verify(candidate.architecture)
+            tried.append(measured)
             if measured.median_ms <= limit:
                 return self._repaired(architecture, candidate, measured)
             limits["latency_ms"] = self._rescaled(candidate.architecture, measured)
-        return self._repaired(architecture, None, None)
+        return self._repaired(architecture, None, None, tried)
 
     def _rescaled(self, architecture: Architecture, measured: LatencyMeasurement) -> float:
         """The predicted latency to aim for, after a network of some predicted latency measured above the limit."""
@@ -217,12 +244,21 @@ class BudgetChecker:
         assert self.budget.max_latency_ms is not None
         return min(predicted * (1 - 1e-3), self.budget.max_latency_ms * predicted / measured.median_ms)
 
-    def _repaired(self, before: Architecture, found: Selection | None, measured: LatencyMeasurement | None) -> Repair:
+    def _repaired(
+        self,
+        before: Architecture,
+        found: Selection | None,
+        measured: LatencyMeasurement | None,
+        tried: Sequence[LatencyMeasurement] = (),
+    ) -> Repair:
         if found is None:
             self.check()
+            best = min((one.median_ms for one in tried), default=None)
             raise BudgetError(
                 f"No architecture of {self.model.space.name} that was tried measures within "
-                f"{self.budget.max_latency_ms:g} ms on this machine; raise --max-latency-ms."
+                f"{self.budget.max_latency_ms:g} ms in {self.model.networks.runtime.title} on this machine"
+                f"{'' if best is None else f' (the quickest of {len(tried)}: {best:.3g} ms)'}; raise --max-latency-ms."
+                f"{_again([one.disturbed for one in tried if one.disturbed])}"
             )
         changes = tuple(
             f"{choice.name}: {old} -> {new}"
@@ -232,6 +268,16 @@ class BudgetChecker:
             if old != new
         )
         return Repair(found.architecture, measured, changes)
+
+
+def _again(noise: Collection[str]) -> str:
+    """A sentence about disturbed measurements; empty where there were none."""
+    if not noise:
+        return ""
+    return (
+        f" But other work on this machine disturbed measurements, also when they were repeated ({list(noise)[-1]}): "
+        "try again when it is quiet."
+    )
 
 
 def _amount(value: float) -> str:

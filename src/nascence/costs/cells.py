@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from nascence.costs.counting import count_flops, params
 from nascence.costs.groups import cell_groups, combine
-from nascence.costs.latency import threads_set_to, time_ms
 from nascence.costs.networks import Networks
 from nascence.errors import SettingError, UnknownNameError
 from nascence.operations import NormConfig, build_operation
@@ -23,6 +22,7 @@ from nascence.spaces import CellSpace
 from nascence.spaces.cells import Edge
 
 _REPEATS, _WARM_UP = 25, 3
+_LEAST_MS = 1e-4
 _FITTED, _FIT_REPEATS = 10, 9
 Floats = NDArray[np.float64]
 
@@ -113,19 +113,18 @@ class CellPricing:
         if looked_up is not None:
             shape = len(self.space.shape.edges), len(self.space.operations)
             return looked_up.constant, np.array([looked_up.part(kind, *shape) for kind in self.space.kinds])
-        with threads_set_to(self.networks.threads), torch.inference_mode():
-            table = self._table(_Clock([place for _, _, place in self._frame[1]], self.space.operations))
+        table = self._table(_Clock([place for _, _, place in self._frame[1]], self.space.operations, self.networks))
         flat = table.ravel()
         sums = [flat[positions].sum(axis=1) for positions in self.operations]
         fixed = float(flat[self._fixed].sum())
         ends = [combine(self.space, self.groups, [int(pick(part)) for part in sums]) for pick in (np.argmin, np.argmax)]
         samples = [self.space.sample(generator(at, "latency-fit")) for at in range(_FITTED - len(ends))]
-        raw, measured = [], []
+        raw = []
         for architecture in ends + samples:
             parts = zip(sums, self.groups, strict=True)
             raw.append(fixed + float(sum(part[group.position(architecture)] for part, group in parts)))
-            measured.append(self.networks.measure(architecture, repeats=_FIT_REPEATS, warm_up=2).median_ms)
-        constant, stretch = _line(np.array(raw), np.array(measured))
+        measured = self.networks.measure_all(ends + samples, repeats=_FIT_REPEATS, warm_up=2)
+        constant, stretch = _line(np.array(raw), np.array([each.median_ms for each in measured]))
         return constant, stretch * table
 
     @cached_property
@@ -169,33 +168,64 @@ def _on_meta(place: _Place, operation: str) -> nn.Module:
 
 
 class _Clock:
-    """Milliseconds of every operation in every place, with the addition that follows it.
+    """Milliseconds of every operation in every place, with the addition that follows it, in the networks' runtime.
 
-    All are timed in turns, once a round, so that other work on the machine disturbs all alike, and nobody finds the
-    cache as it left it. As other work only ever adds time, a low quantile is steadier than the median.
+    All are timed in turns, once a turn, so that other work on the machine disturbs all alike, and nobody finds the
+    cache as it left it. As other work only ever adds time, a low quantile is steadier than the median. Where a call
+    takes a while before it computes anything, several copies of an operation share it, and it is taken away.
     """
 
-    def __init__(self, places: Sequence[_Place], operations: Sequence[str]) -> None:
-        keys = dict.fromkeys(itertools.product(places, operations))
-        calls = {key: _call(*key) for key in keys}
-        times: dict[tuple[_Place, str], list[float]] = {key: [] for key in keys}
-        for at in range(_WARM_UP + _REPEATS):
-            for key, call in calls.items():
-                (taken,) = time_ms(call, 1, 0)
-                if at >= _WARM_UP:
-                    times[key].append(taken)
-        self._times = {key: float(np.quantile(values, 0.25)) for key, values in times.items()}
+    def __init__(self, places: Sequence[_Place], operations: Sequence[str], networks: Networks) -> None:
+        keys = list(dict.fromkeys(itertools.product(places, operations)))
+        copies = networks.runtime.copies
+        modules = [_copies(place, operation, copies) for place, operation in keys]
+        found = networks.times(modules, repeats=_REPEATS, warm_up=_WARM_UP, turn=1)
+        start = networks.start_ms()
+        self._times = {
+            key: max(float(np.quantile(passes.ms, 0.25)) - start, _LEAST_MS) / copies
+            for key, passes in zip(keys, found, strict=True)
+        }
 
     def __call__(self, place: _Place, operation: str) -> float:
         return self._times[place, operation]
 
 
-def _call(place: _Place, operation: str) -> Callable[[], object]:
+class _Chain(nn.Module):
+    """Operations that keep the shape, one after the other, each followed by an addition."""
+
+    def __init__(self, operations: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.operations = nn.ModuleList(operations)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        for operation in self.operations:
+            x_BCHW = x_BCHW + operation(x_BCHW)
+        return x_BCHW
+
+
+class _Sum(nn.Module):
+    """Operations side by side, each with an input of its own, and their sum with what a node has already."""
+
+    def __init__(self, operations: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.operations = nn.ModuleList(operations)
+
+    def forward(self, node_BCHW: Tensor, *inputs: Tensor) -> Tensor:
+        for operation, x_BCHW in zip(self.operations, inputs, strict=True):
+            node_BCHW = node_BCHW + operation(x_BCHW)
+        return node_BCHW
+
+
+def _copies(place: _Place, operation: str, copies: int) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """A module with so many copies of an operation, and what it is called with."""
     with torch.random.fork_rng(devices=[]):
-        module = place.build(operation).eval()
-    x_BCHW = torch.rand(1, *place.input_shape, generator=torch.Generator().manual_seed(0))
-    node = torch.zeros_like(module(x_BCHW))
-    return lambda: node + module(x_BCHW)
+        modules = [place.build(operation).eval() for _ in range(copies)]
+    inputs = [torch.rand(1, *place.input_shape, generator=torch.Generator().manual_seed(at)) for at in range(copies)]
+    with torch.no_grad():
+        node = torch.zeros_like(modules[0](inputs[0]))
+    if copies > 1 and node.shape == inputs[0].shape:
+        return _Chain(modules), (inputs[0],)
+    return _Sum(modules), (node, *inputs)
 
 
 def _line(x: Floats, y: Floats) -> tuple[float, float]:

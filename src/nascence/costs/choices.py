@@ -99,11 +99,17 @@ class ChoicePricing:
     def _singles(self, name: str) -> list[Floats]:
         """What each answer adds to the reference network, per choice; the reference's cost is in the first."""
         base = reference(self.space)
-        constant = self.networks.cost(name, base)
-        parts = [
-            np.array([0.0, *(self._changed(name, (at,), (option,)) - constant for option in choice.options[1:])])
+        changed = [
+            [replaced(base, (at,), (option,)) for option in choice.options[1:]]
             for at, choice in enumerate(self.space.choices)
         ]
+        wanted = [base, *itertools.chain(*changed)]
+        if name == "latency_ms":
+            costs = [measured.median_ms for measured in self.networks.measure_all(wanted)]
+        else:
+            costs = [self.networks.count(name, architecture) for architecture in wanted]
+        constant, rest = costs[0], iter(costs[1:])
+        parts = [np.array([0.0, *(next(rest) - constant for _ in own)]) for own in changed]
         parts[0] = parts[0] + constant
         return parts
 
@@ -122,7 +128,7 @@ class ChoicePricing:
         return total
 
     def _changed(self, name: str, choices: Sequence[int], answers: Sequence[str]) -> float:
-        return self.networks.cost(name, replaced(reference(self.space), choices, answers))
+        return self.networks.count(name, replaced(reference(self.space), choices, answers))
 
     def _reproduces(self, groups: Sequence[ChoiceGroup], prices: dict[str, list[Floats]]) -> bool:
         samples = [self.space.sample(generator(at, "cost-check")) for at in range(_SAMPLES)]

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import platform
 import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from nascence.costs.inputs import Inputs, random_inputs
+from nascence.costs.timing import Clock, Passes, take_turns
 from nascence.errors import SettingError
-
-_TURN = 5
 
 
 @dataclass(frozen=True)
 class LatencyMeasurement:
     """Milliseconds of a forward pass: median and inter-quartile range over ``repeats`` after ``warm_up`` passes that do
-    not count, and what it was measured on."""
+    not count, what it was measured in and on, and what other work did to it (:class:`nascence.costs.timing.Passes`)."""
 
     median_ms: float
     iqr_ms: float
@@ -32,17 +31,36 @@ class LatencyMeasurement:
     device: str
     repeats: int = 1
     warm_up: int = 0
+    runtime: str = "torch"
+    interrupted: float = 0.0
+    slowdown: float = 1.0
 
     @classmethod
-    def of(cls, times: Sequence[float], *, batch: int, threads: int, device: str, warm_up: int) -> LatencyMeasurement:
+    def of(
+        cls, passes: Passes, *, batch: int, threads: int, device: str, warm_up: int, runtime: str = "torch"
+    ) -> LatencyMeasurement:
         """From the milliseconds of each pass."""
+        times = passes.ms
         quartiles = statistics.quantiles(times, n=4, method="inclusive") if len(times) > 1 else [times[0]] * 3
-        return cls(statistics.median(times), quartiles[2] - quartiles[0], batch, threads, device, len(times), warm_up)
+        spread = quartiles[2] - quartiles[0]
+        noise = (passes.interrupted, passes.slowdown)
+        return cls(statistics.median(times), spread, batch, threads, device, len(times), warm_up, runtime, *noise)
+
+    @property
+    def disturbed(self) -> str:
+        """What disturbed the measurement, even when it was repeated, in words; empty when nothing did."""
+        return Passes((), self.interrupted, self.slowdown).disturbed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON: all but the median, with ``disturbed`` where something did."""
+        values = {name: value for name, value in vars(self).items() if name != "median_ms"}
+        return {**values, **({"disturbed": self.disturbed} if self.disturbed else {})}
 
     def __str__(self) -> str:
+        told = f"; disturbed by other work: {self.disturbed}" if self.disturbed else ""
         return (
             f"{self.median_ms:.3g} ms (inter-quartile range {self.iqr_ms:.2g}) at batch {self.batch}, "
-            f"{self.threads} thread{'s' * (self.threads != 1)}, {self.device}"
+            f"{self.threads} thread{'s' * (self.threads != 1)}, {self.device}{told}"
         )
 
 
@@ -54,19 +72,19 @@ def latency_ms(
     threads: int | None = None,
     repeats: int = 30,
     warm_up: int = 5,
+    clock: Clock | None = None,
 ) -> LatencyMeasurement:
-    """Measure a forward pass on random inputs, ``batch`` images or one graph, on the CPU and in evaluation mode.
+    """Measure a forward pass in PyTorch on random inputs, ``batch`` images or one graph, on the CPU and in evaluation
+    mode.
 
     ``threads`` of PyTorch for the measurement alone, None for its current number. ``repeats`` passes are timed after
-    ``warm_up`` untimed ones. The module's modes are restored. Raises :class:`SettingError` on counts below one.
+    ``warm_up`` untimed ones, and again when other work disturbed them. The module's modes are restored. Raises
+    :class:`SettingError` on counts below one.
     """
-    for name, value, least in (("batch", batch, 1), ("repeats", repeats, 1), ("warm_up", warm_up, 0)):
-        if value < least:
-            raise SettingError(f"{name} must be at least {least}, not {value}.")
-    example = random_inputs(inputs, batch)
-    with threads_set_to(threads) as used, _evaluating(module), torch.inference_mode():
-        times = time_ms(lambda: module(*example), repeats, warm_up)
-    return LatencyMeasurement.of(times, batch=batch, threads=used, device=device_name(), warm_up=warm_up)
+    if batch < 1:
+        raise SettingError(f"batch must be at least 1, not {batch}.")
+    options: dict[str, Any] = {"threads": threads, "repeats": repeats, "warm_up": warm_up, "clock": clock}
+    return _latencies([module], inputs, batch, **options)[0]
 
 
 def latencies_in_turn(
@@ -76,36 +94,37 @@ def latencies_in_turn(
     threads: int | None = None,
     repeats: int = 30,
     warm_up: int = 5,
+    clock: Clock | None = None,
 ) -> list[LatencyMeasurement]:
     """:func:`latency_ms` of several modules at the same time, at batch 1: a few passes of each in turn, so that a
     machine that becomes slower does so for all of them. Each turn begins with a pass that is not timed."""
+    options: dict[str, Any] = {"threads": threads, "repeats": repeats, "warm_up": warm_up, "clock": clock}
+    return _latencies(modules, inputs, 1, **options)
+
+
+def _latencies(
+    modules: Sequence[nn.Module],
+    inputs: Inputs,
+    batch: int,
+    *,
+    threads: int | None,
+    repeats: int,
+    warm_up: int,
+    clock: Clock | None,
+) -> list[LatencyMeasurement]:
     for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
         if value < least:
             raise SettingError(f"{name} must be at least {least}, not {value}.")
-    example = random_inputs(inputs, 1)
-    times: list[list[float]] = [[] for _ in modules]
+    example = random_inputs(inputs, batch)
     with ExitStack() as stack:
         used = stack.enter_context(threads_set_to(threads))
         for module in modules:
-            stack.enter_context(_evaluating(module))
+            stack.enter_context(evaluating(module))
         stack.enter_context(torch.inference_mode())
-        while len(times[-1]) < repeats:
-            before = 1 if times[-1] else warm_up
-            for module, own in zip(modules, times, strict=True):
-                own += time_ms(partial(module, *example), min(_TURN, repeats - len(own)), before)
-    return [LatencyMeasurement.of(own, batch=1, threads=used, device=device_name(), warm_up=warm_up) for own in times]
-
-
-def time_ms(call: Callable[[], object], repeats: int, warm_up: int) -> list[float]:
-    """Milliseconds of each of ``repeats`` calls, after ``warm_up`` calls that are not timed."""
-    for _ in range(warm_up):
-        call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter_ns()
-        call()
-        times.append((time.perf_counter_ns() - start) / 1e6)
-    return times
+        calls = [partial(module, *example) for module in modules]
+        found = take_turns(calls, repeats=repeats, warm_up=warm_up, alone=used == 1, clock=clock)
+    about: dict[str, Any] = {"threads": used, "device": device_name(), "warm_up": warm_up}
+    return [LatencyMeasurement.of(passes, batch=batch, **about) for passes in found]
 
 
 @cache
@@ -144,7 +163,7 @@ def threads_set_to(wanted: int | None) -> Iterator[int]:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -157,9 +176,9 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 __all__ = [
     "LatencyMeasurement",
     "device_name",
+    "evaluating",
     "latencies_in_turn",
     "latency_ms",
     "processor_name",
     "threads_set_to",
-    "time_ms",
 ]

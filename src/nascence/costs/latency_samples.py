@@ -11,7 +11,6 @@ from typing import final
 import torch
 
 from nascence.architecture import Architecture
-from nascence.costs.latency import device_name, latencies_in_turn
 from nascence.costs.networks import Networks
 from nascence.errors import RunError, SettingError
 from nascence.reading import read_bytes
@@ -78,7 +77,7 @@ class LatencySamples:
             **{name: str(value) for name, value in measured_on(network, networks.signature).items()},
             "batch": "1",
             "threads": str(threads),
-            "device": device_name(),
+            "device": networks.runtime.device(),
         }
         self.texts = self._read() if path.exists() else []
 
@@ -108,18 +107,15 @@ class LatencySamples:
     def measure(
         self, architectures: Sequence[Architecture], *, repeats: int = 30, warm_up: int = 5
     ) -> Iterator[tuple[Architecture, float]]:
-        """Measure those that the file does not have; yields each with its milliseconds after its row was written. The
-        reference, the same random network for every file of the space, is measured again beside each, a few passes of
-        either in turn."""
+        """Measure those that the file does not have, in the runtime of the networks; yields each with its milliseconds
+        after its row was written. The reference, the same random network for every file of the space, is measured again
+        beside each, a few passes of either in turn; what other work disturbed is repeated."""
         space, known = self.networks.space, set(self.texts)
-        reference = self.networks.build(space.sample(generator(0, "latency reference")))
-        signature, threads = self.networks.signature, self.networks.threads
         for architecture in architectures:
             text = space.format(architecture)
             if text in known:
                 continue
-            both = [reference, self.networks.build(architecture)]
-            beside, found = latencies_in_turn(both, signature, threads=threads, repeats=repeats, warm_up=warm_up)
+            beside, found = self.networks.measure_beside_reference(architecture, repeats, warm_up)
             self._append([text, f"{found.median_ms:.6g}", f"{found.iqr_ms:.4g}", f"{beside.median_ms:.6g}"])
             self.texts.append(text)
             yield architecture, found.median_ms

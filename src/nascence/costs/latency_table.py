@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, final
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nascence.configuration import from_json, to_json
-from nascence.costs.latency import device_name
+from nascence.costs.runtimes import MODULE, Runtime
 from nascence.errors import NascenceError, SettingError
 from nascence.reading import check, parse_json, read_bytes
 from nascence.schema import Amount, Count, Name, Part
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 Milliseconds = Annotated[float, Field(ge=-1e9, le=1e9)]
 
 FORMAT = 1
+_TOGETHER = 10
+"""Networks that are measured in turns."""
 
 
 class _Table(Part):
@@ -50,13 +52,15 @@ class _Table(Part):
 @final
 @dataclass(frozen=True, kw_only=True)
 class LatencyTable:
-    """What each part of a space's networks adds to the milliseconds of a forward pass of PyTorch at batch 1.
+    """What each part of a space's networks adds to the milliseconds of a forward pass in ``runtime`` at batch 1.
 
     ``constant``: of what all networks have. ``parts``: cell spaces: per kind of cell a list [E][O]; others: per choice
     a list [options]. ``device``, ``threads``, ``input_shape`` (of :class:`nascence.tasks.base.Signature`),
     ``num_classes`` (outputs), ``network``: what it was measured on. The error of adding up: ``checked`` networks, drawn
     at random and not used for the table, with the median and the 90 % quantile of |predicted - measured| / measured,
-    and Spearman's correlation between the two (None where all are equal).
+    and Spearman's correlation between the two (None where all are equal, or none was checked). ``spread``: the median,
+    over these networks, of the inter-quartile range of a network's passes as a part of their median. ``disturbed``:
+    what other work did to measurements, each once, even when they were repeated.
     """
 
     space: str
@@ -67,16 +71,20 @@ class LatencyTable:
     threads: int
     constant: float
     parts: Mapping[str, Any]
-    checked: int
-    median_error: float
-    error_90: float
-    rank_correlation: float | None
+    checked: int = 0
+    median_error: float | None = None
+    error_90: float | None = None
+    rank_correlation: float | None = None
+    runtime: str = MODULE
+    spread: float | None = None
+    disturbed: tuple[str, ...] = ()
 
-    def check(self, space: str, network: Size, signature: Signature, threads: int | None) -> None:
+    def check(self, space: str, network: Size, signature: Signature, threads: int | None, runtime: Runtime) -> None:
         """Raise :class:`SettingError` when the table was measured on something else."""
         asked: dict[str, tuple[object, object]] = {
             "space": (self.space, space),
-            "device": (self.device, device_name()),
+            "runtime": (self.runtime, runtime.name),
+            "device": (self.device, runtime.device()),
             "network size": (_size(self.network), _size(network)),
             "input shape": (_shape(self.input_shape), _shape(signature.input_shape)),
             "number of classes": (self.num_classes, signature.outputs),
@@ -86,13 +94,13 @@ class LatencyTable:
             if own != wanted:
                 raise SettingError(
                     f"This latency table is of the {what} '{own}', not of '{wanted}'; measure another one with: "
-                    f"nascence measure --space {space} --out FILE.json"
+                    f"nascence measure --space {space} --runtime {runtime.name} --out FILE.json"
                 )
 
     def to_json(self) -> dict[str, Any]:
         """Ready for JSON, with units."""
         values = {**vars(self), "network": to_json(self.network), "input_shape": list(self.input_shape)}
-        return {"format": FORMAT, "unit": "ms", "batch": 1, "runtime": "PyTorch", **values, "parts": dict(self.parts)}
+        return {"format": FORMAT, "unit": "ms", "batch": 1, **values, "parts": dict(self.parts)}
 
     @classmethod
     def from_json(cls, value: Any, source: str = "The latency table") -> LatencyTable:
@@ -103,6 +111,8 @@ class LatencyTable:
             check(value, _Table, source, SettingError)
             names = set(cls.__dataclass_fields__)
             values = {name: own for name, own in value.items() if name in names}
+            values["runtime"] = MODULE if values.get("runtime") in (None, "PyTorch") else values["runtime"]  # as of old
+            values["disturbed"] = tuple(map(str, values.get("disturbed", ())))
             network: Size = from_json(get_space(values["space"]).size_class, values.pop("network"))
             return cls(network=network, input_shape=tuple(values.pop("input_shape")), **values)
         except (TypeError, KeyError, NascenceError):
@@ -116,25 +126,42 @@ class LatencyTable:
         networks. Raises :class:`SettingError` when ``checks`` is below 1."""
         if checks < 1:
             raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
+        table = cls.of(model)
+        drawn = [model.space.sample(generator(seed, "latency table", at)) for at in range(checks)]
+        measured = [
+            one
+            for start in range(0, checks, _TOGETHER)
+            for one in model.networks.measure_all(drawn[start : start + _TOGETHER])
+        ]
+        predicted_N = np.array([model.predicted_latency_ms(architecture) for architecture in drawn])
+        measured_N = np.array([one.median_ms for one in measured])
+        errors = np.abs(predicted_N - measured_N) / measured_N
+        return replace(
+            table,
+            checked=checks,
+            median_error=float(np.median(errors)),
+            error_90=float(np.quantile(errors, 0.9)),
+            rank_correlation=_rank_correlation(predicted_N, measured_N),
+            spread=float(np.median([one.iqr_ms / one.median_ms for one in measured])),
+            disturbed=tuple(dict.fromkeys(model.networks.noise)),
+        )
+
+    @classmethod
+    def of(cls, model: CostModel) -> LatencyTable:
+        """What ``model`` predicts from, measured unless it was already; the error of adding up is not known."""
         networks = model.networks
         constant, parts = model.latency_parts()
-        drawn = [model.space.sample(generator(seed, "latency table", at)) for at in range(checks)]
-        predicted = np.array([model.predicted_latency_ms(architecture) for architecture in drawn])
-        measured = np.array([networks.measure(architecture).median_ms for architecture in drawn])
-        errors = np.abs(predicted - measured) / measured
         return cls(
             space=model.space.name,
             network=networks.network,
             input_shape=networks.signature.input_shape,
             num_classes=networks.signature.outputs,
-            device=device_name(),
+            device=networks.runtime.device(),
             threads=networks.threads or torch.get_num_threads(),
             constant=constant,
             parts=parts,
-            checked=checks,
-            median_error=float(np.median(errors)),
-            error_90=float(np.quantile(errors, 0.9)),
-            rank_correlation=_rank_correlation(predicted, measured),
+            runtime=networks.runtime.name,
+            disturbed=tuple(dict.fromkeys(networks.noise)),
         )
 
     def part(self, name: str, *shape: int) -> Floats:

@@ -19,8 +19,10 @@ from nascence.costs.exchange import MAX_PAIRS, Costs, exchange
 from nascence.costs.groups import ChoiceGroup, combine, reference, replaced
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.networks import Networks
+from nascence.costs.runtimes import get_runtime, usual_runtime
 from nascence.costs.selection import Group, choose
 from nascence.costs.terms import architecture_at, positions_of
+from nascence.costs.timing import Clock
 from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.seeding import generator
 from nascence.spaces import CellSpace, Size, Space, plain_size
@@ -60,13 +62,19 @@ class CostModel:
         *,
         threads: int | None = None,
         latency_table: LatencyTable | None = None,
+        runtime: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """Raises :class:`SettingError` when the table is of another space, network, input or device."""
+        """``runtime``: what latencies are of, ``onnx`` or ``torch``; None for the table's, and without one for what is
+        usual for the signature. Raises :class:`SettingError` when the table is of another space, network, input,
+        runtime or device, and :class:`UnknownNameError` for an unknown runtime."""
         self.space = space
         network = plain_size(network)
+        if runtime is None:
+            runtime = usual_runtime(signature) if latency_table is None else latency_table.runtime
         if latency_table is not None:
-            latency_table.check(space.name, network, signature, threads)
-        self.networks = Networks(space, network, signature, threads, latency_table)
+            latency_table.check(space.name, network, signature, threads, get_runtime(runtime))
+        self.networks = Networks(space, network, signature, threads, latency_table, get_runtime(runtime).name, clock)
         self._prices: dict[str, list[Floats]] = {}
 
     def params(self, architecture: Architecture) -> int:
@@ -78,7 +86,7 @@ class CostModel:
         return int(self.cost("flops", architecture))
 
     def predicted_latency_ms(self, architecture: Architecture) -> float:
-        """Milliseconds of that forward pass on this machine, from the latencies of its parts."""
+        """Milliseconds of that forward pass on this machine, from the latencies of its parts in the runtime."""
         return self.cost("latency_ms", architecture)
 
     def cost(self, name: str, architecture: Architecture) -> float:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.costs.counting import count_flops, params
 from nascence.costs.groups import reference
-from nascence.costs.inputs import counting_device
-from nascence.costs.latency import LatencyMeasurement, latency_ms, threads_set_to, time_ms
+from nascence.costs.inputs import counting_device, random_inputs
+from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import trace_memory
+from nascence.costs.runtimes import Runtime, get_runtime, usual_runtime
 from nascence.costs.terms import Terms
+from nascence.costs.timing import Call, Clock, Passes, take_turns
+from nascence.errors import SettingError
+from nascence.seeding import generator
 from nascence.spaces import Size, Space
 from nascence.spaces.stacks import Piece
 from nascence.tasks.base import Signature
@@ -23,9 +29,11 @@ from nascence.tasks.base import Signature
 
 @dataclass(frozen=True)
 class Networks:
-    """A space at a network size, for the inputs of a task; ``threads`` is for measuring latency.
+    """A space at a network size, for the inputs of a task. ``threads`` and ``runtime`` (its name; empty for what is
+    usual) are for measuring latency, on ``clock``.
 
-    ``latency_table``: where latencies of parts are looked up instead of being measured.
+    ``latency_table``: where latencies of parts are looked up instead of being measured. ``noise``: of what was measured
+    so far, what other work disturbed.
     """
 
     space: Space
@@ -33,9 +41,18 @@ class Networks:
     signature: Signature
     threads: int | None = None
     latency_table: LatencyTable | None = None
+    runtime_name: str = ""
+    clock: Clock | None = None
+    noise: list[str] = field(default_factory=list, repr=False, compare=False)
     _counts: dict[Architecture, dict[str, float]] = field(default_factory=dict, repr=False, compare=False)
     _pieces: dict[Piece, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _latencies: dict[Piece, float] = field(default_factory=dict, repr=False, compare=False)
+    _calls: dict[str, Call] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What networks are measured in. Raises :class:`nascence.errors.UnknownNameError`."""
+        return get_runtime(self.runtime_name or usual_runtime(self.signature))
 
     def build(self, architecture: Architecture) -> nn.Module:
         """The network, freshly initialised."""
@@ -88,20 +105,91 @@ class Networks:
         if piece not in self._latencies:
             with torch.random.fork_rng(devices=[]):
                 module = piece.build().eval()
-            x_BCHW = torch.rand(1, *piece.input_shape, generator=torch.Generator().manual_seed(0))
-            with threads_set_to(self.threads), torch.inference_mode():
-                # other work on the machine only ever adds time
-                self._latencies[piece] = sorted(time_ms(lambda: module(x_BCHW), 9, 2))[2]
+            (passes,) = self.times([(module, random_inputs(piece.input_shape, 1))], repeats=9, warm_up=2)
+            # other work on the machine only ever adds time
+            self._latencies[piece] = max(sorted(passes.ms)[2] - self.start_ms(), 0.0)
         return self._latencies[piece]
 
-    def measure(self, architecture: Architecture, repeats: int = 30, warm_up: int = 5) -> LatencyMeasurement:
-        """The network's latency on this machine, of one image or graph."""
-        network = self.build(architecture)
-        return latency_ms(network, self.signature, threads=self.threads, repeats=repeats, warm_up=warm_up)
+    def start_ms(self) -> float:
+        """What a call takes before it computes anything; 0 where operations are called directly."""
+        if self.runtime.copies == 1:
+            return 0.0
+        if "start" not in self._calls:
+            with self.runtime.ready(self.threads) as threads:
+                self._calls["start"] = self.runtime.call(nn.Identity(), (torch.zeros(1),), threads)
+        with self.runtime.ready(self.threads) as threads:
+            (passes,) = take_turns([self._calls["start"]], repeats=50, warm_up=10, alone=threads == 1, clock=self.clock)
+        return sorted(passes.ms)[len(passes.ms) // 4]
 
-    def cost(self, name: str, architecture: Architecture) -> float:
-        """``params``, ``flops``, ``memory_mib``, or the measured ``latency_ms``."""
-        return self.measure(architecture).median_ms if name == "latency_ms" else self.count(name, architecture)
+    def times(
+        self,
+        modules: Sequence[tuple[nn.Module, Sequence[Tensor]]],
+        *,
+        repeats: int,
+        warm_up: int,
+        turn: int = 5,
+        shipped: bool = False,
+    ) -> list[Passes]:
+        """Passes of modules on inputs in :attr:`runtime`, in turns with the space's reference network."""
+        runtime = self.runtime
+        with runtime.ready(self.threads) as threads:
+            calls = [runtime.call(module.eval(), inputs, threads, shipped=shipped) for module, inputs in modules]
+            found = take_turns(
+                calls,
+                reference=self._reference(threads),
+                repeats=repeats,
+                warm_up=warm_up,
+                turn=turn,
+                alone=threads == 1,
+                clock=self.clock,
+            )
+        self.noise.extend(passes.disturbed for passes in found if passes.disturbed)
+        return found
+
+    def _reference(self, threads: int) -> Call:
+        """A pass of one and the same random network."""
+        if "reference" not in self._calls:
+            module = self.build(self.space.sample(generator(0, "latency reference"))).eval()
+            self._calls["reference"] = self.runtime.call(module, random_inputs(self.signature, 1), threads)
+        return self._calls["reference"]
+
+    def measure(
+        self, architecture: Architecture, repeats: int = 30, warm_up: int = 5, *, shipped: bool = False
+    ) -> LatencyMeasurement:
+        """The network's latency on this machine in :attr:`runtime`, of one image or graph. ``shipped``: of the very
+        file that is exported in the end."""
+        return self.measure_all([architecture], repeats, warm_up, shipped=shipped)[0]
+
+    def measure_all(
+        self, architectures: Sequence[Architecture], repeats: int = 30, warm_up: int = 5, *, shipped: bool = False
+    ) -> list[LatencyMeasurement]:
+        """:meth:`measure` of several in turns. Raises :class:`SettingError` on counts below one."""
+        for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
+            if value < least:
+                raise SettingError(f"{name} must be at least {least}, not {value}.")
+        inputs = random_inputs(self.signature, 1)
+        modules = [(self.build(architecture), inputs) for architecture in architectures]
+        found = self.times(modules, repeats=repeats, warm_up=warm_up, shipped=shipped)
+        return [self._measured(passes, warm_up) for passes in found]
+
+    def measure_beside_reference(
+        self, architecture: Architecture, repeats: int = 30, warm_up: int = 5
+    ) -> tuple[LatencyMeasurement, LatencyMeasurement]:
+        """(of the reference network, of the architecture's), in turns."""
+        with self.runtime.ready(self.threads) as threads:
+            both = [
+                self._reference(threads),
+                self.runtime.call(self.build(architecture).eval(), random_inputs(self.signature, 1), threads),
+            ]
+            beside, found = take_turns(
+                both, reference=both[0], repeats=repeats, warm_up=warm_up, alone=threads == 1, clock=self.clock
+            )
+        return self._measured(beside, warm_up), self._measured(found, warm_up)
+
+    def _measured(self, passes: Passes, warm_up: int) -> LatencyMeasurement:
+        threads = self.threads or torch.get_num_threads()
+        about: dict[str, Any] = {"threads": threads, "device": self.runtime.device(), "runtime": self.runtime.name}
+        return LatencyMeasurement.of(passes, batch=1, warm_up=warm_up, **about)
 
 
 __all__ = ["Networks"]

@@ -18,6 +18,7 @@ from nascence.seeding import generator
 ALL = 2_000_000
 """Up to so many architectures, every one is looked at, where costs add up."""
 DRAWS = 100_000
+MEASURED_DRAWS = 60
 Floats = NDArray[np.float64]
 
 
@@ -44,7 +45,8 @@ class Survey:
 
 def survey(model: CostModel, names: Sequence[str], *, seed: int = 0, seconds: float = 0.5, least: int = 10) -> Survey:
     """All architectures where their costs add up and they are at most :data:`ALL`, else :data:`DRAWS` draws; where
-    costs do not add up, as many draws as can be counted in ``seconds``, but at least ``least``."""
+    costs do not add up, as many draws as can be counted in ``seconds``, but at least ``least``; where latencies have to
+    be measured for it, :data:`MEASURED_DRAWS`."""
     if not all(model.adds_up(name) for name in names):
         return Survey(False, _counted(model, names, seed, seconds, least))
     prices = {name: model.prices(name) for name in names}
@@ -63,6 +65,8 @@ def _counted(model: CostModel, names: Sequence[str], seed: int, seconds: float, 
     random = generator(seed, "survey")
     rows: list[list[float]] = []
     began = time.monotonic()
+    if "latency_ms" in names:  # so many, whatever they take: how many fit into a time would change what is told
+        seconds, least = 0.0, MEASURED_DRAWS
     while len(rows) < least or (time.monotonic() - began < seconds and len(rows) < DRAWS):
         architecture = model.space.sample(random)
         rows.append([model.cost(name, architecture) for name in names])

@@ -7,6 +7,7 @@ Output ``logits``: float32 [batch, K], before any softmax. The metadata hold the
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
@@ -105,6 +106,23 @@ def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
     return program.model_proto
 
 
+def quick_graph(network: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) -> bytes:
+    """A serialised ONNX model of ``network`` on inputs of these very shapes and names, by the older exporter: made in a
+    tenth of the time of :func:`graph`, and as quick, since ONNX Runtime optimises either. Only to be timed."""
+    content = io.BytesIO()
+    with warnings.catch_warnings(), no_compiler_folder(), _quiet("torch.onnx"):
+        warnings.simplefilter("ignore")  # that it is the older one
+        torch.onnx.export(
+            network,
+            tuple(inputs),
+            content,  # type: ignore[arg-type]  # its older form takes it
+            dynamo=False,
+            input_names=list(names),
+            output_names=["output"],
+        )
+    return content.getvalue()
+
+
 @contextmanager
 def quiet(*names: str) -> Iterator[None]:
     """Loggers that report only errors for a while."""
@@ -140,4 +158,4 @@ def _latencies(network: nn.Module, content: bytes, images_BCHW: Tensor) -> Itera
             yield Latency("PyTorch", len(images_BCHW), number, median_ms(lambda: network(images_BCHW)))
 
 
-__all__ = ["export_onnx", "graph", "session"]
+__all__ = ["export_onnx", "graph", "quick_graph", "session"]

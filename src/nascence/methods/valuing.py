@@ -61,7 +61,8 @@ def by_cost(name: str, model: CostModel) -> Valuation:
     text = f"{cost.description} Batch {cost.batch}, {cost.device}."
     if cost.key == "latency_ms":
         source = "measured" if model.networks.latency_table is None else "looked up"
-        text = f"Predicted from {source} latencies of the parts, batch {cost.batch}, {cost.device}."
+        title = model.networks.runtime.title
+        text = f"Predicted from {source} latencies of the parts in {title}, batch {cost.batch}, {cost.device}."
     objective = Objective(name, cost.unit, text)
     return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nascence.costs.runtimes import runtime_title
 from nascence.reporting.cell import cell_svgs, operation_label
 from nascence.reporting.charts import Point, Series, heat_map, line_chart, scatter_chart
 from nascence.reporting.contents import Contents, Event
@@ -58,6 +59,12 @@ def _tiles(run: Contents) -> str:
     fastest = min((entry["milliseconds"] for entry in _latencies(run)), default=None)
     if fastest is not None:
         tiles.append(("Latency", f"{fastest:.2f} ms", "measured, ONNX Runtime, fastest below"))
+    if record.get("latency_ms") is not None:
+        about = record.get("latency") or {}
+        limit = (run.config.get("budget") or {}).get("max_latency_ms")
+        told = f"as it was found, in {runtime_title(about)}" + (f"; limit {limit:g} ms" if limit is not None else "")
+        noise = f"; disturbed by other work: {about['disturbed']}" if about.get("disturbed") else ""
+        tiles.append(("Latency", f"{record['latency_ms']:.3g} ms", told + noise))
     if record.get("search_seconds") is not None:
         tiles.append(("Search", duration(record["search_seconds"]), "computing time"))
     if "seconds" in metrics:
@@ -382,10 +389,10 @@ def commands(run: Contents) -> list[str]:
     recipe = [*_options(trained, "preset", "seed"), *_settings(trained.get("settings"))]
     lines = []
     if searched:
-        own = [
-            *_options(config, "method", "seed"),
-            *_options(config.get("budget") or {}, *(config.get("budget") or {})),
-        ]
+        limits = config.get("budget") or {}
+        own = [*_options(config, "method", "seed"), *_options(limits, *limits)]
+        if limits.get("max_latency_ms") is not None:
+            own += _options({"runtime": config.get("runtime", "torch")}, "runtime")  # before a choice, it was PyTorch
         lines.append(_command("nascence search", [*own, *common, *_settings(config.get("settings")), f"--out {path}"]))
     if trained and searched:
         at = (run.record.get("front") or {}).get("index")
