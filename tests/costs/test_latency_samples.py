@@ -17,7 +17,7 @@ from nascence.writing import growing_alone
 NB201, DARTS = get_space("nas-bench-201"), get_space("darts")
 
 
-def networks(channels=2, threads=1, runtime=""):
+def networks(channels=2, threads=1, runtime="torch"):
     size, signature = NetworkConfig(channels=channels, depth=1), Signature.images((1, 8, 8), 4)
     return Networks(NB201, size, signature, threads, runtime_name=runtime)
 
@@ -58,9 +58,11 @@ def test_rows_are_a_table_with_all_that_a_number_means(tmp_path):
     first = rows(path)[0]
     about = {"space": "nas-bench-201", "channels": "2", "depth": "1", "in_channels": "1", "height": "8", "threads": "1"}
     assert {name: first[name] for name in about} == about
-    assert "ONNX Runtime" in first["device"]
-    measure(tmp_path / "torch.csv", 2, runtime="torch")
-    assert "PyTorch" in rows(tmp_path / "torch.csv")[0]["device"]
+    assert "PyTorch" in first["device"]
+    measure(tmp_path / "onnx.csv", 2, runtime="onnx")
+    assert "ONNX Runtime" in rows(tmp_path / "onnx.csv")[0]["device"]
+    with pytest.raises(RunError, match=r"measured with the device '.*ONNX Runtime.*', not '.*PyTorch"):
+        measure(tmp_path / "onnx.csv", 3)
     assert all(float(row["reference_ms"]) > 0 for row in rows(path))
 
 

@@ -31,7 +31,7 @@ def clock(monkeypatch):
     def measure(self, architectures, repeats=30, warm_up=5, *, shipped=False):
         state["measured"] += len(architectures)
         took = [state["extra"] * self.count("flops", architecture) / 1e6 for architecture in architectures]
-        self.noise += [state["noise"]] if state["noise"] else []
+        self.noise.extend([state["noise"]] if state["noise"] else [])
         return [LatencyMeasurement(ms, ms / 10, 1, 1, "no clock") for ms in took]
 
     def latency(self):
