@@ -227,7 +227,7 @@ class BudgetChecker:
                 return Repair(architecture, measured, ())
             limits["latency_ms"] = self._rescaled(architecture, measured)
             tried.append(measured)
-        for _ in range(_REPAIR_MEASUREMENTS if self.adds_up else 0):
+        for _ in range(_REPAIR_MEASUREMENTS if self.model.quick(limits) else 0):
             candidate = self.model.nearest(architecture, limits, scores)
             if candidate is None:
                 break

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nascence.configuration import from_json, to_json
-from nascence.costs.runtimes import MODULE, Runtime
-from nascence.errors import NascenceError, SettingError
+from nascence.costs.runtimes import MODULE, RUNTIMES, Runtime
+from nascence.errors import NascenceError, SettingError, UnknownNameError
 from nascence.reading import check, parse_json, read_bytes
 from nascence.schema import Amount, Count, Name, Part
 from nascence.seeding import generator
@@ -43,10 +43,13 @@ class _Table(Part):
     threads: Amount
     constant: Milliseconds
     parts: dict[Name, list[Milliseconds] | list[list[Milliseconds]]]
-    checked: Count
-    median_error: float
-    error_90: float
-    rank_correlation: float | None
+    checked: Count = 0
+    median_error: float | None = None
+    error_90: float | None = None
+    rank_correlation: float | None = None
+    runtime: Name = MODULE
+    spread: float | None = None
+    disturbed: list[Name] = []
 
 
 @final
@@ -100,7 +103,8 @@ class LatencyTable:
     def to_json(self) -> dict[str, Any]:
         """Ready for JSON, with units."""
         values = {**vars(self), "network": to_json(self.network), "input_shape": list(self.input_shape)}
-        return {"format": FORMAT, "unit": "ms", "batch": 1, **values, "parts": dict(self.parts)}
+        own = {"parts": dict(self.parts), "disturbed": list(self.disturbed)}
+        return {"format": FORMAT, "unit": "ms", "batch": 1, **values, **own}
 
     @classmethod
     def from_json(cls, value: Any, source: str = "The latency table") -> LatencyTable:
@@ -112,6 +116,8 @@ class LatencyTable:
             names = set(cls.__dataclass_fields__)
             values = {name: own for name, own in value.items() if name in names}
             values["runtime"] = MODULE if values.get("runtime") in (None, "PyTorch") else values["runtime"]  # as of old
+            if values["runtime"] not in RUNTIMES.names():
+                raise UnknownNameError("runtime", values["runtime"], RUNTIMES.names())
             values["disturbed"] = tuple(map(str, values.get("disturbed", ())))
             network: Size = from_json(get_space(values["space"]).size_class, values.pop("network"))
             return cls(network=network, input_shape=tuple(values.pop("input_shape")), **values)
