@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 import nascence
-from nascence.api.fronts import pick
+from nascence.api.fronts import describe_front, pick
+from nascence.costs import CostModel
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
-from nascence.spaces import get_space
+from nascence.seeding import generator
+from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies.pareto import Front, Objective
 
 NB201 = get_space("nas-bench-201")
 SMALL: dict[str, Any] = {"channels": 2, "depth": 1, "progress": False}
@@ -67,7 +70,7 @@ def write(path: Path, *values: tuple[float, float]) -> RunDirectory:
         for at, (error, latency) in enumerate(values)
     ]
     run = RunDirectory.create(path, {"kind": "search"})
-    run.write_json("front.json", {"objectives": OBJECTIVES, "knee": 1, "front": rows})
+    run.write_json("front.json", {"objectives": OBJECTIVES, "knee": min(1, len(rows) - 1), "front": rows})
     return run
 
 
@@ -145,3 +148,15 @@ def test_objectives_are_a_setting_of_some_methods(tmp_path: Path) -> None:
     options = {**SMALL, "settings": {**QUICK, "generations": 0}}
     listed = nascence.search("evolution", objectives=["naswot", "flops"], out=tmp_path / "b", **options)
     assert listed.record["settings"]["objectives"] == ["naswot", "flops"]
+
+
+def test_neighbours_that_cannot_be_told_apart_are_in_the_file() -> None:
+    model = CostModel(NB201, NetworkConfig(channels=2, depth=1))
+    found = [NB201.sample(generator(at)) for at in range(3)]
+    objectives = (Objective("error", "%", "wrong answers", examples=100), Objective("params", "parameters", "counted"))
+    front = Front(objectives, tuple(found), ((10.0, 300.0), (11.0, 200.0), (60.0, 100.0)))
+    described = describe_front(front, model)
+    assert described["indistinct"] == {"objective": "error", "pairs": [[0, 1]]}
+    assert described["objectives"][0]["examples"] == 100
+    exact = Front((objectives[1], objectives[1]), tuple(found), front.values)
+    assert "indistinct" not in describe_front(exact, model)

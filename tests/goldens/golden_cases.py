@@ -183,7 +183,16 @@ CASES: dict[str, Search | Train] = {
     "evolution-scores": Search("evolution", "nas-bench-201", SCORED),
     "evolution-macro": Search("evolution", "nas-bench-macro", {**SCORED, "mutation": 0.3}, {"max_params": 1e6}),
     "evolution-training": Search(
-        "evolution", settings={"population": 2, "generations": 1, "epochs": 1, "images": 200, "channels": 4, "depth": 1}
+        "evolution",
+        settings={
+            "population": 2,
+            "generations": 1,
+            "epochs": 1,
+            "images": 200,
+            "channels": 4,
+            "depth": 1,
+            "reevaluated": 0,
+        },
     ),
     "evolution-supernet": Search(
         "evolution",

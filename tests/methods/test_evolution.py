@@ -11,6 +11,8 @@ from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.methods import Problem
 from nascence.methods.evolution import Evolution
 from nascence.spaces import NetworkConfig, get_space
+from nascence.strategies.nsga2 import NSGA2
+from nascence.strategies.reevaluation import Reevaluated
 from nascence.tasks import load_task
 
 NB201, MACRO = get_space("nas-bench-201"), get_space("nas-bench-macro")
@@ -40,13 +42,35 @@ def test_from_short_training_to_a_front(digits):
     strategy = finished(method, problem(digits))
     front = strategy.front()
     assert [objective.name for objective in front.objectives] == ["error", "params"]
-    assert "held-out training images after 1 epoch on" in front.objectives[0].description
+    assert "held-out training images after 4 epochs on" in front.objectives[0].description, "of what is valued again"
+    assert front.objectives[0].examples == 90
     assert all(0 <= error <= 100 for error, _ in front.values)
-    errors = [one.values[0] for one in strategy.archive]
-    assert len(strategy.archive) == 8
+    archive = strategy.evolution.archive
+    errors = [one.values[0] for one in archive]
+    assert len(archive) == 8
     assert len(set(errors)) > 1
+    assert 1 <= len(front) <= 2, "half the population is valued again"
     again = finished(method, problem(digits))
     assert again.front() == front
+
+
+def test_the_best_are_valued_again_where_they_are_trained_shortly(digits):
+    small = {"epochs": 1, "images": 300, "holdout": 0.3, **TINY}
+    asked = problem(digits)
+    once = finished(Evolution(**small, reevaluated=0), asked)
+    assert isinstance(once, NSGA2)
+    assert "after 1 epoch on" in once.front().objectives[0].description
+    turned = Evolution(objectives=("params", "error"), **small, reevaluated=3, reevaluation_epochs=2)
+    strategy = finished(turned, asked)
+    assert isinstance(strategy, Reevaluated)
+    assert (strategy.by, strategy.count) == (1, 3), "the best by the error, wherever it stands"
+    assert "after 2 epochs on" in strategy.front().objectives[1].description
+    for method in (Evolution(objectives=("naswot", "params"), **TINY), Evolution(value="supernet", epochs=1, **TINY)):
+        assert not isinstance(method.strategy(asked), Reevaluated)
+
+
+def test_a_run_from_before_values_nothing_again():
+    assert Evolution.EARLIER["reevaluated"] == 0
 
 
 def test_from_a_supernet_to_a_front(digits):

@@ -5,7 +5,7 @@ import pytest
 
 from nascence.spaces import get_space
 from nascence.strategies import Front, Objective
-from nascence.strategies.pareto import hypervolume, knee, non_dominated
+from nascence.strategies.pareto import hypervolume, indistinct, knee, non_dominated, told_apart
 
 MACRO = get_space("nas-bench-macro")
 ERROR, SCORE, PARAMS = Objective("error", "%", ""), Objective("naswot", "", "", True), Objective("params", "", "")
@@ -79,3 +79,22 @@ def test_a_front_is_sorted_and_keeps_signs():
 
 def test_an_empty_front():
     assert len(Front.of((ERROR, PARAMS), [], [])) == 0
+
+
+def test_shares_that_cannot_be_told_apart():
+    """Of 1,000 examples, 10 and 12 % differ by 1.4 standard errors, 10 and 14 % by 2.8."""
+    assert indistinct([12.0, 10.0, 14.0], 1_000) == [(1, 0), (0, 2)], "neighbours by value"
+    assert indistinct([10.0, 14.0], 1_000) == []
+    assert indistinct([10.0, 12.0], 10_000) == []
+    assert indistinct([0.0, 0.0, 50.0], 100) == [(0, 1)]
+    assert indistinct([], 10) == indistinct([5.0], 10) == []
+
+
+def test_the_sentence_about_them():
+    objectives = [{"name": "error", "examples": 1_000}, {"name": "params"}]
+    front = {"objectives": objectives, "front": [0, 1, 2], "indistinct": {"objective": "error", "pairs": [[0, 1]]}}
+    told = told_apart(front)
+    assert "By error, 1 of 2 pairs of neighbours cannot be told apart" in told
+    assert "1,000 examples" in told
+    assert told_apart({**front, "indistinct": {"objective": "error", "pairs": []}}) is None
+    assert told_apart({"objectives": objectives, "front": [0]}) is None, "as earlier versions wrote it"

@@ -12,6 +12,7 @@ from nascence.costs import CostModel
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 from nascence.strategies.found import Found
+from nascence.strategies.pareto import indistinct
 
 KNEE = "knee"
 _FORM = "knee, an index, or limits such as max-params=5e5"
@@ -19,7 +20,9 @@ _FORM = "knee, an index, or limits such as max-params=5e5"
 
 def describe_front(front: Found, model: CostModel) -> dict[str, Any]:
     """The content of ``front.json``: ``objectives`` (name, unit, description, which way is better), ``knee``, and the
-    ``front``, best first by the first objective: index, architecture, value of every objective, params, flops."""
+    ``front``, best first by the first objective: index, architecture, value of every objective, params, flops. Where an
+    objective is a share of examples, ``indistinct`` has its name and the pairs of neighbours, by index, that cannot be
+    told apart (:func:`nascence.strategies.pareto.indistinct`)."""
     names = [objective.name for objective in front.criteria]
     rows = [
         {
@@ -31,7 +34,12 @@ def describe_front(front: Found, model: CostModel) -> dict[str, Any]:
         }
         for at, (architecture, values) in enumerate(zip(front.members, front.values, strict=True))
     ]
-    return {"objectives": [vars(objective) for objective in front.criteria], "knee": front.pick, "front": rows}
+    described = {"objectives": [vars(objective) for objective in front.criteria], "knee": front.pick, "front": rows}
+    for at, objective in enumerate(front.criteria):
+        if objective.examples:
+            pairs = indistinct([values[at] for values in front.values], objective.examples)
+            described["indistinct"] = {"objective": objective.name, "pairs": [list(pair) for pair in pairs]}
+    return described
 
 
 def rows_of(run: RunDirectory) -> tuple[list[dict[str, Any]], int] | None:

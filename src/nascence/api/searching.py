@@ -186,7 +186,8 @@ class PreparedSearch:
         )
         if budget:
             self.checker.check()
-        self.method: Method = from_json(METHODS.get(config["method"]), config["settings"])
+        cls = METHODS.get(config["method"])
+        self.method: Method = from_json(cls, {**cls.EARLIER, **config["settings"]})
         problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
         self.strategy = self.method.strategy(problem)
 

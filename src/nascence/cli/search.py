@@ -153,6 +153,11 @@ def show_front(console: Any, path: Path) -> None:
     ]
     console.print(f"The front, {len(rows)} networks:", markup=False)
     show_table(console, ("index", *heads, *sizes, "", "architecture"), rows)
+    from nascence.strategies.pareto import told_apart
+
+    told = told_apart(front)
+    if told is not None:
+        console.print(f"  {told}", markup=False)
     for one in objectives:
         console.print(f"  {one['name']}: {one['description']}", markup=False)
     if any(len(row["architecture"]) > _LONGEST for row in front["front"]):

@@ -49,6 +49,8 @@ class Method(ABC):
     caveat: ClassVar[str] = ""
     """One sentence on what of the method is a reconstruction; a search says it when it begins, and in its record."""
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    EARLIER: ClassVar[Mapping[str, Any]] = {}
+    """What settings stand for in runs that were begun before there were these settings."""
 
     @classmethod
     def preset(cls, name: str | None = None, space: str | None = None) -> tuple[str | None, Mapping[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 
@@ -30,6 +30,7 @@ from nascence.spaces.relaxable import RelaxableSpace
 from nascence.strategies import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.one_shot import OneShot, OneShotThenEvolution
+from nascence.strategies.reevaluation import Reevaluated
 
 
 @final
@@ -47,7 +48,9 @@ class Evolution(Method):
     on. ``channels``, ``depth``: of the network that is trained shortly, none for the size that is trained in
     the end, of a supernet none for the small size of a search; costs are always of the network that is trained in the
     end. ``draws``: of weights and images, that a score is the mean of. ``column``: of the table, none where it has one
-    accuracy only.
+    accuracy only. ``reevaluated``, ``reevaluation_epochs``: where candidates are trained shortly, the best of so many
+    groups of networks of like size (none for half the population, 0 for none) are trained anew for so many epochs (none
+    for four times as many), and the front is of these.
     """
 
     name: ClassVar[str] = "evolution"
@@ -67,10 +70,15 @@ class Evolution(Method):
     depth: int | None = None
     draws: int = 1
     column: str | None = None
+    reevaluated: int | None = None
+    reevaluation_epochs: int | None = None
+
+    EARLIER: ClassVar[Mapping[str, Any]] = {"reevaluated": 0}
 
     def __post_init__(self) -> None:
         at_least(2, population=self.population)
-        at_least(0, generations=self.generations)
+        at_least(0, generations=self.generations, reevaluated=self.reevaluated)
+        at_least(1, reevaluation_epochs=self.reevaluation_epochs)
         at_least(1, epochs=self.epochs, images=self.images, channels=self.channels, depth=self.depth, draws=self.draws)
         for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
             if chance is not None and not 0 <= chance <= 1:
@@ -104,7 +112,32 @@ class Evolution(Method):
             at_once=min(torch.get_num_threads(), self.population) if dear else self.population,
             seed=problem.seed,
         )
-        return evolution if one_shot is None else OneShotThenEvolution(one_shot, evolution)
+        if one_shot is not None:
+            return OneShotThenEvolution(one_shot, evolution)
+        count = self.population // 2 if self.reevaluated is None else self.reevaluated
+        if self.value != "training" or ERROR not in self.objectives or count == 0:
+            return evolution
+        at = self.objectives.index(ERROR)
+        longer = [
+            self._trained(problem, self._epochs * 4 if self.reevaluation_epochs is None else self.reevaluation_epochs)
+            if name == ERROR
+            else valuation
+            for name, valuation in zip(self.objectives, valuations, strict=True)
+        ]
+        return Reevaluated(
+            evolution,
+            together(longer),
+            [valuation.objective for valuation in longer],
+            size=partial(problem.budget.model.cost, costs[0] if costs else "params"),
+            count=count,
+            at_once=min(torch.get_num_threads(), count),
+            by=at,
+        )
+
+    @property
+    def _epochs(self) -> int:
+        """Of a short training."""
+        return self.epochs or 5
 
     def _valuation(self, name: str, problem: Problem, inherited: Valuation | None) -> Valuation:
         if name in COSTS.names():
@@ -115,11 +148,14 @@ class Evolution(Method):
             return inherited
         if self.value == "table":
             return self._table(problem)
+        return self._trained(problem, self._epochs)
+
+    def _trained(self, problem: Problem, epochs: int) -> Valuation:
         return by_training(
             problem.space,
             problem.task,
             self._small(problem.space, problem.network),
-            epochs=self.epochs or 5,
+            epochs=epochs,
             images=self.images,
             holdout=self.holdout,
             seed=problem.seed,

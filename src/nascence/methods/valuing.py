@@ -120,7 +120,13 @@ def by_training(
     value = partial(_trained_error, space, own, held_out, network, config, seed)
     networks = Networks(space, network, task.signature)
     size = partial(networks.count, "flops")
-    return Valuation(Objective(ERROR, error.unit, text), ParallelFunction(value, size), dear=True)
+    objective = Objective(ERROR, error.unit, text, examples=_shared(task, held_out))
+    return Valuation(objective, ParallelFunction(value, size), dear=True)
+
+
+def _shared(task: Task, held_out: Part) -> int:
+    """Of how many examples an error is the share; 0 where it is none."""
+    return len(held_out) if task.signature.classes else 0
 
 
 def held_out_part(task: Task, *, images: int | None, holdout: float, seed: int) -> tuple[Task, Part]:
@@ -150,7 +156,8 @@ def by_inheritance(one_shot: OneShot, held_out: Part) -> Valuation:
         f"{one_shot.total:,} steps on {len(task.part('train')):,}."
     )
     value = partial(one_shot.error, part=held_out)
-    return Valuation(Objective(ERROR, error.unit, text), lambda found: parallel_map(value, found), dear=True)
+    objective = Objective(ERROR, error.unit, text, examples=_shared(task, held_out))
+    return Valuation(objective, lambda found: parallel_map(value, found), dear=True)
 
 
 def _trained_error(

@@ -9,6 +9,7 @@ from typing import Any
 from nascence.reporting.charts import Point, scatter_chart
 from nascence.reporting.contents import Contents
 from nascence.reporting.markup import element, escape, paragraph, quantity, table
+from nascence.strategies.pareto import told_apart
 
 
 def front(run: Contents) -> str:
@@ -36,7 +37,9 @@ def front(run: Contents) -> str:
     ]
     title = element("h2", escape("The front"), id="the-front")
     pick = "Train another one of them with: nascence train RUN --pick INDEX, or --pick max-params=NUMBER."
-    parts = [title, paragraph(text, "note"), element("div", *charts, class_="charts"), table(heads, lines)]
+    apart = told_apart(run.front)
+    notes = [paragraph(note, "note") for note in (text, apart) if note]
+    parts = [title, *notes, element("div", *charts, class_="charts"), table(heads, lines)]
     return element("section", *parts, paragraph(pick, "note"), aria_labelledby="the-front")
 
 

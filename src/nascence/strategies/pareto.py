@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import final
+from itertools import pairwise
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,14 @@ Floats = NDArray[np.float64]
 @final
 @dataclass(frozen=True)
 class Objective:
-    """A number that an architecture has, with its unit and how it came about; smaller is better unless said."""
+    """A number that an architecture has, with its unit and how it came about; smaller is better unless said.
+    ``examples``: of how many examples, each right or wrong, it is the share in percent; 0 for any other number."""
 
     name: str
     unit: str
     description: str
     larger_is_better: bool = False
+    examples: int = 0
 
     @property
     def sign(self) -> float:
@@ -61,6 +64,34 @@ def hypervolume(values_NM: Floats, reference_M: Sequence[float]) -> float:
     from pymoo.indicators.hv import HV
 
     return float(HV(ref_point=np.asarray(reference_M, dtype=np.float64))(values_NM))
+
+
+def indistinct(shares_N: Sequence[float], examples: int) -> list[tuple[int, int]]:
+    """Neighbours, by position, whose shares in percent of ``examples`` differ by less than two standard errors of their
+    difference: on other examples either may be the better one. Each is taken as drawn on its own; errors on the same
+    examples are alike, so that this is on the careful side."""
+    parts = [share / 100 for share in shares_N]
+    order = sorted(range(len(parts)), key=parts.__getitem__)
+    pairs = []
+    for first, second in pairwise(order):
+        a, b = parts[first], parts[second]
+        deviation = ((a * (1 - a) + b * (1 - b)) / examples) ** 0.5
+        if b - a < 2 * deviation or a == b:
+            pairs.append((first, second))
+    return pairs
+
+
+def told_apart(front: Mapping[str, Any]) -> str | None:
+    """A sentence about members of a ``front.json`` that cannot be told apart; None where there are none."""
+    found = front.get("indistinct") or {}
+    pairs = found.get("pairs") or []
+    if not pairs:
+        return None
+    examples = next((one.get("examples") for one in front["objectives"] if one["name"] == found["objective"]), None)
+    return (
+        f"By {found['objective']}, {len(pairs)} of {len(front['front']) - 1} pairs of neighbours cannot be told apart "
+        f"(less than two standard errors on {examples:,} examples): train several, or let more examples take part."
+    )
 
 
 @final
@@ -109,4 +140,4 @@ def _signed(objectives: Sequence[Objective], values: Sequence[Sequence[float]]) 
     return table * np.array([objective.sign for objective in objectives])
 
 
-__all__ = ["Front", "Objective", "hypervolume", "knee", "non_dominated"]
+__all__ = ["Front", "Objective", "hypervolume", "indistinct", "knee", "non_dominated", "told_apart"]

@@ -20,7 +20,8 @@ class Reevaluated(Strategy):
 
     Short trainings are noisy and favour what learns quickly: a front of many of them is one of the small and the lucky.
     So all that was valued is sorted by ``size`` and cut into ``count`` groups of equal number, or nearly, and of each
-    group the best by the first objective is taken; where evolution looked most, groups are narrowest.
+    group the best by one objective, the one at position ``by``, is taken; where evolution looked most, groups are
+    narrowest.
 
     A step of the second valuation is ``at_once`` architectures, from the smallest. What has a value then that is no
     finite number is not on the front; should that leave nothing, the evolution's own front stands.
@@ -35,9 +36,10 @@ class Reevaluated(Strategy):
         size: Cost,
         count: int,
         at_once: int,
+        by: int = 0,
     ) -> None:
         self.evolution, self.evaluate, self.objectives = evolution, evaluate, tuple(objectives)
-        self.size, self.count, self.at_once = size, count, at_once
+        self.size, self.count, self.at_once, self.by = size, count, at_once, by
         self.total_steps = evolution.total_steps + math.ceil(count / at_once)
         self._candidates: list[int] = []
         self._values: list[tuple[float, ...]] = []
@@ -103,8 +105,9 @@ class Reevaluated(Strategy):
 
     def _best_of_every_size(self) -> list[int]:
         """Positions in the archive, from the smallest."""
-        sign = self.evolution.objectives[0].sign
-        errors = {at: sign * one.values[0] for at, one in enumerate(self.evolution.archive) if one.values is not None}
+        sign = self.evolution.objectives[self.by].sign
+        valued = [(at, one.values) for at, one in enumerate(self.evolution.archive) if one.values is not None]
+        errors = {at: sign * values[self.by] for at, values in valued}
         by_size = sorted(errors, key=lambda at: (self.size(self._architecture(at)), at))
         groups = np.array_split(np.array(by_size, dtype=np.int64), self.count)
         return [min(group.tolist(), key=errors.__getitem__) for group in groups if len(group)]
