@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sys
+
+import numpy as np
 import pytest
 import torch
 
-from nascence.tasks import load_task
+from nascence.tasks import digits, load_task
 
 
 def test_digits_need_no_file_and_are_split_by_class() -> None:
@@ -23,6 +26,14 @@ def test_digits_are_the_same_each_time_and_not_to_be_mirrored() -> None:
     assert not torch.equal(first.train.images, load_task("digits", seed=1).train.images)
     assert first.flip is False
     assert load_task("digits", flip=True).flip is True
+
+
+def test_the_library_is_not_imported_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "sklearn.datasets", None)  # whoever imports it fails
+        read = digits._table()
+    monkeypatch.setattr(digits, "find_spec", lambda name: None)
+    assert np.array_equal(read, digits._table())
 
 
 @pytest.mark.parametrize("size", [8, 16])
