@@ -118,6 +118,7 @@ CASES: dict[str, Search | Train] = {
     "explicit-topology-dirichlet": small("explicit-topology", sampler="dirichlet"),
     "msg-das": small("msg-das", warmup_epochs=1, distillation_epochs=1),
     "msg-das-permuted": small("msg-das", warmup_epochs=0, sub_graphs=3, permute=True, distillation=0.0),
+    "daas": small("daas", warmup_epochs=0, policy_wait=0.0, chunks=4),
     "h-das-cells": cells("h-das-cells", "h-das-cells", depth=5),
     "h-das-cells-tied": cells("h-das-cells", "h-das-cells", depth=5, tied=True),
     "h-das-stages": Search(

@@ -29,6 +29,7 @@ METHODS = Registry(
         "toponas": "nascence.methods.toponas:TopoNAS",
         "h-das-cells": "nascence.methods.h_das:HDASCellSearch",
         "h-das-stages": "nascence.methods.h_das:HDASStageSearch",
+        "daas": "nascence.methods.daas:DAAS",
         "ness": "nascence.methods.ness:NESS",
     },
 )

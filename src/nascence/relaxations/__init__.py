@@ -5,6 +5,7 @@ from nascence.relaxations.dirichlet import Dirichlet
 from nascence.relaxations.dots import DecoupledTopology
 from nascence.relaxations.edges import EdgeNormalised
 from nascence.relaxations.explicit_topology import ExplicitTopology
+from nascence.relaxations.fixed import FixedArchitecture
 from nascence.relaxations.gumbel import GumbelSoftmax, gumbel_softmax
 from nascence.relaxations.gumbel_top_k import GumbelTopK
 from nascence.relaxations.joint import Joint
@@ -19,6 +20,7 @@ __all__ = [
     "Dirichlet",
     "EdgeNormalised",
     "ExplicitTopology",
+    "FixedArchitecture",
     "GumbelSoftmax",
     "GumbelTopK",
     "Joint",

@@ -169,7 +169,10 @@ class ArchitecturePlayer:
             self.optimizer.state[leaf].update({name: value.clone() for name, value in moments.items()})
 
     def play(self, batch: Batch, turn: Turn) -> None:
-        """A first-order step: the weights stand for the best ones."""
+        """A first-order step: the weights stand for the best ones. Where nothing is learned, only the loss is told."""
+        if not self.game.relaxation.parameters:
+            self._tell(batch, turn)
+            return
         self.game.require(weights=False)
         self.move(self._gradients(batch, turn), turn)
 
@@ -239,6 +242,13 @@ class ArchitecturePlayer:
         for leaf, gradient in zip(leaves, gradients, strict=True):
             leaf.grad = gradient.to(leaf)
         self.optimizer.step()
+
+    @torch.no_grad()
+    def _tell(self, batch: Batch, turn: Turn) -> None:
+        samples = self.game.relaxation.samples(self.game.draw(turn, "architecture"))
+        for weights in samples:
+            evaluated = self.game.evaluate(batch, weights, turn.moment, turn.step)
+            self.game.record("validation", total(self.objectives, evaluated) / len(samples), evaluated, len(samples))
 
     def _gradients(self, batch: Batch, turn: Turn) -> list[Tensor]:
         """Of the mean loss over all samples. The supernet's part goes through a copy of the mixing weights, so that

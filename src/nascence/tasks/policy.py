@@ -1,0 +1,134 @@
+"""Augmentation policies: weighted sub-policies of two image operations each, as values and as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from nascence.errors import DataError
+from nascence.tasks.image_operations import IMAGE_OPERATIONS
+
+VERSION = 1
+_KIND = "augmentation policy"
+
+Step = tuple[str, float, float]
+"""(operation, chance, strength), both in [0, 1]."""
+
+
+@final
+@dataclass(frozen=True)
+class SubPolicy:
+    """``steps`` one after the other, drawn with a chance in proportion to ``weight``."""
+
+    steps: tuple[Step, ...]
+    weight: float = 1.0
+
+
+@final
+@dataclass(frozen=True)
+class Policy:
+    """Every image gets one of the ``sub_policies``. Raises :class:`DataError` on unknown operations and on chances,
+    strengths or weights out of range."""
+
+    sub_policies: tuple[SubPolicy, ...]
+
+    def __post_init__(self) -> None:
+        known = IMAGE_OPERATIONS.names()
+        if not self.sub_policies or not sum(each.weight for each in self.sub_policies) > 0:
+            raise DataError("A policy needs a sub-policy with a weight above 0.")
+        for each in self.sub_policies:
+            if not each.weight >= 0:
+                raise DataError(f"A sub-policy's weight is at least 0, not {each.weight}.")
+            for name, chance, strength in each.steps:
+                if name not in known:
+                    raise DataError(f"A policy has the operation '{name}'; known are: {', '.join(known)}.")
+                if not (0 <= chance <= 1 and 0 <= strength <= 1):
+                    raise DataError(f"The chance and the strength of {name} are in 0 to 1, not {chance}, {strength}.")
+
+    def __call__(self, x_BCHW: Tensor, random: torch.Generator) -> Tensor:
+        """Pixels [B, C, H, W] in [0, 1], each image by a sub-policy of its own; images of one sub-policy share the
+        directions of its steps."""
+        weights = torch.tensor([each.weight for each in self.sub_policies], dtype=torch.float64)
+        picked_B = torch.multinomial(weights, len(x_BCHW), replacement=True, generator=random)
+        changed = x_BCHW.clone()
+        for at in picked_B.unique().tolist():
+            rows = (picked_B == at).nonzero()[:, 0]
+            changed[rows] = apply_steps(changed[rows], self.sub_policies[at].steps, random)
+        return changed
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": _KIND,
+            "version": VERSION,
+            "sub_policies": [
+                {"weight": each.weight, "steps": [list(step) for step in each.steps]} for each in self.sub_policies
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Policy:
+        """Raises :class:`DataError` where ``value`` is no policy, or one of another version."""
+        if not isinstance(value, Mapping) or value.get("kind") != _KIND:
+            raise DataError(f"This is no policy; expected a JSON object with kind '{_KIND}'.")
+        if value.get("version") != VERSION:
+            raise DataError(
+                f"This policy is of version {value.get('version')!r}, and this program reads version {VERSION}."
+            )
+        try:
+            return cls(
+                tuple(
+                    SubPolicy(
+                        tuple((str(name), float(chance), float(strength)) for name, chance, strength in each["steps"]),
+                        float(each["weight"]),
+                    )
+                    for each in value["sub_policies"]
+                )
+            )
+        except DataError:
+            raise
+        except (KeyError, TypeError, ValueError):
+            raise DataError(
+                "This policy cannot be read; every sub-policy has a weight and steps of [operation, chance, strength]."
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """From a file of its own, or from the ``architecture.json`` of a search that found one."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
+        except (ValueError, RecursionError):
+            raise DataError(f"{path} is no JSON file; expected a policy.") from None
+        if isinstance(value, dict) and isinstance(value.get("policy"), dict):
+            value = value["policy"]
+        try:
+            return cls.from_json(value)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
+
+
+def apply_steps(x_BCHW: Tensor, steps: Sequence[Step], random: torch.Generator) -> Tensor:
+    """Each step on each image with its chance."""
+    for name, chance, strength in steps:
+        rows = (torch.rand(len(x_BCHW), generator=random) < chance).nonzero()[:, 0]
+        if len(rows):
+            x_BCHW = x_BCHW.clone()
+            x_BCHW[rows] = IMAGE_OPERATIONS.get(name)(x_BCHW[rows], strength, random).to(x_BCHW.dtype)
+    return x_BCHW
+
+
+def uniform_policy(chance: float = 0.5, strength: float = 0.5) -> Policy:
+    """Every pair of two different operations, equally likely: the random baseline."""
+    names = IMAGE_OPERATIONS.names()
+    pairs = [(a, b) for a in names for b in names if a != b]
+    return Policy(tuple(SubPolicy(((a, chance, strength), (b, chance, strength))) for a, b in pairs))
+
+
+__all__ = ["VERSION", "Policy", "Step", "SubPolicy", "apply_steps", "uniform_policy"]
