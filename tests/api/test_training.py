@@ -192,3 +192,26 @@ def test_a_stopped_training_ends_like_an_undisturbed_one(search_toy: Any, monkey
     expected, got = whole.read_tensors("model.pt"), stopped.read_tensors("model.pt")
     assert all(torch.equal(expected[name], got[name]) for name in expected)
     assert whole.read_json("metrics.json")["confusion"] == stopped.read_json("metrics.json")["confusion"]
+
+
+def test_a_policy_augments_the_training_images_and_is_remembered(tmp_path):
+    """The search's own policy is used unless another is named; a file, ``random`` and ``none`` are understood."""
+    from nascence.tasks.policy import Policy, SubPolicy
+
+    found = nascence.search(
+        "random", "nas-bench-201", "digits", seed=0, out=tmp_path / "run", channels=2, depth=1, progress=False
+    )
+    record_file = tmp_path / "run" / "architecture.json"
+    policy = Policy((SubPolicy((("Invert", 1.0, 0.5),)),))
+    record_file.write_text(json.dumps({**json.loads(record_file.read_text()), "policy": policy.to_json()}))
+    losses = []
+    for given, expected in ((None, policy.to_json()), ("none", None)):
+        result = nascence.train(
+            found.run.path, epochs=1, seed=0, threads=1, policy=given, overwrite=True, progress=False
+        )
+        entry = json.loads((result.run.path / "config.json").read_text())["training"]
+        assert entry.get("policy") == expected
+        losses.append(result.metrics["loss"])
+    assert losses[0] != losses[1]
+    with pytest.raises(DataError, match=r"Cannot read .*no-such"):
+        nascence.train(found.run.path, epochs=1, policy=tmp_path / "no-such.json", progress=False)

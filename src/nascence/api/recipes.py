@@ -12,6 +12,7 @@ from nascence.configuration import to_json
 from nascence.errors import SettingError
 from nascence.tasks import Task
 from nascence.tasks.class_weights import read_class_weights, weights_in_order
+from nascence.tasks.policy import Policy, uniform_policy
 from nascence.training import PRESETS, TrainingConfig
 
 
@@ -25,9 +26,10 @@ class Recipe:
         options: Mapping[str, Any],
         settings: Mapping[str, Any] | Iterable[str],
         class_weights: Mapping[str, float] | Literal["balanced"] | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        """``class_weights``: by class; in their order once the data are known."""
-        self.preset, self.class_weights = preset, class_weights
+        """``class_weights``: by class; in their order once the data are known. ``policy``: of augmentation."""
+        self.preset, self.class_weights, self.policy = preset, class_weights, policy
         given = {name: value for name, value in options.items() if value is not None}
         texts = () if isinstance(settings, Mapping) else tuple(settings)
         values = settings if isinstance(settings, Mapping) else {}
@@ -54,7 +56,16 @@ class Recipe:
             config = TrainingConfig.suggested(task, **changes)
         else:
             config = TrainingConfig.preset(self.preset, **changes)
-        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config)}
+        policy = {} if self.policy is None else {"policy": self.policy.to_json()}
+        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config), **policy}
+
+
+def given_policy(given: Policy | str | Path | None) -> Policy | None:
+    """A policy, ``random`` (all pairs of operations, equally likely), ``none``, or a file."""
+    if given is None or isinstance(given, Policy):
+        return given
+    named = {"none": None, "random": uniform_policy()}
+    return named[str(given)] if str(given) in named else Policy.load(given)
 
 
 def given_weights(given: str | Path | Mapping[str, float] | None) -> Mapping[str, float] | Literal["balanced"] | None:
@@ -85,4 +96,4 @@ def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> 
     return whole[0] == whole[1]
 
 
-__all__ = ["Recipe", "given_weights", "same_training"]
+__all__ = ["Recipe", "given_policy", "given_weights", "same_training"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -22,7 +22,7 @@ from nascence.api.inputs import (
     reload_task,
     settled,
 )
-from nascence.api.recipes import Recipe, given_weights, same_training
+from nascence.api.recipes import Recipe, given_policy, given_weights, same_training
 from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
@@ -36,6 +36,8 @@ from nascence.runs.schemas import Record
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
 from nascence.tasks import Task
+from nascence.tasks.image_classification import image_classes
+from nascence.tasks.policy import Policy
 from nascence.training import Training, TrainingConfig
 
 _RESULTS = ("metrics.json", "model.pt", "attacks.json", TRAINING.checkpoint, TRAINING.events)
@@ -76,6 +78,7 @@ def train(
     patience: int | None = None,
     class_weights: Literal["balanced"] | str | Path | Mapping[str, float] | None = None,
     adversarial: str | None = None,
+    policy: Policy | str | Path | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     threads: int | None = None,
@@ -95,12 +98,15 @@ def train(
     by class, or a file of them. ``adversarial``: fgsm or pgd, what every batch is attacked with before the network
     learns from it. A training that was begun with the same settings is continued.
 
+    ``policy``: an augmentation policy, the file of one, or the ``architecture.json`` of a search that found one, by
+    which training images are changed; without, the one that the run's own search found; ``none`` for none.
+
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
     """
     options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
-    recipe = Recipe(preset, options, settings, given_weights(class_weights))
+    recipe = Recipe(preset, options, settings, given_weights(class_weights), given_policy(policy))
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
@@ -112,6 +118,8 @@ def train(
                     f" to train differently, give {found.path / 'architecture.json'} and another --out."
                 )
         found.require_architecture()
+        if policy is None and (told := found.read_json("architecture.json").get("policy")) is not None:
+            recipe.policy = Policy.from_json(told)
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
             loaded = reload_task(found)
             chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads)
@@ -211,6 +219,8 @@ class _Prepared:
             if not weight:
                 raise
             raise SettingError(f"{error} Type: --set auxiliary_weight=0") from None
+        if "policy" in entry:
+            task = replace(image_classes(task, "An augmentation policy"), policy=Policy.from_json(entry["policy"]))
         self.training = Training(model, task, settings, seed=entry["seed"])
         self.task = self.training.task
 

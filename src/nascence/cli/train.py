@@ -50,6 +50,14 @@ def command(
         str | None,
         typer.Option(help="Robust training: attack every batch first, by pgd (or fgsm); --set adversarial_eps=R."),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Augment training images by a policy: a file, the architecture.json of a search that found one, random"
+            " or none [default: what the run's own search found].",
+            metavar="FILE|random|none",
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
     settings: options.Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
@@ -89,6 +97,7 @@ def command(
         patience=patience,
         class_weights=class_weights,
         adversarial=adversarial,
+        policy=policy,
         preset=preset,
         settings=settings or [],
         threads=threads,

@@ -20,6 +20,7 @@ from nascence.tasks.class_weights import balanced_weights, weights_in_order
 from nascence.tasks.combining import mean_probability
 from nascence.tasks.cycling import CyclingBatches
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
+from nascence.tasks.policy import Policy
 
 SMALL_IMAGES = 16
 FEW_IMAGES = 5_000
@@ -46,6 +47,7 @@ class ImageClassification(Task):
     validation: ImageSet | None = None
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    policy: Policy | None = None
     digest: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -226,10 +228,13 @@ class ImageClassification(Task):
         return images_BCHW.float().mul_((1 / (255 * std)).float()).sub_((mean / std).float())
 
     def augmented(self, images_BCHW: Tensor, generator: torch.Generator, cutout_length: int = 0) -> Tensor:
-        """uint8 images shifted, mirrored where :attr:`flip` allows, normalised, and cut out if asked: float32."""
+        """uint8 images shifted, mirrored where :attr:`flip` allows, changed by the :attr:`policy` where there is one,
+        normalised, and cut out if asked: float32."""
         x_BCHW = random_crop(images_BCHW, self.padding, generator)
         if self.flip:
             x_BCHW = random_flip(x_BCHW, generator)
+        if self.policy is not None:
+            x_BCHW = 255 * self.policy(x_BCHW.float() / 255, generator)
         x_BCHW = self.normalise(x_BCHW)
         return cutout(x_BCHW, cutout_length, generator) if cutout_length else x_BCHW
 
