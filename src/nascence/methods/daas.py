@@ -25,10 +25,10 @@ class DAAS(GradientMethod):
     gradients for the policy.
 
     ``temperature``, ``final_temperature``: of the Gumbel samples. ``architecture``: searched, or fixed, so that the
-    policy is searched alone. ``fixed``: the text of the architecture in that case. ``chunks``: parts of a batch, one of them left as it
-    is, the others by a sub-policy each. ``policy_learning_rate``: of Adam on the policy. ``policy_entropy``: weight of
-    its entropy, falling to 0. ``policy_wait``: share of the search before the policy moves. ``least_chance``: that a
-    step is applied with. ``sub_policies``: of the policy that is found.
+    policy is searched alone. ``fixed``: the text of the architecture in that case. ``chunks``: parts of a batch, one of
+    them left as it is, the others by a sub-policy each. ``policy_learning_rate``: of Adam on the policy.
+    ``policy_entropy``: weight of its entropy, falling to 0. ``policy_wait``: share of the search before the policy
+    moves. ``least_chance``: that a step is applied with. ``sub_policies``: of the policy that is found.
     """
 
     name: ClassVar[str] = "daas"
