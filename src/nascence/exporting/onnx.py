@@ -110,7 +110,7 @@ def quick_graph(network: nn.Module, inputs: Sequence[Tensor], names: Sequence[st
     """A serialised ONNX model of ``network`` on inputs of these very shapes and names, by the older exporter: made in a
     tenth of the time of :func:`graph`, and as quick, since ONNX Runtime optimises either. Only to be timed."""
     content = io.BytesIO()
-    with warnings.catch_warnings(), no_compiler_folder(), _quiet("torch.onnx"):
+    with warnings.catch_warnings(), no_compiler_folder(), quiet("torch.onnx"):
         warnings.simplefilter("ignore")  # that it is the older one
         torch.onnx.export(
             network,
