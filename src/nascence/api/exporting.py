@@ -35,7 +35,7 @@ def export(
     Raises :class:`RunError` when nothing is trained yet (``untrained``: nothing found yet) or when ``out`` exists and
     ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
     """
-    from nascence.exporting import export_any_onnx, export_onnx, export_python
+    from nascence.exporting import export_any_onnx, export_graph_python, export_onnx, export_python
     from nascence.reporting.report import renew_report
 
     if format not in EXPORTS:
@@ -53,7 +53,8 @@ def export(
     if missing:
         raise RunError(f"{run.path / 'config.json'} is damaged: its 'task' has no '{missing[0]}'.")
     signature = described_signature(task)
-    if format == "python" and (not signature.classes or isinstance(model, Ensemble)):
+    graph = signature.domain == "graph" and not isinstance(model, Ensemble)
+    if format == "python" and not graph and (not signature.classes or isinstance(model, Ensemble)):
         what = "An ensemble" if isinstance(model, Ensemble) else f"A network for '{task.get('kind')}'"
         raise SettingError(f"{what} is exported as ONNX; leave --format out.")
     with files.explained(path):
@@ -65,6 +66,8 @@ def export(
             known = {name: task[name] for name in ("class_names", "mean", "std")}
             write = export_onnx if format == "onnx" else export_python
             check = write(model, path, signature.input_shape, **about, **known)
+        elif format == "python":
+            check = export_graph_python(model, path, signature, described=task, **about)
         else:
             check = export_any_onnx(model, path, signature, described=task, **about)
     if out is None and not untrained:

@@ -2,7 +2,16 @@
 
 from nascence.exporting.any_task import export_any_onnx
 from nascence.exporting.check import ExportCheck, ExportError, Latency
+from nascence.exporting.graph_python import export_graph_python
 from nascence.exporting.onnx import export_onnx
 from nascence.exporting.python import export_python
 
-__all__ = ["ExportCheck", "ExportError", "Latency", "export_any_onnx", "export_onnx", "export_python"]
+__all__ = [
+    "ExportCheck",
+    "ExportError",
+    "Latency",
+    "export_any_onnx",
+    "export_graph_python",
+    "export_onnx",
+    "export_python",
+]

@@ -65,7 +65,13 @@ def export_any_onnx(
             with torch.no_grad():
                 expected = model(*inputs)
             fed = {name: value.numpy() for name, value in zip(form.inputs, inputs, strict=True)}
-            got = torch.from_numpy(runtime.run([form.output], fed)[0])
+            try:
+                got = torch.from_numpy(runtime.run([form.output], fed)[0])
+            except Exception as error:  # noqa: BLE001 - ONNX Runtime's errors have no class of their own
+                raise ExportError(
+                    f"The exported network cannot be called with inputs of another size ({str(error)[:160]}); nothing "
+                    "was written."
+                ) from None
             if got.shape != expected.shape:
                 raise ExportError(
                     f"The exported network returns {list(got.shape)} where the original returns {list(expected.shape)}."

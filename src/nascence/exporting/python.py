@@ -133,7 +133,7 @@ def export_python(
         with files.replacing(path, ".tmp.py") as (file, source):
             file.write(text.encode())
             file.flush()
-            network = _import(source).Network().eval()
+            network = import_file(source).Network().eval()
             kept = {name: t for name, t in model.state_dict().items() if name in network.state_dict()}
             with files.replacing(weights) as (tensors, unfinished):
                 buffer = io.BytesIO()  # torch.save to a full disk raises RuntimeError
@@ -170,7 +170,7 @@ def _joined(parts: Sequence[str]) -> str:
     return "(\n" + "".join(f"    {part!r}\n" for part in parts) + ")"
 
 
-def _import(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
     """The file as a module of its own, without leaving compiled files or a name in ``sys.modules``."""
     spec = importlib.util.spec_from_file_location("exported_network", path)
     assert spec is not None
@@ -184,4 +184,4 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-__all__ = ["export_python"]
+__all__ = ["export_python", "import_file"]

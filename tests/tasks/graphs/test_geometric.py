@@ -42,7 +42,7 @@ def test_anything_with_the_attributes_will_do():
     plain = SimpleNamespace(x=data.x, y=data.y[:, None], edge_index=data.edge_index)
     task = node_classification(plain)
     assert task.graph.nodes == 90
-    assert len(task.notes) == 1, "edges of one direction are said"
+    assert len(task.remarks) == 1, "edges of one direction are said"
 
 
 @pytest.mark.parametrize(

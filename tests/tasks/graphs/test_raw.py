@@ -64,7 +64,7 @@ def test_a_number_without_given_splits_is_refused():
 
 def test_directed_edges_are_kept_where_said():
     assert assemble(raw(), NodeSettings()).graph.edges.shape[1] == 60
-    assert len(assemble(raw(), NodeSettings()).notes) == 1
+    assert len(assemble(raw(), NodeSettings()).remarks) == 1
     assert assemble(raw(), NodeSettings(directed=True)).graph.edges.shape[1] == 30
     assert assemble(raw(directed=True), NodeSettings()).graph.edges.shape[1] == 30
 

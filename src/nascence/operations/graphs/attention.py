@@ -45,7 +45,7 @@ class Gathered(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x_NC: Tensor, edges_2E: Tensor) -> Tensor:
-        sources, targets = with_self_loops(edges_2E, len(x_NC))
+        sources, targets = with_self_loops(edges_2E, x_NC.shape[0])
         messages_EC = F.dropout(F.linear(x_NC, self.weight)[sources], self.dropout, self.training)
         if self.reduction == "sum":
             return torch.zeros_like(x_NC).index_add(0, targets, messages_EC) + self.bias
@@ -82,9 +82,9 @@ class Attention(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, x_NC: Tensor, edges_2E: Tensor) -> Tensor:
-        sources, targets = with_self_loops(edges_2E, len(x_NC))
-        z_NHD = F.linear(x_NC, self.weight).view(len(x_NC), self.heads, -1)
-        weights_EH = softmax_by_target(self.scores(z_NHD, sources, targets), targets, len(x_NC))
+        sources, targets = with_self_loops(edges_2E, x_NC.shape[0])
+        z_NHD = F.linear(x_NC, self.weight).view(x_NC.shape[0], self.heads, -1)
+        weights_EH = softmax_by_target(self.scores(z_NHD, sources, targets), targets, x_NC.shape[0])
         weights_EH = F.dropout(weights_EH, self.dropout, self.training)
         messages_EC = (weights_EH[:, :, None] * z_NHD[sources]).flatten(1)
         return torch.zeros_like(x_NC).index_add(0, targets, messages_EC) + self.bias

@@ -28,16 +28,18 @@ def is_graph_file(path: Path) -> bool:
     return _EDGES in names and not names.isdisjoint((*_FEATURES, *_LABELS))
 
 
-def read_graph_file(path: Path) -> RawGraph:
+def read_graph_file(path: Path, *, labelled: bool = True) -> RawGraph:
     """``features`` [N, F], ``labels`` [N] (whole numbers, -1 for unknown; or text, empty for unknown), ``edges`` [E, 2]
     or [2, E] of node numbers from 0; if present ``train_mask``, ``val_mask``, ``test_mask`` [N] (or [S, N], S splits;
     all three or none), ``class_names`` [K], ``directed`` (a single boolean).
 
     The authors' names (``node_features``, ``node_labels``, ``train_masks`` ...) are understood too. Pickled objects are
-    never loaded. Raises :class:`DataError`.
+    never loaded. Without ``labelled`` labels may be missing, and all are unknown then. Raises :class:`DataError`.
     """
     found, _ = load_arrays(path, "features, labels and edges")
     features = _array(path, found, _FEATURES, "iufb")
+    if not labelled and not any(name in found for name in _LABELS):
+        found["labels"] = np.full(len(features), UNKNOWN)
     labels, names = _labels(path, _array(path, found, _LABELS, "iufbUS"))
     if "class_names" in found:
         names = tuple(str(name) for name in found["class_names"].reshape(-1))

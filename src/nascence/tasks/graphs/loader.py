@@ -13,8 +13,10 @@ from nascence.tasks.base import Task
 from nascence.tasks.combining import mean_probability
 from nascence.tasks.graphs.arrays import is_graph_file, read_graph_file
 from nascence.tasks.graphs.planetoid import planetoid_folder, read_planetoid
+from nascence.tasks.graphs.predicting import predict_nodes
 from nascence.tasks.graphs.raw import NodeSettings, assemble
 from nascence.tasks.loaders import Loader, no_image_size
+from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
 
 
@@ -39,6 +41,15 @@ class NodesLoader(Loader):
         else:
             raise DataError(f"{path} is no graph; expected a Planetoid folder or an .npz with features, labels, edges.")
         return assemble(raw, settings, request.seed)
+
+    def predict(self, question: Question) -> Columns:
+        """Without paths: of all nodes of the graph that the network was trained on."""
+        from nascence.tasks.loading import locate
+
+        config = question.config
+        paths = question.some_paths("graphs") if question.paths else ()
+        own = Path() if paths else locate(config["data"], Path(config["data_dir"]))
+        return predict_nodes(question, own)
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         return mean_probability(outputs)

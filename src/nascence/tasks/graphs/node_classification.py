@@ -35,7 +35,7 @@ class NodeClassification(Task):
 
     ``scoring``: the metric; None for the area under the ROC curve of two classes and accuracy of more. ``fanouts``:
     with them batches are nodes and their sampled neighbourhoods; without, the whole graph is one batch, whatever batch
-    size is asked for, and its mask says whose outputs count. ``notes``: what has to be said about how the data were
+    size is asked for, and its mask says whose outputs count. ``remarks``: what has to be said about how the data were
     read. ``untrained_classes``: there may be classes without a training node.
     Raises :class:`DataError` where the split does not fit the graph, :class:`SettingError` on a metric that does not.
     """
@@ -45,7 +45,7 @@ class NodeClassification(Task):
     split: NodeSplit
     scoring: NodeMetric | None = None
     fanouts: tuple[int, ...] | None = None
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     untrained_classes: bool = False
 
     def __post_init__(self) -> None:

@@ -66,7 +66,7 @@ class RawGraph:
 
 def assemble(raw: RawGraph, settings: NodeSettings, seed: int = 0) -> NodeClassification:
     """The task. Raises :class:`DataError` and :class:`SettingError`."""
-    graph, notes = make_graph(
+    graph, remarks = make_graph(
         raw.name,
         raw.features,
         raw.labels,
@@ -74,7 +74,7 @@ def assemble(raw: RawGraph, settings: NodeSettings, seed: int = 0) -> NodeClassi
         directed=settings.directed or raw.directed,
         class_names=raw.class_names,
     )
-    graph.features.copy_(_SCALINGS[settings.features](graph.features))
+    graph.features.copy_(scaled(graph.features, settings.features))
     kind = settings.split
     if kind == "auto":
         kind = "given" if "given" in raw.masks else "random"
@@ -94,7 +94,12 @@ def assemble(raw: RawGraph, settings: NodeSettings, seed: int = 0) -> NodeClassi
     elif fanouts == (0,):
         fanouts = None
     scoring = None if settings.scoring == "auto" else settings.scoring
-    return NodeClassification(raw.name, graph, split, scoring, fanouts, notes, settings.untrained_classes)
+    return NodeClassification(raw.name, graph, split, scoring, fanouts, remarks, settings.untrained_classes)
+
+
+def scaled(features_NF: Tensor, scaling: str) -> Tensor:
+    """``plain``, ``rows`` or ``columns``: see :class:`NodeSettings`."""
+    return _SCALINGS[scaling](features_NF)
 
 
 def _rows(features_NF: Tensor) -> Tensor:
@@ -108,4 +113,4 @@ def _columns(features_NF: Tensor) -> Tensor:
 _SCALINGS = {"rows": _rows, "columns": _columns, "plain": lambda features_NF: features_NF}
 
 
-__all__ = ["Masks", "NodeSettings", "RawGraph", "assemble"]
+__all__ = ["Masks", "NodeSettings", "RawGraph", "assemble", "scaled"]
