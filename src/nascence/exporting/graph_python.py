@@ -169,7 +169,7 @@ def _text(
 ) -> str:
     fusion = model.fusion
     assert isinstance(fusion, Fusion)
-    layers = [_aggregator(block.aggregator) for block in model.blocks]
+    layers = [_aggregator(block.get_submodule("aggregator")) for block in model.blocks]
     library = sorted({name for _, names, _ in layers for name in names})
     sources: dict[str, None] = {}
     for _, _, own in layers:

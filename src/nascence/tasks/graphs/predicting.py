@@ -26,7 +26,9 @@ def predict_nodes(question: Question, own: Path) -> Columns:
     and features are read as for training. Raises :class:`DataError` for a graph with other features.
     """
     names = [str(name) for name in question.described["class_names"]]
-    places, nodes, parts = [], [], []
+    places: list[str] = []
+    nodes: list[int] = []
+    parts = []
     for path in question.paths or (own,):
         raw = read_planetoid(path) if path.is_dir() else read_graph_file(path, labelled=False)
         shares = _probabilities(question, raw)
