@@ -1,6 +1,6 @@
 """Searches judged by NAS-Bench-Graph: the found network's accuracy is looked up, beside that of random choices.
 
-    python benchmarks/nas_bench_graph.py --dataset cora --data planetoid/cora --method sane --seeds 10
+    python benchmarks/judged_graphs.py --dataset cora --data planetoid/cora --method sane --seeds 10
 
 The search sees the graph on the public split and no figure of the benchmark. Random search of n evaluations looks up n
 networks and takes the one with the best validation accuracy; n = 1 is what a search that trains no candidate compares
