@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nascence.attacks.robustness import EVERYTHING
 from nascence.cli import options
 from nascence.cli.output import emit, human, table
 
@@ -48,6 +47,8 @@ def command(
         seed=seed,
         threads=threads,
     )
+    from nascence.attacks.robustness import EVERYTHING  # help needs no PyTorch
+
     names = {"none": "none", EVERYTHING: "worst of all"}
     rows = [
         (
