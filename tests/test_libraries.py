@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,12 @@ def test_nothing_is_left_in_the_folders_of_the_machine(tmp_path: Path) -> None:
     left = [path for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME") for path in folders[name].rglob("*")]
     assert left == []
     assert [path.name for path in folders["work"].iterdir()] == ["model.onnx"]
+
+
+def test_every_optimizer_is_made_without_the_compiler_s_folder() -> None:
+    """Making one imports the compiler, which makes its folder unless told otherwise."""
+    root = Path(nascence.__file__).parent
+    makes = re.compile(r"torch\.optim\.(SGD|Adam|AdamW|Adagrad|RMSprop)\(")
+    made = [path for path in root.rglob("*.py") if makes.search(path.read_text(encoding="utf-8"))]
+    assert made
+    assert [path.name for path in made if "import_dynamo()" not in path.read_text(encoding="utf-8")] == []
