@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
+from nascence.libraries import import_dynamo
 from nascence.schedules import Constant, Schedule
 from nascence.seeding import generator
 from nascence.strategies.descent.game import Game, Turn
@@ -160,6 +161,7 @@ class PolicyPlayer(Player):
         self.distribution = PolicyDistribution(least)
         self.chunks, self.entropy, self.wait, self.seed = chunks, entropy, wait, seed
         self.sub_policies = sub_policies
+        import_dynamo()
         self._adam = torch.optim.Adam(self.distribution.logits.values(), learning_rate, betas=(0.5, 0.999))
         self._drawn: list[Drawn] = []
         self._last: dict[str, float] = {}

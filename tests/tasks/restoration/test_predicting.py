@@ -1,0 +1,79 @@
+"""A user's own pictures: restored into a folder, with a page, and nothing overwritten."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nascence.errors import DataError, RunError, SettingError
+from nascence.tasks.restoration.decoding import decode_picture
+from nascence.tasks.restoration.predicting import PAGE, predict_pictures
+from nascence.tasks.restoration.restoring import restore
+
+
+def network(scale=1):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, scale**2, 1), nn.PixelShuffle(scale))
+
+
+def ask(paths, out, scale=1):
+    return predict_pictures(network(scale).eval(), 1, list(paths), out, scale)
+
+
+def test_files_and_folders(folder, tmp_path, random_picture, save, save_deep):
+    single = save(tmp_path / "photo.bmp", random_picture(12, 20, 3))
+    save_deep(folder / "deep.png", random_picture(10, 11, deep=True))
+    found = ask([single, folder], tmp_path / "out")
+    assert len(found["file"]) == 8
+    assert found["file"][0] == str(single)
+    for source, place in zip(found["file"], found["restored"], strict=True):
+        picture, _ = decode_picture(Path(source))
+        restored, _ = decode_picture(Path(place))
+        assert restored.dtype == picture.dtype
+        assert np.array_equal(restored, restore(network(), picture, 1))
+    assert found["note"][-1] == "read in 16 bits"
+    assert (found["width"][0], found["height"][0]) == (20, 12)
+
+
+def test_the_page_shows_before_and_after(folder, tmp_path):
+    ask([folder], tmp_path / "out")
+    page = (tmp_path / "out" / PAGE).read_text()
+    assert "6 restored pictures" in page
+    assert len(re.findall("data:image/png;base64,", page)) == 12
+    assert "3.png" in page
+    assert "http" not in page
+
+
+def test_larger_pictures(tmp_path, random_picture, save):
+    source = save(tmp_path / "a.png", random_picture(10, 14))
+    found = ask([source], tmp_path / "out", scale=2)
+    assert (found["width"], found["height"]) == ([28], [20])
+
+
+def test_nothing_is_overwritten(tmp_path, random_picture, save):
+    source, out = save(tmp_path / "a.png", random_picture(10, 14)), tmp_path / "out"
+    ask([source], out)
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    with pytest.raises(RunError, match=r"a\.png exists already"):
+        ask([source], out)
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_what_is_refused(tmp_path, random_picture, save):
+    first, second = save(tmp_path / "a.png", random_picture(8, 8)), save(tmp_path / "b" / "a.bmp", random_picture(8, 8))
+    with pytest.raises(SettingError, match="both become"):
+        ask([first, second], tmp_path / "out")
+    with pytest.raises(SettingError):
+        ask([tmp_path / "nowhere.png"], tmp_path / "out")
+    with pytest.raises(SettingError):
+        ask([], tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures"):
+        ask([tmp_path / "empty"], tmp_path / "out")
+    (tmp_path / "bad.png").write_text("hello")
+    with pytest.raises(DataError, match=r"bad\.png"):
+        ask([tmp_path / "bad.png"], tmp_path / "out")
+    assert not (tmp_path / "out" / PAGE).exists()
