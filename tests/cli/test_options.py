@@ -10,7 +10,7 @@ import typer
 from nascence.cli import options
 from nascence.cli.app import app
 
-OWN = {"out", "seed", "space", "epochs", "overwrite", "scores", "preset"}
+OWN = {"batch_size", "data", "out", "seed", "space", "epochs", "overwrite", "scores", "preset"}
 """Names that mean different things in different commands, and say so in their help."""
 
 
@@ -57,7 +57,7 @@ def test_the_same_name_for_another_thing_has_another_help(name: str) -> None:
 @pytest.mark.parametrize(
     ("command", "flag", "words"),
     [
-        ("search", "--max-params", "At most this many parameters, such as 1e6."),
+        ("search", "--max-params", "At most this many parameters, such as 1e6 or 300k."),
         ("compare", "--max-flops", "(2 x MACs) for one image."),
         ("compare", "--max-latency-ms", "milliseconds for one image on this machine, in the --runtime."),
         ("score", "--workers", "Processes of one compute thread each [default: 1]."),

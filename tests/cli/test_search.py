@@ -14,7 +14,7 @@ import pytest
 
 from nascence.cli.output import human
 from nascence.cli.search import show_front
-from nascence.runs import RunDirectory, files
+from nascence.runs import RunDirectory
 
 TOY = ("search", "--method", "toy", "--channels", 2, "--depth", 1)
 
@@ -252,15 +252,16 @@ def test_architectures_of_whole_networks_are_cut_in_the_table(tmp_path: Path, ca
     def shown(architecture: str) -> str:
         row = {"index": 0, "values": {"error": 1.0}, "params": 10, "flops": 20, "architecture": architecture}
         objective = {"name": "error", "unit": "%", "description": "wrong answers"}
-        files.write_json(tmp_path / "front.json", {"objectives": [objective], "knee": 0, "front": [row]})
-        show_front(human(False), tmp_path)
+        run = RunDirectory.create(tmp_path / "run", {"kind": "search"}, overwrite=True)
+        run.write_json("front.json", {"objectives": [objective], "knee": 0, "front": [row]})
+        show_front(human(False), run.path)
         return "".join(capsys.readouterr().out.split())
 
     assert "a" * 120 in shown("a" * 120)
     long = shown("a" * 121)
     assert "a" * 119 + "\u2026" in long
     assert "a" * 120 not in long
-    assert "wholein" + "".join(str(tmp_path / "front.json").split()) in long
+    assert "wholein" + "".join(str(tmp_path / "run" / "front.json").split()) in long
 
 
 def test_where_digits_is_assumed_a_sentence_says_so(nascence_command: Any) -> None:

@@ -9,7 +9,7 @@ from nascence.methods.valuing import by_cost, by_score, by_training, objective_n
 from nascence.scores import SCORES, evaluate
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import load_task
+from nascence.tasks import ImageSet, load_task
 from nascence.tasks.base import Signature
 from nascence.testing import ToyDenoising, toy_denoiser_space
 from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
@@ -57,7 +57,7 @@ def test_scores(digits, drawn):
 
 
 def test_short_training_never_sees_the_test_images(digits, drawn):
-    black = replace(digits, test=replace(digits.test, images=torch.zeros_like(digits.test.images)))
+    black = replace(digits, test=ImageSet(torch.zeros_like(digits.test.images), digits.test.labels))
     options = {"epochs": 1, "images": 300, "holdout": 0.4, "seed": 0}
     values = by_training(NB201, digits, SMALL, **options).values(drawn)
     assert values == by_training(NB201, black, SMALL, **options).values(drawn)

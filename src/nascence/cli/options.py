@@ -59,13 +59,23 @@ Threads = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")]
+
+
+def amount(text: str) -> float:
+    """A number as limits are typed: 1e6, 300k."""
+    try:
+        return number(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a positive number, such as 1e6 or 300k, not '{text}'") from None
+
+
 MaxParams = Annotated[
     float | None,
-    typer.Option("--max-params", help="At most this many parameters, such as 1e6 or 300k.", metavar="N", parser=number),
+    typer.Option("--max-params", help="At most this many parameters, such as 1e6 or 300k.", metavar="N", parser=amount),
 ]
 MaxFLOPs = Annotated[
     float | None,
-    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N", parser=number),
+    typer.Option("--max-flops", help="At most this many FLOPs (2 x MACs) for one image.", metavar="N", parser=amount),
 ]
 MaxLatencyMs = Annotated[
     float | None,

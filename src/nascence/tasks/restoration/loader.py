@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal, final
 
 from torch import Tensor
 
-from nascence.errors import DataError
+from nascence.errors import DataError, SettingError
 from nascence.tasks.base import Task
 from nascence.tasks.combining import mean
 from nascence.tasks.loaders import Loader, no_image_size
+from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
 
 
@@ -62,6 +63,7 @@ class DenoiseLoader(Loader):
 
     kind: ClassVar[str] = "denoise"
     settings: ClassVar[type] = DenoiseSettings
+    answers_in_files: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
         return _has_pair(path, {"noisy", "clean"})
@@ -72,6 +74,9 @@ class DenoiseLoader(Loader):
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         return mean(outputs)
 
+    def predict(self, question: Question) -> Columns:
+        return _predict(question, 1)
+
 
 @final
 class SuperResolveLoader(Loader):
@@ -79,6 +84,7 @@ class SuperResolveLoader(Loader):
 
     kind: ClassVar[str] = "super-resolve"
     settings: ClassVar[type] = SuperResolveSettings
+    answers_in_files: ClassVar[bool] = True
 
     def recognises(self, path: Path) -> bool:
         return _has_pair(path, {"lr", "hr"})
@@ -88,6 +94,19 @@ class SuperResolveLoader(Loader):
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         return mean(outputs)
+
+    def predict(self, question: Question) -> Columns:
+        return _predict(question, question.settings.scale)
+
+
+def _predict(question: Question, scale: int) -> Columns:
+    from nascence.tasks.restoration.predicting import predict_pictures
+
+    channels = question.described["input_shape"][0]
+    paths = question.some_paths("pictures or folders of them")
+    if question.out is None:
+        raise SettingError("Restored pictures need a folder; name it with --out.")
+    return predict_pictures(question.model, channels, paths, question.out, scale)
 
 
 def _load(
