@@ -77,6 +77,11 @@ ELSEWHERE = {
     "h-das-cells": "methods/test_h_das.py",
     "h-das-stages": "methods/test_h_das.py",
     "ness": "strategies/test_ensembles.py",
+    "daas": "strategies/descent/test_policy.py",
+    "dmasking": "methods/test_dmasking.py",
+    "e2rnas": "methods/test_e2rnas.py",
+    "sane": "methods/test_sane.py",
+    "trilevel-sr": "methods/test_trilevel_sr.py",
 }
 """Methods with spaces, tasks or results of their own."""
 

@@ -19,7 +19,7 @@ class Network(Part):
     stages: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
-Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(min_length=1, max_length=4)]
+Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**29)]], Field(min_length=1, max_length=4)]
 """Of an image, or features, nodes and edges of a graph."""
 
 

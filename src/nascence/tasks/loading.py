@@ -15,6 +15,9 @@ from nascence.tasks.classify import DATASETS, SUFFIXES, kind_of, missing, promis
 from nascence.tasks.loaders import TASKS, Loader, choose, read_settings
 from nascence.tasks.sources import Request
 
+LARGEST_SIDE = 16_384
+"""Pixels of a side that images can be brought to."""
+
 
 def find_data_dir(data_dir: Path | str | None = None) -> Path:
     """The argument, else the environment variable NASCENCE_DATA, else the user's cache folder, else (for a user
@@ -56,6 +59,8 @@ def load_task(
     """
     if image_size is not None and image_size < 1:
         raise DataError(f"The image size must be at least 1 pixel, got {image_size}.")
+    if image_size is not None and image_size > LARGEST_SIDE:
+        raise DataError(f"Images of {image_size:,} pixels a side need more memory than there is; name a smaller size.")
     settings = _together(settings, more_settings)
     folder = find_data_dir(data_dir)
     path = None if data in DATASETS.names() and task in (None, "classify") else locate(data, folder)
