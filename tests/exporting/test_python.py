@@ -13,7 +13,7 @@ from nascence.exporting import ExportError, export_python
 from nascence.spaces import SPACES, CellSpace, get_space
 
 SHAPE = (3, 8, 8)
-CELL_SPACES = [name for name in SPACES.names() if isinstance(get_space(name), CellSpace)]
+CELL_SPACES = [n for n in SPACES.names() if n[:3] != "toy" and isinstance(get_space(n), CellSpace)]
 
 LOAD = """
 import importlib, sys

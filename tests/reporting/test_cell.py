@@ -11,7 +11,7 @@ from nascence.errors import ArchitectureError
 from nascence.reporting.cell import arrange, cell_svg, cell_svgs, operation_label
 from nascence.spaces import SPACES, CellSpace, Space, get_space
 
-CELL_SPACES = [name for name in SPACES.names() if isinstance(get_space(name), CellSpace)]
+CELL_SPACES = [n for n in SPACES.names() if n[:3] != "toy" and isinstance(get_space(n), CellSpace)]
 
 
 def sample(name: str, seed: int) -> tuple[Space, object]:

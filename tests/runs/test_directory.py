@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from nascence import writing
 from nascence.errors import RunError
-from nascence.runs import SEARCH, RunDirectory, files
+from nascence.runs import SEARCH, RunDirectory
 
 CONFIG = {"kind": "search", "seed": 3}
 
@@ -187,7 +188,7 @@ def test_a_failed_write_damages_nothing(
     def fail(descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(writing.os, "fsync", fail)
     with pytest.raises(RunError, match=message) as caught:
         run.write_tensors("checkpoint.pt", {"a": 2})
     assert f"nascence runs resume {run.path}" in str(caught.value)
@@ -201,7 +202,7 @@ def test_create_on_a_full_device_leaves_the_old_run(tmp_path: Path, monkeypatch:
     def fail(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(writing.os, "fsync", fail)
     with pytest.raises(RunError, match="No space is left"):
         RunDirectory.create(tmp_path / "a", {**CONFIG, "seed": 9}, overwrite=True)
     with pytest.raises(RunError, match="No space is left"):
