@@ -13,7 +13,8 @@ from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies.pareto import Front, Objective
+from nascence.strategies.found import Found
+from nascence.strategies.pareto import Objective
 
 NB201 = get_space("nas-bench-201")
 SMALL: dict[str, Any] = {"channels": 2, "depth": 1, "progress": False}
@@ -154,9 +155,10 @@ def test_neighbours_that_cannot_be_told_apart_are_in_the_file() -> None:
     model = CostModel(NB201, NetworkConfig(channels=2, depth=1))
     found = [NB201.sample(generator(at)) for at in range(3)]
     objectives = (Objective("error", "%", "wrong answers", examples=100), Objective("params", "parameters", "counted"))
-    front = Front(objectives, tuple(found), ((10.0, 300.0), (11.0, 200.0), (60.0, 100.0)))
+    values = ((10.0, 300.0), (11.0, 200.0), (60.0, 100.0))
+    front = Found("front", tuple(found), 0, values, objectives)
     described = describe_front(front, model)
     assert described["indistinct"] == {"objective": "error", "pairs": [[0, 1]]}
     assert described["objectives"][0]["examples"] == 100
-    exact = Front((objectives[1], objectives[1]), tuple(found), front.values)
+    exact = Found("front", tuple(found), 0, values, (objectives[1], objectives[1]))
     assert "indistinct" not in describe_front(exact, model)

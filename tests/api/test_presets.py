@@ -60,7 +60,7 @@ def test_the_paper_preset_says_how_long_it_takes(tmp_path: Path, capsys: Any) ->
 
 
 def test_unknown_presets(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Known: laptop, laptop-darts, paper"):
+    with pytest.raises(UnknownNameError, match="Known: laptop, laptop-darts, laptop-sane, paper"):
         search(tmp_path / "a", preset="laptob")
     with pytest.raises(SettingError, match="has no presets"):
         nascence.search("random", out=tmp_path / "a", preset="paper", progress=False)

@@ -32,7 +32,7 @@ def test_a_search_leaves_a_complete_run(search_toy: Any, tmp_path: Path) -> None
     assert wanted <= record.keys()
     assert (record["method"], record["space"], record["data"], record["seed"]) == ("toy", "nas-bench-201", "digits", 3)
     assert record["index"] == get_space("nas-bench-201").index(result.architecture)
-    assert record["settings"] == {"steps": 4, "pause": 0.0, "rule": "mix"}
+    assert record["settings"] == {"steps": 4, "pause": 0.0, "rule": "mix", "members": 1}
     assert record["network"]["channels"] == 2
     module = result.architecture.build(network=get_space("nas-bench-201").networks["score"], in_channels=1)
     assert sum(parameter.numel() for parameter in module.parameters()) > 0
