@@ -58,7 +58,11 @@ def test_no_process_stays(tmp_path: Path, number: int) -> None:
     environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "temporary")}
     out = tmp_path / "out"
     with subprocess.Popen(
-        [sys.executable, str(script), str(out)], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(script), str(out)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # however the tests were begun
     ) as process:
         while not list(out.glob("*/seed-*/training.jsonl")):
             assert process.poll() is None
