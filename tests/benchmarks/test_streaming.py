@@ -224,7 +224,7 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
     out = tmp_path / "s.parquet"
     stream(count=4).run(out=out)
     with monkeypatch.context() as patch:
-        patch.setattr(nascence, "__version__", "0.0.7")
+        patch.setattr("nascence.version.__version__", "0.0.7")
         with pytest.raises(RunError, match=r"versions.nascence .*, not 0.0.7"):
             stream(count=4).run(out=out, resume=True)
     monkeypatch.setattr("nascence.benchmarks.scores_file.FORMAT", 2)
