@@ -64,7 +64,7 @@ def folder(tmp_path):
 
 def test_accuracies_after_the_last_epoch_averaged_over_seeds(folder, tmp_path):
     table = load_table(import_nats_bench(folder, tmp_path / "own.parquet"))
-    assert table.space is NB201
+    assert table.space.name == NB201.name
     assert table.architectures() == [NB201.from_index(3), NB201.from_index(11)]
     assert table.columns[0] == "cifar10_test_acc_200ep"
     assert len(table.columns) == 12
