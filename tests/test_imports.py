@@ -117,6 +117,34 @@ def test_runs_know_no_method_and_spaces_no_task():
     assert tasks <= {"nascence.tasks.base"}
 
 
+def space_classes():
+    """The names of ``Space`` and of all classes derived from it."""
+    bases = {}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and room(name) in ("spaces", "testing"):
+                bases[node.name] = {getattr(base, "id", "") for base in node.bases}
+    known = {"Space"}
+    while new := {name for name, above in bases.items() if above & known} - known:
+        known |= new
+    return known
+
+
+SPACE_CLASSES = space_classes()
+
+
+@pytest.mark.parametrize("name", sorted(n for n in MODULES if room(n) not in ("", "spaces", "testing")))
+def test_a_space_is_asked_what_it_offers_and_never_what_it_is(name):
+    """``isinstance`` and ``issubclass`` of a class of spaces, and ``match`` on one, stand in ``spaces`` alone."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    kinds = [node.cls for node in ast.walk(tree) if isinstance(node, ast.MatchClass)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass"):
+            kinds.append(node.args[1])
+    named = {getattr(part, "id", getattr(part, "attr", "")) for kind in kinds for part in ast.walk(kind)}
+    assert not named & SPACE_CLASSES
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_no_file_is_longer_than_500_lines(name):
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 500

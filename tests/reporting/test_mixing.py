@@ -16,10 +16,10 @@ def events(space, count=3):
     found = []
     for at in range(count):
         weights = {}
-        for kind in space.kinds:
-            row = [0.0] * len(space.operations)
-            row[1], row[2] = 0.5 - 0.1 * at, 0.5 + 0.1 * at
-            weights[kind] = [list(row) for _ in space.shape.edges]
+        for group in space.groups:
+            row = [0.0] * len(group.options)
+            row[1], row[2 % len(row)] = 0.5 - 0.1 * at, 0.5 + 0.1 * at
+            weights[group.name] = [list(row) for _ in group.rows]
         found.append({"epoch": at + 1, "stage": 1, "step": 2, "train_loss": 2.0 - at})
         found.append(
             {
@@ -53,9 +53,21 @@ def test_one_picture_a_cell_with_a_panel_an_edge(fabricate, name):
     assert any("over 3 epochs, largest 0.7" in text for text in told)
 
 
+@pytest.mark.parametrize(("name", "pictures"), [("unfold-dense", 6), ("path-tree", 3)])
+def test_choices_that_are_no_edges_have_their_panels_too(fabricate, name, pictures):
+    space = get_space(name)
+    told = texts(made := sections.search(Contents.read(fabricate(name, events=events(space)))))
+    parse(f"<main>{made}</main>")
+    assert sum(text.startswith("Mixing weights over time, ") for text in told) == pictures
+    assert any(text.startswith("One panel a choice") for text in told)
+    shown = [row for group in space.groups for row in group.rows[:40]]
+    assert set(shown) <= set(told)
+    assert any("The first 40 of 175 choices." in text for text in told) == (name == "path-tree")
+
+
 def test_lines_go_where_the_weights_go():
     space = get_space("nas-bench-201")
-    drawing = weights_chart(space, "cell", epochs_of(events(space)))
+    drawing = weights_chart("cell", space.groups, epochs_of(events(space)))
     parse(drawing)
     edges = len(space.shape.edges)
     assert drawing.count("<polyline") == 2 * edges, "operations of weight zero are left out"

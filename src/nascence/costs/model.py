@@ -25,7 +25,7 @@ from nascence.costs.terms import architecture_at, positions_of
 from nascence.costs.timing import Clock
 from nascence.errors import BudgetError, SettingError, UnknownNameError
 from nascence.seeding import generator
-from nascence.spaces import CellSpace, Size, Space, plain_size
+from nascence.spaces import Size, Space, plain_size
 from nascence.tasks.base import IMAGES, Signature
 
 COST_NAMES = ("params", "flops", "memory_mib", "latency_ms")
@@ -138,7 +138,7 @@ class CostModel:
         answers drawn choice by choice, costs that choices have together included. Peak memory is a maximum, whose mean
         is no such sum: raises :class:`SettingError`, as for other costs that do not add up.
         """
-        if isinstance(self.space, CellSpace) and set(weights) == set(self.space.kinds):
+        if (cells := self.space.as_cells) is not None and set(weights) == set(cells.kinds):
             parts = [(weights[kind] * costs.to(weights[kind])).sum() for kind, costs in self.table(name).items()]
             return torch.stack(parts).sum() + self.constant(name)
         for choice in self.space.choices:
@@ -367,9 +367,8 @@ class CostModel:
 
     @cached_property
     def _pricing(self) -> CellPricing | ChoicePricing:
-        if isinstance(self.space, CellSpace):
-            return CellPricing(self.space, self.networks)
-        return ChoicePricing(self.networks)
+        cells = self.space.as_cells
+        return ChoicePricing(self.networks) if cells is None else CellPricing(cells, self.networks)
 
     def _cells(self) -> CellPricing:
         if not isinstance(self._pricing, CellPricing):

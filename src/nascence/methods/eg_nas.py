@@ -23,7 +23,7 @@ from nascence.relaxations import Softmax
 from nascence.schedules import Constant
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
-from nascence.spaces.eg import BLOCKS, EG, BlockStack
+from nascence.spaces.eg import BLOCKS, EG, BlockStack, blocks_and_networks
 from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
 from nascence.strategies import Strategy
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
@@ -164,12 +164,7 @@ class EGNAS(Method):
             raise SettingError(f"The setting holdout must be a part between 0 and 1, not {self.holdout}.")
 
     def strategy(self, problem: Problem) -> Strategy:
-        space = problem.space
-        if not isinstance(space, EG):
-            raise SettingError(
-                f"eg-nas searches blocks and networks, and {space.name} fixes one of them; type --space eg, or choose "
-                "another method."
-            )
+        space = blocks_and_networks(problem.space, self.name)
         problem = replace(problem, task=problem.images.shrunk(self.image_size))
         small = _Networks(self, problem, space)
         return BlocksThenNetworks(

@@ -26,7 +26,7 @@ from nascence.methods.valuing import (
 )
 from nascence.seeding import derive_seed
 from nascence.spaces import Size, Space
-from nascence.spaces.relaxable import RelaxableSpace
+from nascence.spaces.relaxable import relaxable
 from nascence.strategies import Strategy
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.one_shot import OneShot, OneShotThenEvolution
@@ -167,11 +167,12 @@ class Evolution(Method):
     def _one_shot(self, problem: Problem) -> tuple[OneShot, Valuation]:
         """The supernet, and the errors that its weights give."""
         space, task, seed = problem.space, problem.task, problem.seed
-        if not isinstance(space, RelaxableSpace) or "search-small" not in space.networks:
+        if not space.groups or "search-small" not in space.networks:
             raise SettingError(
                 f"Weights are inherited from a supernet of cells, and {space.name} has none; use value=training, or a "
                 "score such as --objectives naswot,params."
             )
+        space = relaxable(space, self.name)
         own, held_out = held_out_part(task, images=self.images, holdout=self.holdout, seed=seed)
         size = self._small(space, space.networks["search-small"])
         supernet = space.supernet(size, task.signature, seed=derive_seed(seed, "one-shot", "weights"))

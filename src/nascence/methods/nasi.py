@@ -14,6 +14,7 @@ from nascence.relaxations.decisions import Decisions
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
+from nascence.spaces.cells import cell_space
 from nascence.strategies import Strategy
 from nascence.strategies.kernel_ascent import KernelAscent
 from nascence.supernets.cells import CellSupernet
@@ -59,12 +60,8 @@ class NASI(Method):
         at_least(1e-6, temperature=self.temperature, nu=self.nu)
 
     def strategy(self, problem: Problem) -> Strategy:
-        space = problem.space
+        space = cell_space(problem.space, self.name)
         problem.images.check_batch(self.images)
-        if not isinstance(space, CellSpace):
-            raise SettingError(
-                f"nasi relaxes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
-            )
         excluded = {name.strip() for name in self.exclude.split(",") if name.strip()}
         for name in excluded - set(space.operations) - {"none"}:
             raise UnknownNameError("operation", name, space.operations)

@@ -16,6 +16,7 @@ from nascence.scores.linear_regions import count_regions
 from nascence.scores.ntk import class_summed_kernel, condition_number
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
+from nascence.spaces.cells import cell_space
 from nascence.strategies import Strategy
 from nascence.strategies.pruning import Indicator, SupernetPruning, log_change, relative_change
 from nascence.supernets import MixingWeights
@@ -67,11 +68,12 @@ class TENAS(Method):
         at_least(2, images=self.images)
 
     def strategy(self, problem: Problem) -> Strategy:
-        space = problem.space
+        space = cell_space(problem.space, self.name)
         problem.images.check_batch(self.images)
-        if not isinstance(space, CellSpace) or not {"pruning", "regions"} <= set(space.networks):
+        missing = {"pruning", "regions"} - set(space.networks)
+        if missing:
             raise SettingError(
-                f"te-nas prunes a supernet of cells, and {space.name} has none; try --method random, or --space darts."
+                f"{space.name} has no network size {' or '.join(sorted(missing))}, which te-nas prunes at."
             )
         indicators = {
             "ntk-condition": Indicator("ntk-condition", False, _ConditionNumber(self, problem, space)),

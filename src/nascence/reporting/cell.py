@@ -29,11 +29,12 @@ class _Arc:
 
 def cell_svgs(space: Space, architecture: Architecture) -> dict[str, str]:
     """One drawing per kind of cell. Raises :class:`ArchitectureError` for a space without cells."""
-    if not isinstance(space, CellSpace):
+    cells = space.as_cells
+    if cells is None:
         raise ArchitectureError(f"{space.name} has no cells to draw.")
     return {
-        kind: _draw(space, kind, {space.shape.edges[at]: name for at, name in edges.items()})
-        for kind, edges in space.edge_operations(architecture).items()
+        kind: _draw(cells, kind, {cells.shape.edges[at]: name for at, name in edges.items()})
+        for kind, edges in cells.edge_operations(architecture).items()
     }
 
 

@@ -1,17 +1,20 @@
-"""A search by gradients: mixing weights over time, one picture a cell, and how its architecture changed."""
+"""A search by gradients: mixing weights over time, one picture a choice group, and how its architecture changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from nascence.reporting.cell import operation_label
 from nascence.reporting.charts import GRID, INK, SOFT, Series, line_chart
 from nascence.reporting.contents import Contents, Event
 from nascence.reporting.markup import PALETTE, element, escape, number, paragraph, readable, svg
-from nascence.spaces import CellSpace, get_space
+from nascence.spaces import Space, get_space
+from nascence.supernets.groups import ChoiceGroup
 
 _WIDE, _HIGH, _GAP, _MOST_COLUMNS = 190, 96, 14, 5
+_MOST_PANELS = 40
 
 
 def epochs_of(events: Sequence[Event]) -> list[Event]:
@@ -22,16 +25,20 @@ def epochs_of(events: Sequence[Event]) -> list[Event]:
 def mixing(run: Contents) -> Iterable[str]:
     """Alarm, weights over time, and what a table says of each epoch's architecture."""
     space, epochs = get_space(run.architecture.space), epochs_of(run.events)
-    if not epochs or not isinstance(space, CellSpace):
+    if not epochs or not space.groups:
         return
     if run.record.get("collapse"):
         yield paragraph(str(run.record["collapse"]), "warning")
-    for kind in epochs[-1]["weights"]:
-        name = "Mixing weights over time" + (f", {kind} cell" if len(space.kinds) > 1 else "")
+    for groups in _together(space, set(epochs[-1]["weights"])):
+        name = "Mixing weights over time" + (f", {_title(space, groups)}" if len(space.groups) > 1 else "")
         yield element("h3", escape(name))
-        drawing = weights_chart(space, kind, epochs)
+        drawing = weights_chart(_title(space, groups), groups, epochs)
         yield element("div", drawing, class_="scroll", tabindex=0, role="region", aria_label=name)
-    yield paragraph("One panel an edge, epochs from left to right; mean weights, 0 to the largest.", "note")
+        rows = sum(len(group.rows) for group in groups)
+        if rows > _MOST_PANELS:
+            yield paragraph(f"The first {_MOST_PANELS} of {rows} choices.", "note")
+    each = "an edge" if space.as_cells is not None else "a choice"
+    yield paragraph(f"One panel {each}, epochs from left to right; mean weights, 0 to the largest.", "note")
     known = run.trajectory
     if known and len(known.get("values", [])) > 1:
         title = f"{readable(known['column'])} of each epoch's architecture"
@@ -39,27 +46,45 @@ def mixing(run: Contents) -> Iterable[str]:
         yield paragraph(f"From {known['source']}: for the reader only, the search did not see it.", "note")
 
 
-def weights_chart(space: CellSpace, kind: str, epochs: Sequence[Event]) -> str:
-    """A panel per edge with a line per operation, all to one scale."""
-    over_time = [event["weights"][kind] for event in epochs]
-    names = [operation_label(name) for name in space.operations]
-    used = [at for at in range(len(names)) if any(row[at] for rows in over_time for row in rows)]
-    top = max((weight for rows in over_time for row in rows for weight in row), default=1.0) or 1.0
-    edges = space.shape.edges
-    columns = min(_MOST_COLUMNS, len(edges))
-    lines = -(-len(edges) // columns)
+def _together(space: Space, told: Collection[str]) -> list[list[ChoiceGroup]]:
+    """The groups that events tell of, one picture each; of spaces without cells those with equal options share one."""
+    pictures: dict[Any, list[ChoiceGroup]] = {}
+    for group in space.groups:
+        if group.name in told:
+            pictures.setdefault(group.name if space.as_cells is not None else group.options, []).append(group)
+    return list(pictures.values())
+
+
+def _title(space: Space, groups: Sequence[ChoiceGroup]) -> str:
+    if space.as_cells is not None:
+        return f"{groups[0].name} cell"
+    return readable(groups[0].name) + (f" and {len(groups) - 1} more" if len(groups) > 1 else "")
+
+
+def weights_chart(title: str, groups: Sequence[ChoiceGroup], epochs: Sequence[Event]) -> str:
+    """A panel per row of groups of equal options, with a line per option, all to one scale."""
+    over_time = [
+        list(itertools.chain.from_iterable(event["weights"][group.name] for group in groups))[:_MOST_PANELS]
+        for event in epochs
+    ]
+    names = [operation_label(name) for name in groups[0].options]
+    used = [at for at in range(len(names)) if any(row[at] for values in over_time for row in values)]
+    top = max((weight for values in over_time for row in values for weight in row), default=1.0) or 1.0
+    rows = [row for group in groups for row in group.rows][:_MOST_PANELS]
+    columns = min(_MOST_COLUMNS, len(rows))
+    lines = -(-len(rows) // columns)
     legend, right = [], 0.0
     for at in used:
         legend.append(element("rect", x=right, y=4, width=11, height=11, fill=PALETTE[at % len(PALETTE)]))
         legend.append(element("text", escape(names[at]), x=right + 15, y=14, font_size=12, fill=INK))
         right += 30 + 7.2 * len(names[at])
     panels = []
-    for edge, (source, target) in enumerate(edges):
-        x, y = (edge % columns) * (_WIDE + _GAP), 30 + (edge // columns) * (_HIGH + 30)
-        series = {at: [rows[edge][at] for rows in over_time] for at in used}
-        panels.append(_panel(f"{target}<-{source}", series, names, x, y, top))
+    for place, row in enumerate(rows):
+        x, y = (place % columns) * (_WIDE + _GAP), 30 + (place // columns) * (_HIGH + 30)
+        series = {at: [values[place][at] for values in over_time] for at in used}
+        panels.append(_panel(row, series, names, x, y, top))
     width = max(columns * (_WIDE + _GAP), right)
-    spoken = f"Mixing weights of the {kind} cell over {len(epochs)} epochs, largest {number(top)}"
+    spoken = f"Mixing weights of the {title} over {len(epochs)} epochs, largest {number(top)}"
     return svg(round(width), 30 + lines * (_HIGH + 30), spoken, *legend, *panels, min_width=round(0.6 * width))
 
 

@@ -13,7 +13,7 @@ from nascence.reporting.charts import Point, Series, heat_map, line_chart, scatt
 from nascence.reporting.contents import Contents, Event
 from nascence.reporting.markup import duration, element, escape, number, paragraph, quantity, readable, table
 from nascence.reporting.mixing import epochs_of, mixing
-from nascence.spaces import CellSpace, get_space
+from nascence.spaces import get_space
 
 _MOST_CHARTS = 6
 
@@ -95,10 +95,10 @@ def _one(run: Contents) -> str:
 def network(run: Contents) -> str:
     """The cell, drawn; for other spaces the choices as a table."""
     space = get_space(run.architecture.space)
-    parts = []
-    if isinstance(space, CellSpace):
+    parts, cells = [], space.as_cells
+    if cells is not None:
         explanation = "Each node adds up what its arrows bring; an arrow carries the operation written on it."
-        if any("none" in cell.values() for cell in space.edge_operations(run.architecture).values()):
+        if any("none" in cell.values() for cell in cells.edge_operations(run.architecture).values()):
             explanation += " Dashed arrows carry nothing."
         parts.append(paragraph(explanation, "note"))
         drawings = cell_svgs(space, run.architecture)
@@ -144,8 +144,8 @@ def _remaining(run: Contents, rounds: Sequence[Event]) -> Iterable[str]:
     """Per kind of cell: how many operations were left on each edge after each round."""
     if not rounds:
         return
-    space = get_space(run.architecture.space)
-    full = len(space.operations) if isinstance(space, CellSpace) else None
+    cells = get_space(run.architecture.space).as_cells
+    full = None if cells is None else len(cells.operations)
     for kind in rounds[0]["remaining"]:
         edges = list(rounds[0]["remaining"][kind])
         counts = [[_left(event["remaining"].get(kind, {}).get(edge)) for event in rounds] for edge in edges]

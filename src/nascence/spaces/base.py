@@ -20,8 +20,10 @@ from nascence.spaces.ranges import Range
 from nascence.tasks.base import Signature
 
 if TYPE_CHECKING:
+    from nascence.spaces.cells import CellSpace
     from nascence.spaces.stacks import Piece
     from nascence.supernets.extents import Extent
+    from nascence.supernets.groups import ChoiceGroup
 
 ENUMERATION_LIMIT = 2_000_000
 _STEP_BESIDE = 0.7
@@ -166,6 +168,16 @@ class Space(ABC):
             if name not in known:
                 raise SettingError(f"Networks of {self.name} have no {name} to set; their size has {', '.join(known)}.")
         return replace(network, **changes)
+
+    @property
+    def as_cells(self) -> CellSpace | None:
+        """The space itself where its networks are stacks of cells, for whoever draws or prices edges; here None."""
+        return None
+
+    @property
+    def groups(self) -> tuple[ChoiceGroup, ...]:
+        """What relaxations work on, in a fixed order; here none (:class:`nascence.spaces.relaxable.RelaxableSpace`)."""
+        return ()
 
     @property
     def size(self) -> int:

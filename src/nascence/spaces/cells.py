@@ -107,6 +107,11 @@ class CellSpace(RelaxableSpace):
     def from_edge_operations(self, chosen: Mapping[str, Mapping[int, str]]) -> Architecture:
         """The inverse of :meth:`edge_operations`. Raises :class:`ArchitectureError` on missing or superfluous edges."""
 
+    @property
+    @final
+    def as_cells(self) -> CellSpace:
+        return self
+
     @final
     def assemble(self, architecture: Architecture, network: NetworkConfig, signature: Signature) -> nn.Module:
         chosen = self.edge_operations(architecture)
@@ -191,9 +196,10 @@ class CellSpace(RelaxableSpace):
 
 def cell_space(space: Space, method: str) -> CellSpace:
     """``space``, where it is one of cells. Raises :class:`SettingError`."""
-    if not isinstance(space, CellSpace):
+    cells = space.as_cells
+    if cells is None:
         raise SettingError(
             f"{method} searches cells, and {space.name} has none; try --space nas-bench-201 or --space darts, or "
             "another method."
         )
-    return space
+    return cells

@@ -17,8 +17,8 @@ from typing import final
 from torch import nn
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError
-from nascence.spaces.base import Choice, NetworkConfig
+from nascence.errors import ArchitectureError, SettingError
+from nascence.spaces.base import Choice, NetworkConfig, Space
 from nascence.spaces.cells import Cell, CellShape, Fill
 from nascence.spaces.nested import NestedSpace
 from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, inner_nodes, pair_choices
@@ -193,6 +193,16 @@ def _even(width: float) -> int:
     return max(2, 2 * math.floor(width / 2 + 0.5))
 
 
+def blocks_and_networks(space: Space, method: str) -> EG:
+    """``space``, where its blocks are searched as well as the networks of them. Raises :class:`SettingError`."""
+    if not isinstance(space, EG):
+        raise SettingError(
+            f"{method} searches blocks and networks, and {space.name} fixes one of them; type --space eg, or choose "
+            "another method."
+        )
+    return space
+
+
 def light() -> EG:
     """``eg-light``: for tiny networks."""
     return EG("eg-light", light=True)
@@ -203,4 +213,16 @@ def one_input() -> EG:
     return EG("eg-one-input", inputs=1)
 
 
-__all__ = ["BLOCKS", "EG", "KINDS", "NONE", "REDUCTIONS", "STAGES", "BlockStack", "light", "macro_choices", "one_input"]
+__all__ = [
+    "BLOCKS",
+    "EG",
+    "KINDS",
+    "NONE",
+    "REDUCTIONS",
+    "STAGES",
+    "BlockStack",
+    "blocks_and_networks",
+    "light",
+    "macro_choices",
+    "one_input",
+]

@@ -10,7 +10,7 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.seeding import generator
-from nascence.spaces import CellSpace, Space
+from nascence.spaces import Space
 from nascence.strategies.base import Strategy
 
 _TRIES = 10_000
@@ -74,9 +74,8 @@ def draw_within(space: Space, budget: BudgetChecker, random: torch.Generator) ->
 
 
 def _random_scores(space: Space, random: torch.Generator) -> dict[str, Tensor]:
-    if isinstance(space, CellSpace):
-        shape = (len(space.shape.edges), len(space.operations))
-        return {kind: torch.rand(shape, generator=random) for kind in space.kinds}
+    if space.as_cells is not None:  # costs know the edges of cells
+        return {group.name: torch.rand(group.shape, generator=random) for group in space.groups}
     return {choice.name: torch.rand(len(choice.options), generator=random) for choice in space.choices}
 
 
