@@ -20,13 +20,13 @@ from nascence.architecture import Architecture
 from nascence.benchmarks import Summary, Table, load_table
 from nascence.costs import Budget
 from nascence.seeding import generator
-from nascence.strategies import Objective
+from nascence.strategies import Criterion
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import hypervolume, non_dominated
 from nascence.tasks import find_data_dir
 
 POPULATION = 20
-OBJECTIVES = (Objective("error", "%", "100 - mean accuracy of the table"), Objective("params", "parameters", "counted"))
+OBJECTIVES = (Criterion("error", "%", "100 - mean accuracy of the table"), Criterion("params", "parameters", "counted"))
 
 
 class Bench:

@@ -20,7 +20,7 @@ from nascence.architecture import Architecture
 from nascence.benchmarks import load_table
 from nascence.costs import CostModel
 from nascence.reading import read_json
-from nascence.runs.schemas import Record
+from nascence.runs.schemas import ArchitectureFile
 from nascence.spaces import get_space
 
 COLUMNS = {
@@ -53,7 +53,7 @@ def main() -> None:
     row("largest cell", float(params.max()), list(values[params == params.max()].mean(0)))
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for path in given.runs:
-        record = read_json(path / "architecture.json", Record)
+        record = read_json(path / "architecture.json", ArchitectureFile)
         architecture = Architecture.load(path / "architecture.json")
         own, count = values[architectures.index(architecture)], model.params(architecture)
         near = distinct & (abs(params - count) <= 0.1 * count)

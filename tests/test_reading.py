@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nascence import reading
 from nascence.errors import ArchitectureError, RunError
-from nascence.runs.schemas import Config, Event, Exports, Front, Metrics
+from nascence.runs.schemas import Config, Event, Exports, FrontFile, Metrics
 
 
 def test_a_plain_file_within_its_limit(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_json_that_is_read() -> None:
         (Event, {"weights": {"cell": [1.0]}}, "weights.cell.0"),
         (Exports, {"onnx; rm": {}}, "pattern"),
         (Exports, {"onnx": {"latencies": [{}]}}, "onnx.latencies.0.runtime"),
-        (Front, {"objectives": [], "knee": 0, "front": []}, "objectives"),
+        (FrontFile, {"objectives": [], "knee": 0, "front": []}, "objectives"),
     ],
 )
 def test_a_schema_names_the_place(schema: type, value: object, told: str) -> None:

@@ -13,10 +13,10 @@ Amount = Annotated[int, Field(ge=1, le=2**20)]
 """Of a network, of pictures, of a number of threads: a million is absurd for each."""
 
 
-class Part(BaseModel):
+class FileEntry(BaseModel):
     """An object in a file. Numbers are finite, nothing is converted (a text is no number), and there may be more."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
-__all__ = ["Amount", "Count", "Name", "Part", "Text"]
+__all__ = ["Amount", "Count", "FileEntry", "Name", "Text"]

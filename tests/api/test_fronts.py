@@ -14,7 +14,7 @@ from nascence.runs import RunDirectory
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.found import Found
-from nascence.strategies.pareto import Objective
+from nascence.strategies.pareto import Criterion
 
 NB201 = get_space("nas-bench-201")
 SMALL: dict[str, Any] = {"channels": 2, "depth": 1, "progress": False}
@@ -154,7 +154,7 @@ def test_objectives_are_a_setting_of_some_methods(tmp_path: Path) -> None:
 def test_neighbours_that_cannot_be_told_apart_are_in_the_file() -> None:
     model = CostModel(NB201, NetworkConfig(channels=2, depth=1))
     found = [NB201.sample(generator(at)) for at in range(3)]
-    objectives = (Objective("error", "%", "wrong answers", examples=100), Objective("params", "parameters", "counted"))
+    objectives = (Criterion("error", "%", "wrong answers", examples=100), Criterion("params", "parameters", "counted"))
     values = ((10.0, 300.0), (11.0, 200.0), (60.0, 100.0))
     front = Found("front", tuple(found), 0, values, objectives)
     described = describe_front(front, model)

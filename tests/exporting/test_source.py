@@ -36,7 +36,7 @@ def test_what_differs_becomes_an_argument(make) -> None:
     assert arguments(found["ReLUConvBN"]) == ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
     assert arguments(found["Cell"]) == ["channels"]
     assert list(found)[-1] == "Network"
-    assert "Pool" not in found  # a wrapper of one module is that module
+    assert "Pooling" not in found  # a wrapper of one module is that module
 
 
 def test_widths_in_proportion_share_an_argument(make) -> None:

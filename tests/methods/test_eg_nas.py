@@ -12,7 +12,7 @@ from nascence.methods import METHODS, Problem, eg_nas
 from nascence.methods.eg_nas import EGNAS
 from nascence.methods.valuing import Valuation
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies import Objective
+from nascence.strategies import Criterion
 from nascence.tasks import load_task
 from nascence.testing import MethodConformance
 
@@ -49,7 +49,7 @@ def untrained(monkeypatch):
     """Networks are valued by their text, at once, instead of by a short training."""
 
     def by_text(networks, task, size, **settings):
-        error = Objective("error", "%", "for tests")
+        error = Criterion("error", "%", "for tests")
         return Valuation(error, lambda found: [50 + zlib.crc32(networks.format(one).encode()) % 40 for one in found])
 
     monkeypatch.setattr(eg_nas, "by_training", by_text)

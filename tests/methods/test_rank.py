@@ -14,7 +14,7 @@ from nascence.methods.rank import Rank
 from nascence.runs.workers import Inline
 from nascence.scores import AGGREGATES, SCORES, evaluate
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies.ranking import Everything, Evolution
+from nascence.strategies.ranking import Everything, EvolvedProposals
 from nascence.tasks import load_task
 from nascence.testing.toy import toy_space
 
@@ -73,11 +73,11 @@ def test_later_draws_are_those_of_the_scores(digits):
 
 
 def test_small_spaces_are_ranked_whole_and_large_ones_by_evolution(digits):
-    for space, kind, total in ((TOY, Everything, 64), (get_space("darts"), Evolution, 1000)):
+    for space, kind, total in ((TOY, Everything, 64), (get_space("darts"), EvolvedProposals, 1000)):
         strategy = Rank().strategy(problem(space, digits))
         assert isinstance(strategy.proposals, kind)
         assert strategy.proposals.total == total
-    assert isinstance(Rank(exhaustive=63).strategy(problem(TOY, digits)).proposals, Evolution)
+    assert isinstance(Rank(exhaustive=63).strategy(problem(TOY, digits)).proposals, EvolvedProposals)
 
 
 def test_the_ranking_is_nascence_unless_another_is_named(digits):

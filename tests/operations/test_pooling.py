@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nascence.operations import Pool
+from nascence.operations import Pooling
 from nascence.seeding import generator
 
 
@@ -24,15 +24,15 @@ def by_hand(x, stride, reduce):
 @pytest.mark.parametrize(("kind", "reduce"), [("avg", lambda w: w.mean(-1)), ("max", lambda w: w.amax(-1))])
 def test_by_hand(kind, reduce, size, stride):
     x = torch.randn(2, 3, *size, generator=generator(0), dtype=torch.float64) - 3
-    torch.testing.assert_close(Pool(kind, stride)(x), by_hand(x, stride, reduce))
+    torch.testing.assert_close(Pooling(kind, stride)(x), by_hand(x, stride, reduce))
 
 
 @pytest.mark.parametrize("kind", ["avg", "max"])
 def test_constants_stay_constant_up_to_the_border(kind):
     x = torch.full((1, 2, 5, 5), -4.0)
-    assert Pool(kind, 1)(x).eq(-4).all(), "neither zeros nor their count enter from the padding"
+    assert Pooling(kind, 1)(x).eq(-4).all(), "neither zeros nor their count enter from the padding"
 
 
 @pytest.mark.parametrize("kind", ["avg", "max"])
 def test_has_no_parameters_and_no_statistics(kind):
-    assert not Pool(kind, 2).state_dict()
+    assert not Pooling(kind, 2).state_dict()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nascence.scores import Probe
-from nascence.scores.az_nas import Expressivity, Progressivity, Trainability, gradient_map, spectrum_entropy
+from nascence.scores.az_nas import AZExpressivity, AZProgressivity, AZTrainability, gradient_map, spectrum_entropy
 from nascence.spaces import get_space
 
 
@@ -31,8 +31,8 @@ def entropy(x):
 
 def test_expressivity_and_progressivity(probe, features):
     entropies = [entropy(x) for x in features]
-    assert Expressivity(images=4)(probe) == pytest.approx(sum(entropies), rel=1e-4)
-    assert Progressivity(images=4)(probe) == pytest.approx(min(np.diff(entropies)), abs=1e-4)
+    assert AZExpressivity(images=4)(probe) == pytest.approx(sum(entropies), rel=1e-4)
+    assert AZProgressivity(images=4)(probe) == pytest.approx(min(np.diff(entropies)), abs=1e-4)
 
 
 def test_trainability(probe, features):
@@ -54,18 +54,18 @@ def test_trainability(probe, features):
 
 
 def test_trainability_is_the_mean_over_blocks(probe):
-    value = Trainability(images=4)(probe)
+    value = AZTrainability(images=4)(probe)
     assert math.isfinite(value)
     assert value < 0
-    assert Trainability(images=4)(Probe(probe.space, probe.architecture, probe.task, probe.seed)) == value
+    assert AZTrainability(images=4)(Probe(probe.space, probe.architecture, probe.task, probe.seed)) == value
 
 
 def test_an_identity_cannot_be_trained(task):
     space = get_space("nas-bench-201")
     skip = space.architecture(["none", "none", "none", "skip_connect", "none", "none"])
     probe = Probe(space, skip, task)
-    assert Trainability(images=4)(probe) == -math.inf
-    assert math.isfinite(Expressivity(images=4)(probe))
+    assert AZTrainability(images=4)(probe) == -math.inf
+    assert math.isfinite(AZExpressivity(images=4)(probe))
 
 
 def test_entropy_of_known_spectra():
@@ -76,4 +76,4 @@ def test_entropy_of_known_spectra():
 
 
 def test_images_instead_of_noise(probe):
-    assert Expressivity(images=4, inputs="images")(probe) != Expressivity(images=4)(probe)
+    assert AZExpressivity(images=4, inputs="images")(probe) != AZExpressivity(images=4)(probe)

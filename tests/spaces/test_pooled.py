@@ -8,7 +8,7 @@ from nascence.errors import ArchitectureError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
 from nascence.spaces.eg import KINDS
-from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
+from nascence.spaces.pooled import BlockPool, PooledNetworks, pool_of
 
 SPACE = get_space("eg")
 STACK = SPACE.block_search()
@@ -18,7 +18,7 @@ def block(seed):
     return STACK.sample(generator(seed)).answers[:12]
 
 
-POOL = Pool((block(0), block(1), block(2)), (block(3), block(4)))
+POOL = BlockPool((block(0), block(1), block(2)), (block(3), block(4)))
 NETWORKS = PooledNetworks(SPACE, POOL)
 
 
@@ -82,5 +82,5 @@ def test_a_budget_holds_for_the_pool():
 
 def test_a_pool_holds_every_block_once_and_survives_json():
     pool = pool_of([block(0), block(1), block(0)], [block(3), block(3)])
-    assert pool == Pool((block(0), block(1)), (block(3),))
-    assert Pool.from_dict(pool.to_dict()) == pool
+    assert pool == BlockPool((block(0), block(1)), (block(3),))
+    assert BlockPool.from_dict(pool.to_dict()) == pool

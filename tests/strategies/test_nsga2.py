@@ -11,7 +11,7 @@ from nascence.costs import Budget
 from nascence.errors import BudgetError, SettingError
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
-from nascence.strategies import Front, Objective
+from nascence.strategies import Criterion, Front
 from nascence.strategies.nsga2 import NSGA2, evenly_spread
 from nascence.strategies.pareto import hypervolume, non_dominated
 from nascence.strategies.sampling import draw_within
@@ -20,7 +20,7 @@ from nascence.testing import AdditiveObjective, toy_space
 NB201 = get_space("nas-bench-201")
 MACRO = get_space("nas-bench-macro")
 SMALL = NetworkConfig(channels=4, depth=1)
-GAIN, PARAMS = Objective("gain", "", "known", True), Objective("params", "parameters", "counted")
+GAIN, PARAMS = Criterion("gain", "", "known", True), Criterion("params", "parameters", "counted")
 
 
 def evolution(space=NB201, budget=None, record=None, network=SMALL, **settings):
@@ -217,7 +217,7 @@ def test_settings_out_of_range(setting, message):
 
 def test_three_objectives():
     checker = Budget().bind(NB201, SMALL)
-    gain, flops = AdditiveObjective.random(NB201), Objective("flops", "FLOPs", "")
+    gain, flops = AdditiveObjective.random(NB201), Criterion("flops", "FLOPs", "")
     strategy = NSGA2(
         NB201,
         lambda found: [(gain(one), checker.model.params(one), checker.model.flops(one)) for one in found],
@@ -260,7 +260,7 @@ def macro():
 def test_hypervolume_on_nas_bench_macro(macro):
     """Five of the fifteen seeds of benchmarks/nsga2_hypervolume.py: 0.996 in the mean, random search 0.957."""
     values, reference, whole = macro
-    objectives = (Objective("error", "%", ""), PARAMS)
+    objectives = (Criterion("error", "%", ""), PARAMS)
     budget = Budget().bind(MACRO, MACRO.networks["evaluation"])
     ours, random = [], []
     for seed in range(5):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from nascence.spaces import get_space
-from nascence.strategies import Front, Objective
+from nascence.strategies import Criterion, Front
 from nascence.strategies.pareto import hypervolume, indistinct, knee, non_dominated, told_apart
 
 MACRO = get_space("nas-bench-macro")
-ERROR, SCORE, PARAMS = Objective("error", "%", ""), Objective("naswot", "", "", True), Objective("params", "", "")
+ERROR, SCORE, PARAMS = Criterion("error", "%", ""), Criterion("naswot", "", "", True), Criterion("params", "", "")
 
 
 def dominates(one, two):

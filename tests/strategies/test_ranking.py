@@ -13,7 +13,7 @@ from nascence.costs import Budget
 from nascence.parallel import ParallelFunction
 from nascence.seeding import generator
 from nascence.spaces import Choice, NetworkConfig, Space, get_space
-from nascence.strategies.ranking import Everything, Evolution, Proposals, Ranking
+from nascence.strategies.ranking import Everything, EvolvedProposals, Proposals, Ranking
 from nascence.testing.toy import AdditiveObjective, toy_space
 
 TOY, DARTS, NB201 = toy_space(), get_space("darts"), get_space("nas-bench-201")
@@ -195,7 +195,7 @@ def test_evolution_climbs_within_the_budget_and_repeats_nothing(space):
     objective, measure = additive(space)
     low, high = bound(space).model.range("params")
     checker = bound(space, max_params=low + 0.6 * (high - low))
-    strategy = search(space, Evolution(space, checker, 3, 260, 60, 10), measure, batch=20)
+    strategy = search(space, EvolvedProposals(space, checker, 3, 260, 60, 10), measure, batch=20)
     events = finish(strategy)
     assert len({space.canonical(one) for one in strategy.architectures}) == len(strategy.architectures) == 260
     assert all(checker.allows(one) for one in strategy.architectures)
@@ -209,7 +209,7 @@ def test_evolution_ends_when_little_is_within_the_budget():
     low, _ = bound(TOY).model.range("params")
     checker = bound(TOY, max_params=low)
     _, measure = additive(TOY)
-    strategy = search(TOY, Evolution(TOY, checker, 0, 40, 10, 3), measure, batch=10)
+    strategy = search(TOY, EvolvedProposals(TOY, checker, 0, 40, 10, 3), measure, batch=10)
     finish(strategy)
     fitting = {one for one in TOY.enumerate() if checker.allows(one)}
     assert 0 < len(fitting) < 40
@@ -222,7 +222,7 @@ def test_any_number_of_processes_and_any_interruption_give_the_same(evolve):
     _, measure = additive(TOY, 5)
 
     def fresh():
-        proposals = Evolution(TOY, bound(TOY), 1, 30, 10, 4) if evolve else Everything(TOY, bound(TOY))
+        proposals = EvolvedProposals(TOY, bound(TOY), 1, 30, 10, 4) if evolve else Everything(TOY, bound(TOY))
         return search(TOY, proposals, lambda item: [measure(item)[0] + item[1]], finalists=5, draws=3)
 
     threads = torch.get_num_threads()
@@ -293,7 +293,7 @@ def test_the_same_seed_gives_the_same_offspring():
     checker = bound(NB201)
     seen = [NB201.sample(generator(at, "seen")) for at in range(20)]
     best = list(range(20))
-    new = [Evolution(NB201, checker, seed, 100, 10, 5).propose(6, seen, best) for seed in (0, 0, 1)]
+    new = [EvolvedProposals(NB201, checker, seed, 100, 10, 5).propose(6, seen, best) for seed in (0, 0, 1)]
     assert new[0] == new[1] != new[2]
     assert all(isinstance(one, Architecture) for one in new[0])
     parents = seen[:5]

@@ -8,15 +8,15 @@ import pytest
 from nascence.costs import Budget
 from nascence.errors import BudgetError
 from nascence.spaces import NetworkConfig
-from nascence.strategies import Objective
+from nascence.strategies import Criterion
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import non_dominated
 from nascence.strategies.reevaluation import Reevaluated
 from nascence.testing import AdditiveObjective, toy_space
 
 SPACE = toy_space()
-FIRST = (Objective("gain", "", "after little", True), Objective("params", "parameters", "counted"))
-SECOND = (Objective("gain", "", "after more", True), Objective("params", "parameters", "counted"))
+FIRST = (Criterion("gain", "", "after little", True), Criterion("params", "parameters", "counted"))
+SECOND = (Criterion("gain", "", "after more", True), Criterion("params", "parameters", "counted"))
 
 
 def reevaluated(count=5, second=None, record=None, max_params=None, **settings):

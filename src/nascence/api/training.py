@@ -32,7 +32,7 @@ from nascence.reading import read_json
 from nascence.reporting.report import renew_report
 from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress, retraining
 from nascence.runs.progress import tell
-from nascence.runs.schemas import Record
+from nascence.runs.schemas import ArchitectureFile
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
 from nascence.tasks import Task
@@ -430,7 +430,7 @@ def _given(target: object, space: str | None) -> dict[str, Any]:
         architecture = Architecture.load(path)
         if space is not None and space != architecture.space:
             raise ArchitectureError(f"{path} is an architecture of {architecture.space}, not of {space}.")
-        return {**read_json(path, Record), **architecture.to_dict()}
+        return {**read_json(path, ArchitectureFile), **architecture.to_dict()}
     if space is None:
         raise ArchitectureError(
             f"'{text}' is neither a run directory nor a file; if it is an architecture, add --space."

@@ -27,7 +27,7 @@ from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.reading import read_json
 from nascence.runs import files
 from nascence.runs.workers import LocalProcesses
-from nascence.schema import Name, Part, Text
+from nascence.schema import FileEntry, Name, Text
 from nascence.seeding import derive_seed
 from nascence.spaces import Space
 from nascence.strategies.sampling import RandomSampling
@@ -42,20 +42,20 @@ _UNFINISHED_PLAN = "plan.json.partial"
 """What earlier versions left in the folder when they were ended before anything was computed."""
 
 
-class _Plan(Part):
+class _Plan(FileEntry):
     space: Name
     trained: bool
     settings: dict[str, Any]
 
 
-class _Entry(Part):
+class _Entry(FileEntry):
     name: Name
     seed: int
     architecture: Text | None
     measures: dict[Name, float]
 
 
-class _Found(Part):
+class _Found(FileEntry):
     architecture: Text
     search_seconds: float | None = Field(default=None, ge=0)
 

@@ -16,7 +16,7 @@ from nascence.benchmarks.tables import readable
 from nascence.errors import DataError
 from nascence.reading import check, check_plain, parse_json
 from nascence.runs import files
-from nascence.schema import Count, Name, Part
+from nascence.schema import Count, FileEntry, Name
 
 MOST_ROWS = 10_000_000
 FORMAT = 1
@@ -29,11 +29,11 @@ DRAW = "_draw"
 """The ending, before its number from 0, of the column with a score's values at one of several draws."""
 
 
-class _Score(Part):
+class _Score(FileEntry):
     larger_is_better: bool
 
 
-class _Settings(Part):
+class _Settings(FileEntry):
     space: Name
     scores: Annotated[dict[Name, _Score], Field(min_length=1)]
     data: dict[str, Any]

@@ -5,7 +5,7 @@ from nascence.costs.counting import flops, params
 from nascence.costs.latency import LatencyMeasurement, latency_ms
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import memory_mib
-from nascence.costs.model import COST_NAMES, CostModel, Selection
+from nascence.costs.model import COST_NAMES, CostModel, Selected
 from nascence.costs.registry import COSTS, Cost
 from nascence.costs.survey import Survey, survey
 
@@ -19,7 +19,7 @@ __all__ = [
     "LatencyMeasurement",
     "LatencyTable",
     "Repair",
-    "Selection",
+    "Selected",
     "Survey",
     "flops",
     "latency_ms",

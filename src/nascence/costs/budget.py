@@ -12,7 +12,7 @@ from torch import Tensor
 from nascence.architecture import Architecture
 from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
-from nascence.costs.model import CostModel, Selection
+from nascence.costs.model import CostModel, Selected
 from nascence.costs.runtimes import SHIPPED
 from nascence.costs.timing import Clock
 from nascence.errors import BudgetError, SettingError
@@ -219,7 +219,7 @@ class BudgetChecker:
             return self._repaired(architecture, found, None)
         limits = self.budget.limits
         exact = {name: value for name, value in limits.items() if name != "latency_ms"}
-        candidate: Selection | None = None
+        candidate: Selected | None = None
         tried: list[LatencyMeasurement] = []
         if all(self.model.cost(name, architecture) <= value for name, value in exact.items()):
             measured = self.verify(architecture)
@@ -247,7 +247,7 @@ class BudgetChecker:
     def _repaired(
         self,
         before: Architecture,
-        found: Selection | None,
+        found: Selected | None,
         measured: LatencyMeasurement | None,
         tried: Sequence[LatencyMeasurement] = (),
     ) -> Repair:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascence.architecture import Architecture
-from nascence.costs.groups import ChoiceGroup, reference, replaced
+from nascence.costs.groups import PricedChoices, reference, replaced
 from nascence.costs.networks import Networks
 from nascence.seeding import generator
 
@@ -40,7 +40,7 @@ class ChoicePricing:
         return bool(self._found[1])
 
     @property
-    def groups(self) -> list[ChoiceGroup]:
+    def groups(self) -> list[PricedChoices]:
         """The choices that are priced together: each alone, or all."""
         return self._found[0]
 
@@ -65,15 +65,15 @@ class ChoicePricing:
         return parts
 
     @cached_property
-    def _found(self) -> tuple[list[ChoiceGroup], dict[str, list[Floats]]]:
-        alone = [ChoiceGroup.of(self.space, [at]) for at in range(len(self.space.choices))]
+    def _found(self) -> tuple[list[PricedChoices], dict[str, list[Floats]]]:
+        alone = [PricedChoices.of(self.space, [at]) for at in range(len(self.space.choices))]
         if self.networks.in_pieces or (self.space.size > MAX_JOINT_OPTIONS and not self._may_add_up()):
             return alone, {}
         prices = {name: self._singles(name) for name in _COUNTED}
         if self._reproduces(alone, prices):
             return alone, prices
         if self.space.size <= MAX_JOINT_OPTIONS:
-            joint = ChoiceGroup.of(self.space, range(len(self.space.choices)))
+            joint = PricedChoices.of(self.space, range(len(self.space.choices)))
             together = {
                 name: [_spread(joint, prices[name]) + self._pairs(name, prices[name], joint)] for name in _COUNTED
             }
@@ -113,7 +113,7 @@ class ChoicePricing:
         parts[0] = parts[0] + constant
         return parts
 
-    def _pairs(self, name: str, singles: Sequence[Floats], joint: ChoiceGroup) -> Floats:
+    def _pairs(self, name: str, singles: Sequence[Floats], joint: PricedChoices) -> Floats:
         """What every two answers together add beyond their own amounts, for every architecture."""
         total = np.zeros(len(joint.answers))
         start = sum(float(part[0]) for part in singles)
@@ -130,7 +130,7 @@ class ChoicePricing:
     def _changed(self, name: str, choices: Sequence[int], answers: Sequence[str]) -> float:
         return self.networks.count(name, replaced(reference(self.space), choices, answers))
 
-    def _reproduces(self, groups: Sequence[ChoiceGroup], prices: dict[str, list[Floats]]) -> bool:
+    def _reproduces(self, groups: Sequence[PricedChoices], prices: dict[str, list[Floats]]) -> bool:
         samples = [self.space.sample(generator(at, "cost-check")) for at in range(_SAMPLES)]
         return all(
             self.networks.count(name, architecture) == _total(groups, prices[name], architecture)
@@ -138,13 +138,13 @@ class ChoicePricing:
         )
 
 
-def _spread(joint: ChoiceGroup, singles: Sequence[Floats]) -> Floats:
+def _spread(joint: PricedChoices, singles: Sequence[Floats]) -> Floats:
     """The sum of each choice's amounts, for every combination of a group of all choices."""
     parts = [part[joint.options[:, at]] for at, part in enumerate(singles)]
     return np.sum(parts, axis=0)
 
 
-def _total(groups: Sequence[ChoiceGroup], prices: Sequence[Floats], architecture: Architecture) -> float:
+def _total(groups: Sequence[PricedChoices], prices: Sequence[Floats], architecture: Architecture) -> float:
     return sum(float(part[group.position(architecture)]) for group, part in zip(groups, prices, strict=True))
 
 

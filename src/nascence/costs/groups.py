@@ -15,7 +15,7 @@ from nascence.spaces import CellSpace, Space
 
 
 @dataclass(frozen=True)
-class ChoiceGroup:
+class PricedChoices:
     """Choices that are priced together: their positions in the space, and all combinations of their answers, as answers
     and as the positions of the options [N, len(choices)]."""
 
@@ -24,7 +24,7 @@ class ChoiceGroup:
     options: NDArray[np.intp]
 
     @classmethod
-    def of(cls, space: Space, choices: Sequence[int]) -> ChoiceGroup:
+    def of(cls, space: Space, choices: Sequence[int]) -> PricedChoices:
         """All combinations of the answers to some of a space's choices, last choice fastest."""
         names = [space.choices[at].options for at in choices]
         options = np.array(list(itertools.product(*(range(len(part)) for part in names))), dtype=np.intp)
@@ -53,7 +53,7 @@ def reference(space: Space) -> Architecture:
     return space.architecture([choice.options[0] for choice in space.choices])
 
 
-def cell_groups(space: CellSpace) -> tuple[list[ChoiceGroup], list[NDArray[np.intp]], list[int]]:
+def cell_groups(space: CellSpace) -> tuple[list[PricedChoices], list[NDArray[np.intp]], list[int]]:
     """The groups of a cell space, the operations they put on edges, and operations that no choice changes.
 
     A group is an edge, or, where the space keeps some edges per node, a node with all its choices. The operations
@@ -74,7 +74,7 @@ def cell_groups(space: CellSpace) -> tuple[list[ChoiceGroup], list[NDArray[np.in
         for key in touched:
             by_key.setdefault(key, []).append(at)
     free = [at for at in range(len(space.choices)) if not any(at in choices for choices in by_key.values())]
-    groups = [ChoiceGroup.of(space, choices) for choices in by_key.values()]
+    groups = [PricedChoices.of(space, choices) for choices in by_key.values()]
     operations = [
         np.array([_flat(space, replaced(base, group.choices, answers), key) for answers in group.answers])
         for key, group in zip(by_key, groups, strict=True)
@@ -87,7 +87,7 @@ def cell_groups(space: CellSpace) -> tuple[list[ChoiceGroup], list[NDArray[np.in
         for position in _flat(space, base, key)
     ]
     for at in free:
-        groups.append(ChoiceGroup.of(space, [at]))
+        groups.append(PricedChoices.of(space, [at]))
         operations.append(np.zeros((len(groups[-1].answers), 0), dtype=np.intp))
     return groups, operations, constant
 
@@ -116,7 +116,7 @@ def replaced(architecture: Architecture, choices: Sequence[int], answers: Sequen
     return Architecture(architecture.space, tuple(new))
 
 
-def combine(space: Space, groups: Sequence[ChoiceGroup], picks: Sequence[int]) -> Architecture:
+def combine(space: Space, groups: Sequence[PricedChoices], picks: Sequence[int]) -> Architecture:
     """The architecture of one combination per group."""
     answers = {
         at: answer
@@ -126,4 +126,4 @@ def combine(space: Space, groups: Sequence[ChoiceGroup], picks: Sequence[int]) -
     return Architecture(space.name, tuple(answers[at] for at in range(len(space.choices))))
 
 
-__all__ = ["ChoiceGroup", "cell_groups", "combine", "reference", "replaced"]
+__all__ = ["PricedChoices", "cell_groups", "combine", "reference", "replaced"]

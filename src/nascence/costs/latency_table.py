@@ -16,7 +16,7 @@ from nascence.configuration import from_json, to_json
 from nascence.costs.runtimes import MODULE, RUNTIMES, Runtime
 from nascence.errors import NascenceError, SettingError, UnknownNameError
 from nascence.reading import check, parse_json, read_bytes
-from nascence.schema import Amount, Count, Name, Part
+from nascence.schema import Amount, Count, FileEntry, Name
 from nascence.seeding import generator
 from nascence.spaces import Size, get_space
 from nascence.tasks.base import Signature
@@ -32,7 +32,7 @@ _TOGETHER = 10
 """Networks that are measured in turns."""
 
 
-class _Table(Part):
+class _Table(FileEntry):
     """The file, as far as it is looked into."""
 
     space: Name

@@ -16,7 +16,7 @@ from nascence.architecture import Architecture
 from nascence.costs.cells import CellPricing, as_array
 from nascence.costs.choices import ChoicePricing
 from nascence.costs.exchange import MAX_PAIRS, Costs, exchange
-from nascence.costs.groups import ChoiceGroup, combine, reference, replaced
+from nascence.costs.groups import PricedChoices, combine, reference, replaced
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.networks import Networks
 from nascence.costs.runtimes import get_runtime, usual_runtime
@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Selection:
+class Selected:
     """An architecture and its sum of scores."""
 
     architecture: Architecture
@@ -191,7 +191,7 @@ class CostModel:
         remaining: Mapping[str, Tensor] | None = None,
         options: Mapping[int, Collection[str]] | None = None,
         near: tuple[Architecture, int] | None = None,
-    ) -> Selection | None:
+    ) -> Selected | None:
         """The architecture with every cost within ``limits`` and the largest sum of ``scores``, or None.
 
         Without scores: the one of the smallest cost, of the last one limited. Scores of minus infinity forbid. Where a
@@ -234,11 +234,11 @@ class CostModel:
         score = float(sum(value[pick] for value, pick in zip(values, picks, strict=True)))
         if scores is None and names and -score > last:
             return None
-        return Selection(combine(self.space, self.groups, picks), score)
+        return Selected(combine(self.space, self.groups, picks), score)
 
     def nearest(
         self, architecture: Architecture, limits: Mapping[str, float], scores: Mapping[str, Tensor] | None = None
-    ) -> Selection | None:
+    ) -> Selected | None:
         """The architecture within ``limits`` with the fewest answers changed, then the largest sum of scores (without:
         the smallest cost, of the last one limited); None when there is none."""
         if not all(self.adds_up(name) for name in limits):
@@ -253,7 +253,7 @@ class CostModel:
 
     def _select_by_exchange(
         self, limits: Mapping[str, float], scores: Mapping[str, Tensor], options: Mapping[int, Collection[str]]
-    ) -> Selection | None:
+    ) -> Selected | None:
         rows = self._rows(scores)
         for place, allowed in options.items():
             names = self.space.choices[place].options
@@ -262,11 +262,11 @@ class CostModel:
         if found is None:
             return None
         score = sum(row[option] for row, option in zip(rows, found, strict=True))
-        return Selection(architecture_at(self.space, found), float(score))
+        return Selected(architecture_at(self.space, found), float(score))
 
     def _nearest_by_exchange(
         self, architecture: Architecture, limits: Mapping[str, float], scores: Mapping[str, Tensor]
-    ) -> Selection | None:
+    ) -> Selected | None:
         """An answer that stays is worth more than all scores together can make up for."""
         rows, start = self._rows(scores), positions_of(self.space, architecture)
         finite = [row[row > -np.inf] for row in rows]
@@ -278,7 +278,7 @@ class CostModel:
         if found is None:
             return None
         score = sum(row[option] for row, option in zip(rows, found, strict=True))
-        return Selection(architecture_at(self.space, found), float(score))
+        return Selected(architecture_at(self.space, found), float(score))
 
     def _rows(self, scores: Mapping[str, Tensor]) -> list[Floats]:
         """Scores [options] of every choice, 0 for what is missing."""
@@ -361,7 +361,7 @@ class CostModel:
         return choose(groups, np.array(list(limits.values()), dtype=np.float64))
 
     @property
-    def groups(self) -> list[ChoiceGroup]:
+    def groups(self) -> list[PricedChoices]:
         """The choices that are priced together."""
         return self._pricing.groups
 
@@ -420,4 +420,4 @@ def _known(name: str) -> None:
         raise UnknownNameError("cost", name, COST_NAMES)
 
 
-__all__ = ["COST_NAMES", "CostModel", "Selection"]
+__all__ = ["COST_NAMES", "CostModel", "Selected"]

@@ -24,7 +24,7 @@ from nascence.schedules import Constant
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.spaces.eg import BLOCKS, EG, BlockStack, blocks_and_networks
-from nascence.spaces.pooled import Pool, PooledNetworks, pool_of
+from nascence.spaces.pooled import BlockPool, PooledNetworks, pool_of
 from nascence.strategies import Strategy
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
 from nascence.strategies.descent.architecture_gradient import CalibratedStep
@@ -180,7 +180,7 @@ class EGNAS(Method):
         """How many networks are valued by the shorter training, at most."""
         return self.population * (self.generations + 1)
 
-    def _blocks(self, problem: Problem, space: EG) -> BlockSearches | Pool:
+    def _blocks(self, problem: Problem, space: EG) -> BlockSearches | BlockPool:
         stack = space.block_search()
         if self.blocks == "random":
             return random_pool(stack, len(self.complexities), self.reductions, problem.seed)
@@ -254,7 +254,7 @@ class _Networks:
     def _generations(self) -> int:
         return 0 if self.settings.stacking == "random" else self.settings.generations
 
-    def evolve(self, pool: Pool) -> tuple[PooledNetworks, Reevaluated]:
+    def evolve(self, pool: BlockPool) -> tuple[PooledNetworks, Reevaluated]:
         settings = self.settings
         networks = PooledNetworks(self.space, pool)
         budget = self._budget(networks)
@@ -306,7 +306,7 @@ class _Networks:
             threads=full.threads,
         )
 
-    def seconds(self, pool: Pool | None) -> float:
+    def seconds(self, pool: BlockPool | None) -> float:
         """How long the value of one network takes on one thread: measured on one batch each of three networks."""
         settings, task = self.settings, self.problem.images
         stack = self.space.block_search()
@@ -337,14 +337,14 @@ class _Networks:
         return median(times) * (batches + held_out)
 
 
-def random_pool(stack: BlockStack, normals: int, reductions: int, seed: int) -> Pool:
+def random_pool(stack: BlockStack, normals: int, reductions: int, seed: int) -> BlockPool:
     """Blocks drawn uniformly among those without ``none``."""
     draws = generator(seed, "pool")
     found = [_split(stack, stack.sample(draws).answers) for _ in range(max(normals, reductions))]
     return pool_of([each[0] for each in found[:normals]], [each[1] for each in found[:reductions]])
 
 
-def _pool_from(stack: BlockStack, text: str) -> Pool:
+def _pool_from(stack: BlockStack, text: str) -> BlockPool:
     normal, reduction = _split(stack, stack.parse(text).answers)
     return pool_of([normal], [reduction])
 

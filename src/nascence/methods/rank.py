@@ -14,7 +14,7 @@ from nascence.methods.base import Method, Problem, at_least
 from nascence.scores import AGGREGATES, SCORES, Score, evaluate
 from nascence.scores.aggregation import RankSum
 from nascence.strategies import Strategy
-from nascence.strategies.ranking import Everything, Evolution, Ranking
+from nascence.strategies.ranking import Everything, EvolvedProposals, Ranking
 
 
 @final
@@ -52,9 +52,11 @@ class Rank(Method):
         names = [part.score for part in aggregate.parts]
         space = problem.space
         if space.size <= self.exhaustive:
-            proposals: Everything | Evolution = Everything(space, problem.budget)
+            proposals: Everything | EvolvedProposals = Everything(space, problem.budget)
         else:
-            proposals = Evolution(space, problem.budget, problem.seed, self.evaluations, self.population, self.parents)
+            proposals = EvolvedProposals(
+                space, problem.budget, problem.seed, self.evaluations, self.population, self.parents
+            )
 
         def ranked(by: RankSum, values: NDArray[np.float64], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
             return by(dict(zip(names, values, strict=True)), measured)

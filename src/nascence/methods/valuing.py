@@ -18,7 +18,7 @@ from nascence.parallel import ParallelFunction, parallel_map
 from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import derive_seed
 from nascence.spaces import Size, Space, plain_size
-from nascence.strategies import Objective
+from nascence.strategies import Criterion
 from nascence.strategies.nsga2 import Evaluate
 from nascence.strategies.one_shot import OneShot
 from nascence.tasks import ImageClassification, Part, Task, image_classes
@@ -36,7 +36,7 @@ class Valuation:
     """``values`` of some architectures, in the unit of ``objective``; ``dear``: they take long enough to be computed
     several at a time, and to be interrupted in between."""
 
-    objective: Objective
+    objective: Criterion
     values: Callable[[Sequence[Architecture]], Sequence[float]]
     dear: bool = False
 
@@ -63,7 +63,7 @@ def by_cost(name: str, model: CostModel) -> Valuation:
         source = "measured" if model.networks.latency_table is None else "looked up"
         title = model.networks.runtime.title
         text = f"Predicted from {source} latencies of the parts in {title}, batch {cost.batch}, {cost.device}."
-    objective = Objective(name, cost.unit, text)
+    objective = Criterion(name, cost.unit, text)
     return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
 
 
@@ -73,7 +73,7 @@ def by_score(name: str, space: Space, task: Task, *, seed: int, draws: int) -> V
     images = image_classes(task, f"The score {name}")
     text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
     value = partial(_score, score, space, images, seed, draws)
-    objective = Objective(name, "", text, score.larger_is_better)
+    objective = Criterion(name, "", text, score.larger_is_better)
     return Valuation(objective, ParallelFunction(value), dear=True)
 
 
@@ -120,7 +120,7 @@ def by_training(
     value = partial(_trained_error, space, own, held_out, network, config, seed)
     networks = Networks(space, network, task.signature)
     size = partial(networks.count, "flops")
-    objective = Objective(ERROR, error.unit, text, examples=_shared(task, held_out))
+    objective = Criterion(ERROR, error.unit, text, examples=_shared(task, held_out))
     return Valuation(objective, ParallelFunction(value, size), dear=True)
 
 
@@ -156,7 +156,7 @@ def by_inheritance(one_shot: OneShot, held_out: Part) -> Valuation:
         f"{one_shot.total:,} steps on {len(task.part('train')):,}."
     )
     value = partial(one_shot.error, part=held_out)
-    objective = Objective(ERROR, error.unit, text, examples=_shared(task, held_out))
+    objective = Criterion(ERROR, error.unit, text, examples=_shared(task, held_out))
     return Valuation(objective, lambda found: parallel_map(value, found), dear=True)
 
 
@@ -194,7 +194,7 @@ def by_table(table: Table, column: str) -> Valuation:
     if "acc" not in column or len(known) == 0 or known.min() < 0 or known.max() > 100:
         raise SettingError(f"The column {column} of {table.source.name} is no accuracy in percent.")
     text = f"100 - {column} of {table.source.name}: a baseline that reads the benchmark, no result of a search."
-    return Valuation(Objective(ERROR, "%", text), lambda found: [100 - table.value(one, column) for one in found])
+    return Valuation(Criterion(ERROR, "%", text), lambda found: [100 - table.value(one, column) for one in found])
 
 
 __all__ = [

@@ -16,7 +16,7 @@ from nascence.operations.convolutions import (
     SeparableConv,
 )
 from nascence.operations.inverted_residuals import ConvBN, InvertedResidual
-from nascence.operations.pooling import Pool
+from nascence.operations.pooling import Pooling
 from nascence.operations.trivial import Zero
 from nascence.registry import Registry
 
@@ -33,8 +33,8 @@ OPERATIONS = Registry(
         "light_sep_conv_5x5": lambda i, o, s, norm: LightSeparableConv(i, o, 5, s, norm),
         "dil_conv_3x3": lambda i, o, s, norm: DilatedConv(i, o, 3, s, norm),
         "dil_conv_5x5": lambda i, o, s, norm: DilatedConv(i, o, 5, s, norm),
-        "avg_pool_3x3": lambda i, o, s, norm: Pool("avg", s),
-        "max_pool_3x3": lambda i, o, s, norm: Pool("max", s),
+        "avg_pool_3x3": lambda i, o, s, norm: Pooling("avg", s),
+        "max_pool_3x3": lambda i, o, s, norm: Pooling("max", s),
     },
 )
 
@@ -57,7 +57,7 @@ __all__ = [
     "InvertedResidual",
     "LightSeparableConv",
     "NormConfig",
-    "Pool",
+    "Pooling",
     "ReLUConvBN",
     "SeparableConv",
     "Zero",

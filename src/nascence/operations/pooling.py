@@ -7,7 +7,7 @@ from typing import Literal
 from torch import nn
 
 
-class Pool(nn.Sequential):
+class Pooling(nn.Sequential):
     """Average or maximum over 3 x 3 pixels."""
 
     def __init__(self, kind: Literal["avg", "max"], stride: int) -> None:

@@ -26,7 +26,7 @@ LARGEST_EVENTS = 2**30
 
 
 @dataclass(frozen=True)
-class Stage:
+class RunStage:
     """A part of a run that is executed and resumed by itself, and the names of its two files."""
 
     name: str
@@ -34,8 +34,8 @@ class Stage:
     checkpoint: str
 
 
-SEARCH = Stage("search", "events.jsonl", "checkpoint.pt")
-TRAINING = Stage("training", "training.jsonl", "training.pt")
+SEARCH = RunStage("search", "events.jsonl", "checkpoint.pt")
+TRAINING = RunStage("training", "training.jsonl", "training.pt")
 STAGES = (SEARCH, TRAINING)
 
 
@@ -165,7 +165,7 @@ class RunDirectory:
 
     # Events -----------------------------------------------------------------------------------------------------
 
-    def events(self, stage: Stage = SEARCH) -> list[dict[str, Any]]:
+    def events(self, stage: RunStage = SEARCH) -> list[dict[str, Any]]:
         """The whole lines of a stage's event file; a torn last one is left out. Raises :class:`RunError`."""
         from nascence.runs.schemas import Event
 
@@ -174,7 +174,7 @@ class RunDirectory:
             return []
         return list(reading.read_json_lines(path, Event, largest=LARGEST_EVENTS))
 
-    def cut_events(self, stage: Stage, count: int) -> None:
+    def cut_events(self, stage: RunStage, count: int) -> None:
         """Keep the first ``count`` events. Raises :class:`RunError` when there are fewer."""
         path = self.path / stage.events
         lines = self._lines(stage)
@@ -190,7 +190,7 @@ class RunDirectory:
             with self.writing(stage.events):
                 files.write_bytes(path, content)
 
-    def _lines(self, stage: Stage) -> list[bytes]:
+    def _lines(self, stage: RunStage) -> list[bytes]:
         path = self.path / stage.events
         if not os.path.lexists(path):
             return []
@@ -292,4 +292,4 @@ def _in_the_way(path: Path) -> str:
     )
 
 
-__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "Stage", "check_free"]
+__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "RunStage", "check_free"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from nascence.errors import RunError
 from nascence.runs import files
-from nascence.runs.directory import SEARCH, RunDirectory, Stage
+from nascence.runs.directory import SEARCH, RunDirectory, RunStage
 from nascence.runs.progress import Progress
 from nascence.runs.resumable import Resumable
 
@@ -41,7 +41,7 @@ class Terminated(BaseException):
 def execute(
     work: Resumable,
     run: RunDirectory,
-    stage: Stage = SEARCH,
+    stage: RunStage = SEARCH,
     *,
     progress: Progress | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -94,12 +94,12 @@ def _append(log: FileIO, line: bytes) -> None:
         line = line[log.write(line) or 0 :]
 
 
-def _save(work: Resumable, run: RunDirectory, stage: Stage, seconds: float, count: int) -> None:
+def _save(work: Resumable, run: RunDirectory, stage: RunStage, seconds: float, count: int) -> None:
     state = {"state": work.state_dict(), "seconds": seconds, "events": count, "done": work.done}
     run.write_tensors(stage.checkpoint, {**state, "steps_done": work.steps_done, "total_steps": work.total_steps})
 
 
-def _restore(work: Resumable, run: RunDirectory, stage: Stage) -> tuple[float, int]:
+def _restore(work: Resumable, run: RunDirectory, stage: RunStage) -> tuple[float, int]:
     """Seconds and events so far, after ``work`` got the checkpoint's state."""
     if not run.has(stage.checkpoint):
         return 0.0, 0
@@ -111,7 +111,7 @@ def _restore(work: Resumable, run: RunDirectory, stage: Stage) -> tuple[float, i
     return saved["seconds"], saved["events"]
 
 
-def read_checkpoint(run: RunDirectory, stage: Stage) -> dict[str, Any]:
+def read_checkpoint(run: RunDirectory, stage: RunStage) -> dict[str, Any]:
     """``{"state", "seconds", "events", "done", "steps_done", "total_steps"}``. Raises :class:`RunError`."""
     saved = run.read_tensors(stage.checkpoint)
     expected = {"state": dict, "seconds": float, "events": int, "done": bool, "steps_done": int, "total_steps": int}

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, RootModel, model_validator
 
-from nascence.schema import Amount, Count, Name, Part, Text
+from nascence.schema import Amount, Count, FileEntry, Name, Text
 
 
-class Network(Part):
+class Network(FileEntry):
     channels: Annotated[int, Field(ge=1, le=16_384)] | None = None
     depth: Annotated[int, Field(ge=1, le=1_000)] | None = None
     stages: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -23,7 +23,7 @@ Shape = Annotated[list[Annotated[int, Field(ge=1, le=2**29)]], Field(min_length=
 """Of an image, or features, nodes and edges of a graph."""
 
 
-class Signature(Part):
+class SignatureEntry(FileEntry):
     domain: Name
     features: Count
     outputs: Count
@@ -32,14 +32,14 @@ class Signature(Part):
     scale: Amount
 
 
-class Loading(Part):
+class Loading(FileEntry):
     task: Name
     settings: dict[Name, Any]
 
 
-class Task(Part):
+class TaskEntry(FileEntry):
     kind: Name | None = None
-    signature: Signature | None = None
+    signature: SignatureEntry | None = None
     class_names: Annotated[list[Text], Field(min_length=1)] | None = None
     input_shape: Shape | None = None
     train_images: Count | None = None
@@ -48,14 +48,14 @@ class Task(Part):
     std: list[Annotated[float, Field(gt=0)]] | None = None
 
 
-class TrainingEntry(Part):
+class TrainingEntry(FileEntry):
     preset: Name | None = None
     seed: int | None = None
     threads: Amount | None = None
     settings: dict[str, Any] | None = None
 
 
-class Config(Part):
+class Config(FileEntry):
     kind: Name | None = None
     method: Name | None = None
     preset: Name | None = None
@@ -69,31 +69,31 @@ class Config(Part):
     budget: dict[Name, float | None] | None = None
     network: Network | None = None
     threads: Amount | None = None
-    task: Task | None = None
+    task: TaskEntry | None = None
     training: TrainingEntry | None = None
     architecture: Text | None = None
     latency_table: dict[str, Any] | None = None
 
 
-class TableValues(Part):
+class TableValues(FileEntry):
     source: Name | None = None
     note: Text | None = None
     values: dict[Name, float]
 
 
-class Prediction(Part):
+class PredictionEntry(FileEntry):
     ms: float
     source: Annotated[Name, Field(alias="from")]
     held_out: Count | None = None
     error: dict[Name, float | None] | None = None
 
 
-class FrontPlace(Part):
+class FrontPlace(FileEntry):
     size: Count
     index: Count | None = None
 
 
-class Record(Part):
+class ArchitectureFile(FileEntry):
     """``architecture.json``."""
 
     space: Name | None = None
@@ -115,12 +115,12 @@ class Record(Part):
     collapse: Text | None = None
     caveat: Text | None = None
     table: TableValues | None = None
-    predicted_latency: Prediction | None = None
+    predicted_latency: PredictionEntry | None = None
     front: FrontPlace | None = None
     ensemble: FrontPlace | None = None
 
 
-class Metrics(Part):
+class Metrics(FileEntry):
     """``metrics.json``."""
 
     accuracy: float | None = None
@@ -142,13 +142,13 @@ class Metrics(Part):
         return self
 
 
-class FrontObjective(Part):
+class FrontObjective(FileEntry):
     name: Name
     unit: Name
     description: Text
 
 
-class FrontRow(Part):
+class FrontRow(FileEntry):
     index: Count
     space: Name | None = None
     architecture: Text
@@ -158,7 +158,7 @@ class FrontRow(Part):
     flops: Annotated[float, Field(ge=0)]
 
 
-class Front(Part):
+class FrontFile(FileEntry):
     """``front.json``."""
 
     objectives: Annotated[list[FrontObjective], Field(min_length=1)]
@@ -166,7 +166,7 @@ class Front(Part):
     front: Annotated[list[FrontRow], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _whole(self) -> Front:
+    def _whole(self) -> FrontFile:
         names = [objective.name for objective in self.objectives]
         if self.knee >= len(self.front):
             raise ValueError(f"the knee is one of {len(self.front)} networks")
@@ -176,7 +176,7 @@ class Front(Part):
         return self
 
 
-class Member(Part):
+class Member(FileEntry):
     index: Count
     space: Name | None = None
     architecture: Text
@@ -185,7 +185,7 @@ class Member(Part):
     flops: Annotated[float, Field(ge=0)]
 
 
-class Found(Part):
+class FoundFile(FileEntry):
     """``found.json``: the networks of an ensemble."""
 
     form: Name
@@ -193,20 +193,20 @@ class Found(Part):
     members: Annotated[list[Member], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _whole(self) -> Found:
+    def _whole(self) -> FoundFile:
         if self.pick >= len(self.members) or any(row.index != at for at, row in enumerate(self.members)):
             raise ValueError(f"each of {len(self.members)} members has its place as index, and the pick is one of them")
         return self
 
 
-class ExportLatency(Part):
+class ExportLatency(FileEntry):
     runtime: Name
     batch_size: Count
     threads: Count
     milliseconds: Annotated[float, Field(ge=0)]
 
 
-class Export(Part):
+class Export(FileEntry):
     format: Name | None = None
     path: Name | None = None
     batch_sizes: list[Count] | None = None
@@ -219,7 +219,7 @@ class Exports(RootModel[dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]
     """``exports.json``: by format."""
 
 
-class AttackRow(Part):
+class AttackRow(FileEntry):
     attack: Name
     eps: Annotated[float, Field(ge=0, lt=1)]
     accuracy: Annotated[float, Field(ge=0, le=100)]
@@ -228,26 +228,26 @@ class AttackRow(Part):
     radius: Name | None = None
 
 
-class Masking(Part):
+class MaskingEntry(FileEntry):
     signs: list[Text]
 
 
-class Attacks(Part):
+class Attacks(FileEntry):
     """``attacks.json``."""
 
     attacks: list[AttackRow]
-    masking: Masking | None = None
+    masking: MaskingEntry | None = None
     seconds: Annotated[float, Field(ge=0)] | None = None
 
 
-class CloudPoint(Part):
+class CloudPoint(FileEntry):
     architecture: Text
     params: Annotated[float, Field(ge=0)]
     flops: Annotated[float, Field(ge=0)]
     scores: dict[Name, float | None] | None = None
 
 
-class Cloud(Part):
+class Cloud(FileEntry):
     """``random_cloud.json``."""
 
     seed: int | None = None
@@ -257,7 +257,7 @@ class Cloud(Part):
     note: Text | None = None
 
 
-class Trajectory(Part):
+class Trajectory(FileEntry):
     """``trajectory.json``."""
 
     source: Name
@@ -272,7 +272,7 @@ class Trajectory(Part):
         return self
 
 
-class Event(Part):
+class Event(FileEntry):
     """A line of ``events.jsonl`` or ``training.jsonl``."""
 
     weights: dict[Name, list[list[float | None]]] | None = None
@@ -287,12 +287,12 @@ class Event(Part):
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "config.json": Config,
-    "architecture.json": Record,
+    "architecture.json": ArchitectureFile,
     "metrics.json": Metrics,
-    "front.json": Front,
+    "front.json": FrontFile,
     "exports.json": Exports,
     "attacks.json": Attacks,
-    "found.json": Found,
+    "found.json": FoundFile,
     "random_cloud.json": Cloud,
     "trajectory.json": Trajectory,
 }

@@ -38,7 +38,7 @@ def ranks(values: ArrayLike, larger_is_better: bool = True) -> Floats:
 
 @final
 @dataclass(frozen=True)
-class Part:
+class RankingPart:
     """One score of an aggregate, by its name; ``weight``: how many votes it has."""
 
     score: str
@@ -58,11 +58,11 @@ class RankSum:
     """
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[RankingPart, ...]
     of_rank: Callable[[Floats], Floats]
     description: str
     source: str
-    deciding: tuple[Part, ...] = ()
+    deciding: tuple[RankingPart, ...] = ()
 
     def __call__(
         self, columns: Mapping[str, Sequence[float] | Floats], measured: NDArray[np.bool_] | None = None
@@ -94,7 +94,7 @@ class RankSum:
 
     def _sum(
         self,
-        parts: tuple[Part, ...],
+        parts: tuple[RankingPart, ...],
         columns: Mapping[str, Sequence[float] | Floats],
         measured: NDArray[np.bool_] | None,
     ) -> Floats:
@@ -109,7 +109,7 @@ class RankSum:
         return np.sum([part.weight * self.of_rank(share) for part, share in shares.items()], axis=0)
 
 
-def _mean_ranks(part: Part, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
+def _mean_ranks(part: RankingPart, values_DM: Floats, measured_DM: NDArray[np.bool_] | None) -> Floats:
     """Ranks [M] among M architectures, the mean over D draws; see :meth:`RankSum.__call__`."""
     count = values_DM.shape[1]
     first = ranks(values_DM[0], part.larger_is_better)
@@ -130,20 +130,25 @@ def _identity(share: Floats) -> Floats:
     return share
 
 
-def _nascence(layers: float) -> tuple[Part, ...]:
+def _nascence(layers: float) -> tuple[RankingPart, ...]:
     """The parts of ``nascence``, with so many votes for how many layers learn."""
     return (
-        Part("nascence-expressivity"),
-        Part("nascence-activations"),
-        Part("nascence-patterns"),
-        Part("nascence-separability"),
-        Part("nascence-trainability"),
-        Part("nascence-layers", weight=layers),
-        Part("flops"),
+        RankingPart("nascence-expressivity"),
+        RankingPart("nascence-activations"),
+        RankingPart("nascence-patterns"),
+        RankingPart("nascence-separability"),
+        RankingPart("nascence-trainability"),
+        RankingPart("nascence-layers", weight=layers),
+        RankingPart("flops"),
     )
 
 
-_AZ_NAS = (Part("flops"), Part("az-expressivity"), Part("az-progressivity"), Part("az-trainability"))
+_AZ_NAS = (
+    RankingPart("flops"),
+    RankingPart("az-expressivity"),
+    RankingPart("az-progressivity"),
+    RankingPart("az-trainability"),
+)
 
 AGGREGATES = Registry(
     "aggregate",
@@ -165,21 +170,27 @@ AGGREGATES = Registry(
         ),
         "vkdnw-agg": RankSum(
             "vkdnw-agg",
-            (Part("flops"), Part("az-expressivity"), Part("az-trainability"), Part("jacob-cov"), Part("vkdnw")),
+            (
+                RankingPart("flops"),
+                RankingPart("az-expressivity"),
+                RankingPart("az-trainability"),
+                RankingPart("jacob-cov"),
+                RankingPart("vkdnw"),
+            ),
             np.log,
             "VKDNW_agg, as published for NAS-Bench-201: FLOPs, expressivity, trainability, jacob-cov and VKDNW_single",
             "arXiv 2502.04975",
         ),
         "vkdnw-agg-mobile": RankSum(
             "vkdnw-agg-mobile",
-            (*_AZ_NAS, Part("vkdnw-entropy")),
+            (*_AZ_NAS, RankingPart("vkdnw-entropy")),
             np.log,
             "VKDNW_agg of the mobile search code: the parts of AZ-NAS and the entropy of the Fisher spectrum",
             "arXiv 2502.04975",
         ),
         "te-nas-ranks": RankSum(
             "te-nas-ranks",
-            (Part("ntk-condition", larger_is_better=False), Part("linear-regions")),
+            (RankingPart("ntk-condition", larger_is_better=False), RankingPart("linear-regions")),
             _identity,
             "TE-NAS: the rank of the condition number plus the rank of the number of linear regions",
             "arXiv 2102.11535",
@@ -187,4 +198,4 @@ AGGREGATES = Registry(
     },
 )
 
-__all__ = ["AGGREGATES", "Part", "RankSum", "ranks"]
+__all__ = ["AGGREGATES", "RankSum", "RankingPart", "ranks"]

@@ -47,7 +47,7 @@ class _AZNASPart(Score):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Expressivity(_AZNASPart):
+class AZExpressivity(_AZNASPart):
     """sum_l E_l: in how many directions the features spread."""
 
     name: ClassVar[str] = "az-expressivity"
@@ -62,7 +62,7 @@ class Expressivity(_AZNASPart):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Progressivity(_AZNASPart):
+class AZProgressivity(_AZNASPart):
     """min_l (E_l - E_(l-1)): the least gain in expressivity from one block to the next."""
 
     name: ClassVar[str] = "az-progressivity"
@@ -78,7 +78,7 @@ class Progressivity(_AZNASPart):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Trainability(_AZNASPart):
+class AZTrainability(_AZNASPart):
     """mean_l (2 - s - 1/s), s the largest singular value of block l's mean map from output to input gradients.
 
     The gradients at the output are random signs. Minus infinity where a block is the identity, or nothing goes through.
@@ -122,4 +122,4 @@ def gradient_map(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
     return 2 - sigma - 1 / sigma if sigma > 0 else -math.inf
 
 
-__all__ = ["Expressivity", "Progressivity", "Trainability", "gradient_map", "spectrum_entropy"]
+__all__ = ["AZExpressivity", "AZProgressivity", "AZTrainability", "gradient_map", "spectrum_entropy"]

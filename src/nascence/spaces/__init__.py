@@ -14,7 +14,7 @@ SPACES = Registry(
     "space",
     {
         "nas-bench-201": "nascence.spaces.nas_bench_201:NASBench201",
-        "darts": "nascence.spaces.darts:DARTS",
+        "darts": "nascence.spaces.darts:DARTSSpace",
         "nas-bench-macro": "nascence.spaces.nas_bench_macro:NASBenchMacro",
         "path-tree": "nascence.spaces.path_tree:path_tree",
         "path-tree-features": "nascence.spaces.path_tree:path_tree_features",

@@ -37,7 +37,7 @@ _FORM = "normal:|op~0|op~1|+|op~i|op~j|+|op~i|op~j|+|op~i|op~j|;reduce:(likewise
 
 
 @final
-class DARTS(PairCellSpace):
+class DARTSSpace(PairCellSpace):
     """The space. Supernets know eight operations; architectures never use ``none``, and a node's two predecessors
     differ. Also reads a ``Genotype(normal=[('op', i), ...], ..., reduce=[...], ...)`` as the field's code prints it."""
 
@@ -95,4 +95,4 @@ class DARTS(PairCellSpace):
         return CellStack(thirds(network), self.shape, cell, fill, network, in_channels, num_classes)
 
 
-__all__ = ["DARTS"]
+__all__ = ["DARTSSpace"]

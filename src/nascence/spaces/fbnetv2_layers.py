@@ -40,7 +40,7 @@ RESOLUTIONS = {"4/7": 4 / 7, "5/7": 5 / 7, "6/7": 6 / 7, "1": 1.0}
 
 
 @dataclass(frozen=True)
-class Stage:
+class FBNetStage:
     """``layers`` of one width, the first with ``stride``."""
 
     name: str
@@ -64,12 +64,12 @@ def _widths(first: int, last: int, step: int) -> tuple[int, ...]:
 
 
 STAGES = (
-    Stage("stage1", 1, 1, _widths(12, 16, 4), (1.0,)),
-    Stage("stage2", 2, 3, _widths(16, 24, 4), _steps(0.75, 3.25, 0.5)),
-    Stage("stage3", 2, 3, _widths(16, 40, 8), _steps(0.75, 3.25, 0.5)),
-    Stage("stage4", 2, 3, _widths(48, 80, 8), _steps(0.75, 3.75, 0.5)),
-    Stage("stage5", 1, 4, _widths(72, 112, 8), _steps(0.75, 4.5, 0.75)),
-    Stage("stage6", 2, 4, _widths(112, 184, 8), _steps(0.75, 4.5, 0.75)),
+    FBNetStage("stage1", 1, 1, _widths(12, 16, 4), (1.0,)),
+    FBNetStage("stage2", 2, 3, _widths(16, 24, 4), _steps(0.75, 3.25, 0.5)),
+    FBNetStage("stage3", 2, 3, _widths(16, 40, 8), _steps(0.75, 3.25, 0.5)),
+    FBNetStage("stage4", 2, 3, _widths(48, 80, 8), _steps(0.75, 3.75, 0.5)),
+    FBNetStage("stage5", 1, 4, _widths(72, 112, 8), _steps(0.75, 4.5, 0.75)),
+    FBNetStage("stage6", 2, 4, _widths(112, 184, 8), _steps(0.75, 4.5, 0.75)),
 )
 
 
@@ -113,9 +113,9 @@ class FBNetV2Size:
 class Layer:
     """Layer number ``number`` of ``stage``, behind ``previous``; ``stride`` as it is for a task."""
 
-    stage: Stage
+    stage: FBNetStage
     number: int
-    previous: Stage | None
+    previous: FBNetStage | None
     stride: int
 
     @property
@@ -138,7 +138,7 @@ class Layer:
         return before, width, hidden, _joined(network.squeezed, hidden)
 
 
-def width_of(stage: Stage, network: FBNetV2Size) -> Extent:
+def width_of(stage: FBNetStage, network: FBNetV2Size) -> Extent:
     return Extent.of((f"{stage.name}/width", 0), [float(network.width(width)) for width in stage.widths])
 
 
@@ -232,10 +232,10 @@ __all__ = [
     "STAGES",
     "STEM",
     "Block",
+    "FBNetStage",
     "FBNetV2Network",
     "FBNetV2Size",
     "Layer",
-    "Stage",
     "block_of",
     "layers_of",
     "skip_of",

@@ -28,7 +28,7 @@ _R: Activation = "relu"
 _H: Activation = "hswish"
 
 
-class Layer(NamedTuple):
+class ReleasedLayer(NamedTuple):
     """An inverted residual; ``kernel`` 0: a skip, which changes the width by a 1 x 1 convolution."""
 
     kernel: int
@@ -39,8 +39,8 @@ class Layer(NamedTuple):
     expansion: float = 1.0
 
 
-def _skip(width: int) -> Layer:
-    return Layer(0, False, _R, width)
+def _skip(width: int) -> ReleasedLayer:
+    return ReleasedLayer(0, False, _R, width)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Released:
 
     resolution: int
     stem: int
-    layers: tuple[Layer, ...]
+    layers: tuple[ReleasedLayer, ...]
     features: int
     mflops: float
     mparams: float
@@ -58,56 +58,56 @@ class Released:
 
 
 _F1 = (
-    Layer(5, False, _R, 8),
-    Layer(5, False, _R, 24, 2, 5.4566),
-    Layer(5, False, _R, 24, 1, 4.7912),
-    Layer(5, True, _R, 32, 2, 5.3501),
-    Layer(5, True, _R, 24, 1, 4.5379),
-    Layer(5, False, _H, 56, 2, 5.7133),
-    Layer(3, False, _H, 56, 1, 4.1212),
-    Layer(3, True, _H, 56, 1, 5.1246),
+    ReleasedLayer(5, False, _R, 8),
+    ReleasedLayer(5, False, _R, 24, 2, 5.4566),
+    ReleasedLayer(5, False, _R, 24, 1, 4.7912),
+    ReleasedLayer(5, True, _R, 32, 2, 5.3501),
+    ReleasedLayer(5, True, _R, 24, 1, 4.5379),
+    ReleasedLayer(5, False, _H, 56, 2, 5.7133),
+    ReleasedLayer(3, False, _H, 56, 1, 4.1212),
+    ReleasedLayer(3, True, _H, 56, 1, 5.1246),
     _skip(80),
-    Layer(5, True, _H, 80, 1, 4.507),
-    Layer(5, True, _H, 80, 1, 1.7712),
-    Layer(3, True, _H, 144, 2, 4.5685),
-    Layer(5, True, _H, 144, 1, 5.84),
-    Layer(5, True, _H, 144, 1, 6.8754),
+    ReleasedLayer(5, True, _H, 80, 1, 4.507),
+    ReleasedLayer(5, True, _H, 80, 1, 1.7712),
+    ReleasedLayer(3, True, _H, 144, 2, 4.5685),
+    ReleasedLayer(5, True, _H, 144, 1, 5.84),
+    ReleasedLayer(5, True, _H, 144, 1, 6.8754),
     _skip(224),
 )
 _F4 = (
-    Layer(3, False, _H, 16),
-    Layer(5, False, _H, 24, 2, 5.4566),
-    *[Layer(5, False, _H, 24, 1, 1.7912)] * 2,
-    Layer(5, True, _R, 32, 2, 5.3501),
-    Layer(5, True, _R, 32, 1, 3.5379),
-    *[Layer(5, True, _R, 32, 1, 4.5379)] * 2,
-    Layer(5, False, _H, 64, 2, 5.7133),
-    Layer(3, False, _H, 64, 1, 2.1212),
+    ReleasedLayer(3, False, _H, 16),
+    ReleasedLayer(5, False, _H, 24, 2, 5.4566),
+    *[ReleasedLayer(5, False, _H, 24, 1, 1.7912)] * 2,
+    ReleasedLayer(5, True, _R, 32, 2, 5.3501),
+    ReleasedLayer(5, True, _R, 32, 1, 3.5379),
+    *[ReleasedLayer(5, True, _R, 32, 1, 4.5379)] * 2,
+    ReleasedLayer(5, False, _H, 64, 2, 5.7133),
+    ReleasedLayer(3, False, _H, 64, 1, 2.1212),
     _skip(64),
-    Layer(3, False, _H, 104, 1, 5.0333),
-    Layer(5, True, _H, 104, 1, 2.507),
-    Layer(5, True, _H, 104, 1, 1.7712),
-    Layer(5, True, _H, 112, 1, 3.7712),
-    Layer(3, True, _H, 184, 2, 5.5685),
-    Layer(5, True, _H, 184, 1, 2.84),
-    Layer(5, True, _H, 184, 1, 4.8754),
+    ReleasedLayer(3, False, _H, 104, 1, 5.0333),
+    ReleasedLayer(5, True, _H, 104, 1, 2.507),
+    ReleasedLayer(5, True, _H, 104, 1, 1.7712),
+    ReleasedLayer(5, True, _H, 112, 1, 3.7712),
+    ReleasedLayer(3, True, _H, 184, 2, 5.5685),
+    ReleasedLayer(5, True, _H, 184, 1, 2.84),
+    ReleasedLayer(5, True, _H, 184, 1, 4.8754),
     _skip(224),
 )
 _L1 = (
-    Layer(3, False, _H, 16),
-    Layer(5, False, _H, 24, 2, 5.4566),
-    *[Layer(kernel, False, _H, 24, 1, 1.7912) for kernel in (5, 3, 5)],
-    Layer(5, True, _H, 40, 2, 5.3501),
-    Layer(5, True, _H, 32, 1, 3.5379),
-    *[Layer(5, True, _H, 32, 1, 4.5379)] * 2,
-    Layer(5, False, _H, 64, 2, 5.7133),
-    Layer(3, False, _H, 64, 1, 2.1212),
+    ReleasedLayer(3, False, _H, 16),
+    ReleasedLayer(5, False, _H, 24, 2, 5.4566),
+    *[ReleasedLayer(kernel, False, _H, 24, 1, 1.7912) for kernel in (5, 3, 5)],
+    ReleasedLayer(5, True, _H, 40, 2, 5.3501),
+    ReleasedLayer(5, True, _H, 32, 1, 3.5379),
+    *[ReleasedLayer(5, True, _H, 32, 1, 4.5379)] * 2,
+    ReleasedLayer(5, False, _H, 64, 2, 5.7133),
+    ReleasedLayer(3, False, _H, 64, 1, 2.1212),
     _skip(64),
-    Layer(3, False, _H, 64, 1, 3.1246),
-    Layer(3, False, _H, 112, 1, 5.0333),
-    *[Layer(5, True, _H, 112, 1, expansion) for expansion in (2.507, 1.7712, 2.7712, 3.7712, 3.7712)],
-    Layer(3, True, _H, 184, 2, 5.5685),
-    *[Layer(5, True, _H, 184, 1, expansion) for expansion in (2.84, 2.84, 4.8754, 4.8754)],
+    ReleasedLayer(3, False, _H, 64, 1, 3.1246),
+    ReleasedLayer(3, False, _H, 112, 1, 5.0333),
+    *[ReleasedLayer(5, True, _H, 112, 1, expansion) for expansion in (2.507, 1.7712, 2.7712, 3.7712, 3.7712)],
+    ReleasedLayer(3, True, _H, 184, 2, 5.5685),
+    *[ReleasedLayer(5, True, _H, 184, 1, expansion) for expansion in (2.84, 2.84, 4.8754, 4.8754)],
     _skip(224),
 )
 MODELS = {
@@ -172,7 +172,7 @@ class _Network(nn.Module):
         return self.classifier(self.head(self.blocks(self.stem(x_BCHW))))
 
 
-def _layer(layer: Layer, before: int, width: int) -> nn.Module:
+def _layer(layer: ReleasedLayer, before: int, width: int) -> nn.Module:
     norm = NormConfig()
     if not layer.kernel:
         return nn.Identity() if before == width else ConvNormAct(before, width, 1, layer.stride, norm, "relu")
@@ -191,4 +191,4 @@ def _layer(layer: Layer, before: int, width: int) -> nn.Module:
     )
 
 
-__all__ = ["MODELS", "FBNetV2Models", "Layer", "Released", "ReleasedSize"]
+__all__ = ["MODELS", "FBNetV2Models", "Released", "ReleasedLayer", "ReleasedSize"]

@@ -12,7 +12,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.spaces.base import NetworkConfig
 from nascence.spaces.cells import Cell, CellShape, Fill
-from nascence.spaces.darts import DARTS
+from nascence.spaces.darts import DARTSSpace
 from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, pair_choices
 from nascence.spaces.stacks import CellStack, Place, thirds
 
@@ -29,10 +29,10 @@ class HDASCells(PairCellSpace):
     """
 
     name = "h-das-cells"
-    shape: CellShape = DARTS.shape
+    shape: CellShape = DARTSSpace.shape
     kinds = KINDS
-    operations = DARTS.operations
-    choices = pair_choices(KINDS, DARTS.shape, DARTS.operations[1:])
+    operations = DARTSSpace.operations
+    choices = pair_choices(KINDS, DARTSSpace.shape, DARTSSpace.operations[1:])
     networks = {
         "evaluation": NetworkConfig(channels=36, depth=20),
         "imagenet": NetworkConfig(channels=48, depth=14),
@@ -65,7 +65,7 @@ class HDASCells(PairCellSpace):
 
     def equal(self, darts: Architecture) -> Architecture:
         """Every stage with the cells of an architecture of the space ``darts``."""
-        cells = DARTS().edge_operations(darts)
+        cells = DARTSSpace().edge_operations(darts)
         return self.from_edge_operations({kind: cells[TIED[kind]] for kind in self.kinds})
 
     def stack(

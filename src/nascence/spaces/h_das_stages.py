@@ -19,7 +19,7 @@ from nascence.operations import NormConfig, ReLUConvBN, build_operation
 from nascence.seeding import generator
 from nascence.spaces.base import Choice, NetworkConfig, Size
 from nascence.spaces.cells import Cell, Edge
-from nascence.spaces.darts import DARTS
+from nascence.spaces.darts import DARTSSpace
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets import ChoiceGroup, MixedOperation, MixedSum, MixedSupernet
 from nascence.tasks.base import Signature
@@ -93,7 +93,7 @@ class HDASStages(RelaxableSpace):
     }
 
     def __init__(self, cells: str = DARTS_V2) -> None:
-        darts = DARTS()
+        darts = DARTSSpace()
         self.cells = darts.edge_operations(darts.parse(cells))
 
     def format(self, architecture: Architecture) -> str:
@@ -274,7 +274,7 @@ class HDASStages(RelaxableSpace):
             return None if name is None else build_operation(name, channels, channels, edge.stride, norm)
 
         inputs = [ReLUConvBN(in_channels, channels, 1, 1, norm) for _ in range(2)]
-        return Cell(DARTS.shape, kind, channels, norm, fill, inputs, reduction=kind == "reduce")
+        return Cell(DARTSSpace.shape, kind, channels, norm, fill, inputs, reduction=kind == "reduce")
 
 
 def _edge(name: str, channels: int, norm: NormConfig) -> nn.Module:

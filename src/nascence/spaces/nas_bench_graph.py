@@ -14,7 +14,7 @@ from nascence.initialisation import initialise
 from nascence.seeding import generator
 from nascence.spaces.base import Choice
 from nascence.spaces.relaxable import RowwiseSpace
-from nascence.spaces.sane import GraphNetwork, GraphSize, Layer
+from nascence.spaces.sane import GraphLayer, GraphNetwork, GraphSize
 from nascence.supernets.groups import ChoiceGroup
 from nascence.supernets.mixed import MixedOperation, MixedSupernet
 from nascence.tasks.base import Signature
@@ -62,13 +62,13 @@ class NASBenchGraphChains(RowwiseSpace):
 
     def assemble(self, architecture: Architecture, network: GraphSize, signature: Signature) -> nn.Module:
         *layers, jump = architecture.answers
-        return self._network(signature, network, [Layer(name, network) for name in layers], _Join(network, jump))
+        return self._network(signature, network, [GraphLayer(name, network) for name in layers], _Join(network, jump))
 
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, GraphSize)
         with torch.random.fork_rng(devices=[]):
             layers = [
-                MixedOperation("aggregator", row, [Layer(name, network) for name in _AGGREGATORS])
+                MixedOperation("aggregator", row, [GraphLayer(name, network) for name in _AGGREGATORS])
                 for row in range(_DEPTH)
             ]
             body = self._network(

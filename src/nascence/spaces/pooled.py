@@ -25,7 +25,7 @@ Block = tuple[str, ...]
 
 @final
 @dataclass(frozen=True)
-class Pool:
+class BlockPool:
     """Blocks to build from, all different, at least one of each kind."""
 
     normals: tuple[Block, ...]
@@ -35,7 +35,7 @@ class Pool:
         return {"normals": [list(block) for block in self.normals], "reductions": [list(b) for b in self.reductions]}
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Pool:
+    def from_dict(cls, value: dict[str, Any]) -> BlockPool:
         return cls(*(tuple(tuple(block) for block in value[name]) for name in ("normals", "reductions")))
 
 
@@ -44,7 +44,7 @@ class PooledNetworks(Space):
     """Choices: width, blocks per stage and widening as in ``space``, then, per stage and reduction, which block of the
     pool it uses."""
 
-    def __init__(self, space: EG, pool: Pool) -> None:
+    def __init__(self, space: EG, pool: BlockPool) -> None:
         self.name, self.space, self.pool, self.networks = space.name, space, pool, space.networks
         self._blocks = {kind: pool.reductions if kind in REDUCTIONS else pool.normals for kind in KINDS}
         numbers = {kind: tuple(map(str, range(len(blocks)))) for kind, blocks in self._blocks.items()}
@@ -81,9 +81,9 @@ class PooledNetworks(Space):
         return self.space.assemble(self.decode(architecture), network, signature)
 
 
-def pool_of(normals: Sequence[Block], reductions: Sequence[Block]) -> Pool:
+def pool_of(normals: Sequence[Block], reductions: Sequence[Block]) -> BlockPool:
     """A pool of some blocks, each once, in the order given."""
-    return Pool(tuple(dict.fromkeys(normals)), tuple(dict.fromkeys(reductions)))
+    return BlockPool(tuple(dict.fromkeys(normals)), tuple(dict.fromkeys(reductions)))
 
 
-__all__ = ["Block", "Pool", "PooledNetworks", "pool_of"]
+__all__ = ["Block", "BlockPool", "PooledNetworks", "pool_of"]

@@ -142,7 +142,7 @@ class Sane(RowwiseSpace):
         return GraphNetwork(
             signature,
             network,
-            [Layer(name, network) for name in aggregators],
+            [GraphLayer(name, network) for name in aggregators],
             [_skip(name) for name in skips],
             Fusion(network.channels, self.depth, architecture.answers[-1]),
         )
@@ -151,7 +151,7 @@ class Sane(RowwiseSpace):
         assert isinstance(network, GraphSize)
         with torch.random.fork_rng(devices=[]):
             layers = [
-                MixedOperation("aggregator", row, [Layer(name, network) for name in _AGGREGATORS])
+                MixedOperation("aggregator", row, [GraphLayer(name, network) for name in _AGGREGATORS])
                 for row in range(self.depth)
             ]
             skips = [MixedOperation("skip", row, map(_skip, _SKIPS)) for row in range(self.depth - 1)]
@@ -162,7 +162,7 @@ class Sane(RowwiseSpace):
 
 
 @final
-class Layer(nn.Module):
+class GraphLayer(nn.Module):
     """act(norm(o(x, E) + linear(x))) of an aggregator o; see :class:`GraphSize` for what else there may be."""
 
     def __init__(self, name: str, size: GraphSize) -> None:
@@ -236,4 +236,4 @@ def depth_6() -> Sane:
     return Sane(6)
 
 
-__all__ = ["GraphNetwork", "GraphSize", "Layer", "Sane"]
+__all__ = ["GraphLayer", "GraphNetwork", "GraphSize", "Sane"]

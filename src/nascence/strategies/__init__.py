@@ -1,6 +1,6 @@
 """Ways to walk a space, one file each."""
 
 from nascence.strategies.base import Strategy
-from nascence.strategies.pareto import Front, Objective
+from nascence.strategies.pareto import Criterion, Front
 
-__all__ = ["Front", "Objective", "Strategy"]
+__all__ = ["Criterion", "Front", "Strategy"]

@@ -15,7 +15,7 @@ from nascence.operations import NormConfig, build_operation
 from nascence.spaces import CellShape
 from nascence.spaces.eg import NONE
 from nascence.spaces.pairs import inner_nodes
-from nascence.spaces.pooled import Block, Pool, pool_of
+from nascence.spaces.pooled import Block, BlockPool, pool_of
 from nascence.strategies.pareto import non_dominated
 
 
@@ -75,7 +75,7 @@ def _has_weights(operation: str) -> bool:
         return params(build_operation(operation, 2, 2, 1, NormConfig())) > 0
 
 
-def make_pool(found: Sequence[FoundBlocks], reductions: int) -> Pool:
+def make_pool(found: Sequence[FoundBlocks], reductions: int) -> BlockPool:
     """All different normal blocks that learn (all, if none does), and the ``reductions`` best reduction blocks: by
     fronts of (error, cost), within a front by the error."""
     normals = [each.normal for each in found if learns(each.normal)] or [each.normal for each in found]

@@ -12,7 +12,7 @@ from nascence.architecture import Architecture
 from nascence.errors import RunError
 from nascence.parallel import parallel_map
 from nascence.spaces.eg import BLOCKS, BlockStack
-from nascence.spaces.pooled import Pool, PooledNetworks
+from nascence.spaces.pooled import BlockPool, PooledNetworks
 from nascence.strategies.base import Strategy
 from nascence.strategies.block_pool import FoundBlocks, block_cost, derive_block, expected_and_derived, make_pool
 from nascence.strategies.descent.bilevel import BilevelDescent
@@ -74,7 +74,7 @@ class BlockSearches:
         weights = search.relaxation.mean()[kind].cpu()
         return derive_block(self.space.shape, self.space.operations, weights, sparse=self.sparse)
 
-    def pool(self) -> Pool:
+    def pool(self) -> BlockPool:
         """Of all blocks. Only when every search is done."""
         found = []
         for search in self.searches:
@@ -98,25 +98,25 @@ class BlocksThenNetworks(Strategy):
 
     def __init__(
         self,
-        blocks: BlockSearches | Pool,
-        evolve: Callable[[Pool], tuple[PooledNetworks, Reevaluated]],
+        blocks: BlockSearches | BlockPool,
+        evolve: Callable[[BlockPool], tuple[PooledNetworks, Reevaluated]],
         *,
         evolution_steps: int,
         valuations: float,
-        network_seconds: Callable[[Pool | None], float],
+        network_seconds: Callable[[BlockPool | None], float],
     ) -> None:
         self.blocks, self.evolve = blocks, evolve
         self.valuations, self.network_seconds = valuations, network_seconds
         self.block_steps = blocks.steps if isinstance(blocks, BlockSearches) else 0
         self.total_steps = self.block_steps + evolution_steps
         self.steps_done = 0
-        self.pool: Pool | None = None
+        self.pool: BlockPool | None = None
         self.networks: PooledNetworks | None = None
         self.evolution: Reevaluated | None = None
-        if isinstance(blocks, Pool):
+        if isinstance(blocks, BlockPool):
             self._begin_evolution(blocks)
 
-    def _begin_evolution(self, pool: Pool) -> None:
+    def _begin_evolution(self, pool: BlockPool) -> None:
         self.pool = pool
         self.networks, self.evolution = self.evolve(pool)
         assert self.evolution.total_steps == self.total_steps - self.block_steps
@@ -179,7 +179,7 @@ class BlocksThenNetworks(Strategy):
             for search, own in zip(self._searches, state["searches"], strict=True):
                 search.load_state_dict(own)
             return
-        self._begin_evolution(Pool.from_dict(state["pool"]))
+        self._begin_evolution(BlockPool.from_dict(state["pool"]))
         assert self.evolution is not None
         self.evolution.load_state_dict(state["evolution"])
 

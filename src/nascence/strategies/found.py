@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from nascence.architecture import Architecture
-from nascence.strategies.pareto import Objective
+from nascence.strategies.pareto import Criterion
 
 Form = Literal["one", "front", "ensemble"]
 
@@ -22,7 +22,7 @@ class Found:
     members: tuple[Architecture, ...]
     pick: int = 0
     values: tuple[tuple[float, ...], ...] = ()
-    criteria: tuple[Objective, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
 
     def __post_init__(self) -> None:
         assert 0 <= self.pick < len(self.members)

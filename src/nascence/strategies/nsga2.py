@@ -18,7 +18,7 @@ from nascence.errors import BudgetError, SettingError
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import Space
 from nascence.strategies.base import Strategy
-from nascence.strategies.pareto import Front, Objective
+from nascence.strategies.pareto import Criterion, Front
 from nascence.strategies.sampling import draw_within
 
 Evaluate = Callable[[Sequence[Architecture]], Sequence[Sequence[float]]]
@@ -64,7 +64,7 @@ class NSGA2(Strategy):
         self,
         space: Space,
         evaluate: Evaluate,
-        objectives: Sequence[Objective],
+        objectives: Sequence[Criterion],
         *,
         budget: BudgetChecker,
         population: int = 20,

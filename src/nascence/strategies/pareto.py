@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @final
 @dataclass(frozen=True)
-class Objective:
+class Criterion:
     """A number that an architecture has, with its unit and how it came about; smaller is better unless said.
     ``examples``: of how many examples, each right or wrong, it is the share in percent; 0 for any other number."""
 
@@ -102,13 +102,13 @@ class Front:
     ``values`` [N, M]: each objective's value as it is, whether small or large is better. Made by :meth:`of`.
     """
 
-    objectives: tuple[Objective, ...]
+    objectives: tuple[Criterion, ...]
     architectures: tuple[Architecture, ...]
     values: tuple[tuple[float, ...], ...]
 
     @classmethod
     def of(
-        cls, objectives: Sequence[Objective], architectures: Sequence[Architecture], values: Sequence[Sequence[float]]
+        cls, objectives: Sequence[Criterion], architectures: Sequence[Architecture], values: Sequence[Sequence[float]]
     ) -> Front:
         """The non-dominated among ``architectures`` with their ``values``, one per objective."""
         signed = _signed(objectives, values)
@@ -134,10 +134,10 @@ class Front:
         return knee(_signed(self.objectives, self.values))
 
 
-def _signed(objectives: Sequence[Objective], values: Sequence[Sequence[float]]) -> Floats:
+def _signed(objectives: Sequence[Criterion], values: Sequence[Sequence[float]]) -> Floats:
     """Values [N, M] to minimise."""
     table = np.asarray(values, dtype=np.float64).reshape(len(values), len(objectives))
     return table * np.array([objective.sign for objective in objectives])
 
 
-__all__ = ["Front", "Objective", "hypervolume", "indistinct", "knee", "non_dominated", "told_apart"]
+__all__ = ["Criterion", "Front", "hypervolume", "indistinct", "knee", "non_dominated", "told_apart"]

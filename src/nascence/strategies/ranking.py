@@ -67,7 +67,7 @@ class Everything(Proposals):
 
 @final
 @dataclass(frozen=True)
-class Evolution(Proposals):
+class EvolvedProposals(Proposals):
     """``population`` random architectures, then offspring of the ``parents`` best of all that were seen.
 
     An offspring is a mutation of a parent or, as often, of a crossover of two. ``total``: how many in all.
@@ -221,4 +221,4 @@ class Ranking(Strategy):
         self.final = list(state["final"])
 
 
-__all__ = ["Everything", "Evolution", "Proposals", "Ranking"]
+__all__ = ["Everything", "EvolvedProposals", "Proposals", "Ranking"]

@@ -11,7 +11,7 @@ import numpy as np
 from nascence.architecture import Architecture
 from nascence.strategies.base import Strategy
 from nascence.strategies.nsga2 import NSGA2, Cost, Evaluate
-from nascence.strategies.pareto import Front, Objective
+from nascence.strategies.pareto import Criterion, Front
 
 
 @final
@@ -31,7 +31,7 @@ class Reevaluated(Strategy):
         self,
         evolution: NSGA2,
         evaluate: Evaluate,
-        objectives: Sequence[Objective],
+        objectives: Sequence[Criterion],
         *,
         size: Cost,
         count: int,

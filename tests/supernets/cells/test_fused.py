@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nascence.initialisation import initialise
-from nascence.operations import DilatedConv, FactorizedReduce, NormConfig, Pool, ReLUConvBN, SeparableConv
+from nascence.operations import DilatedConv, FactorizedReduce, NormConfig, Pooling, ReLUConvBN, SeparableConv
 from nascence.seeding import generator
 from nascence.supernets.cells.fused import (
     BoxAverage,
@@ -127,10 +127,10 @@ def test_box_average_keeps_the_precision():
 
 
 def test_only_the_pooling_that_it_equals_becomes_a_box_average():
-    assert isinstance(fuse(Pool("avg", 1), 2), BoxAverage)
+    assert isinstance(fuse(Pooling("avg", 1), 2), BoxAverage)
     for other in (
-        Pool("avg", 2),
-        Pool("max", 1),
+        Pooling("avg", 2),
+        Pooling("max", 1),
         nn.AvgPool2d(2, 1, padding=1, count_include_pad=False),
         nn.AvgPool2d(3, 1, padding=1),
         nn.AvgPool2d(3, 1, padding=0, count_include_pad=False),
