@@ -25,7 +25,7 @@ from nascence.architecture import Architecture
 from nascence.benchmarks.reference_networks import mobilenet_v2, plain_resnet
 from nascence.configuration import from_json
 from nascence.costs import flops, params
-from nascence.parallel import parallel_map
+from nascence.engine.forked import parallel_map
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.tasks import ImageClassification, ImageSet, load_task

@@ -27,8 +27,8 @@ from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.benchmarks.correlation import kendall
+from nascence.engine.forked import parallel_map
 from nascence.errors import ArchitectureError
-from nascence.parallel import parallel_map
 from nascence.scores import AGGREGATES, SCORES, evaluate
 from nascence.scores.aggregation import Part, RankSum
 from nascence.seeding import derive_seed, generator

@@ -35,9 +35,9 @@ from nascence.benchmarks.scores_file import ScoreTable, read_scores
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import Loaded, ScoreStream
 from nascence.benchmarks.tables import Table, load_table
+from nascence.engine.pool import Inline, LocalProcesses
 from nascence.runs import show_progress
 from nascence.runs.journal import Journal
-from nascence.runs.workers import Inline, LocalProcesses
 from nascence.scores import SCORES, Probe, Score
 from nascence.scores.naswot import agreement_kernel, log_determinant
 from nascence.scores.passes import training_pass

@@ -19,7 +19,7 @@ from typing import Any
 
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import ScoreStream
-from nascence.runs.workers import Inline, LocalProcesses
+from nascence.engine.pool import Inline, LocalProcesses
 from nascence.scores import SCORES
 from nascence.spaces import get_space
 from nascence.tasks import find_data_dir, load_task

@@ -11,7 +11,7 @@ ROOT = Path(nascence.__file__).parent
 FLOORS = (  # a room imports rooms of its own floor and below
     {"architecture", "errors", "initialisation", "libraries", "reading", "registry", "schedules", "seeding", "streams"},
     {"schema", "version", "watching", "writing"},
-    {"configuration", "parallel", "engine"},
+    {"configuration", "engine"},
     {"operations"},
     {"tasks"},
     {"supernets"},

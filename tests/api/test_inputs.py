@@ -11,7 +11,6 @@ from PIL import Image
 
 from nascence.api import inputs
 from nascence.api.inputs import (
-    compute_threads,
     data_source,
     describe_task,
     load_source,
@@ -98,17 +97,6 @@ def test_a_task_is_described_for_json() -> None:
 )
 def test_slug(data: str, name: str) -> None:
     assert slug(data) == name
-
-
-def test_threads_come_back() -> None:
-    before = torch.get_num_threads()
-    with compute_threads(before + 1) as number:
-        assert torch.get_num_threads() == number == before + 1
-    assert torch.get_num_threads() == before
-    with compute_threads(None) as number:
-        assert number == before
-    with pytest.raises(SettingError, match="at least 1"), compute_threads(0):
-        pass
 
 
 # Data that change -----------------------------------------------------------------------------------------------------

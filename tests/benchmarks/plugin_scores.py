@@ -15,7 +15,7 @@ import torch
 
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import ScoreStream
-from nascence.runs.workers import LocalProcesses
+from nascence.engine.pool import LocalProcesses
 from nascence.scores import Probe, Score
 from nascence.seeding import generator
 from nascence.spaces import get_space

@@ -16,8 +16,8 @@ import nascence
 from nascence.benchmarks.scores_file import read_scores
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import Loaded, ScoreStream
+from nascence.engine.pool import Inline, LocalProcesses
 from nascence.errors import DataError, RunError, SettingError
-from nascence.runs.workers import Inline, LocalProcesses
 from nascence.scores import SCORES, evaluate
 from nascence.testing import toy_space
 
@@ -84,7 +84,7 @@ def test_ray_gives_the_same_file(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="Ray is an optional extra")
     import warnings
 
-    from nascence.runs.ray_workers import RayActors
+    from nascence.engine.ray_pool import RayActors
 
     scores = [SCORES.get("ntk-trace")(images=4), SCORES.get("params")()]
     one = replace(stream(*scores, count=10), load=Loaded(few_images()))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nascence.costs import COSTS, latency_ms
-from nascence.costs.latency import LatencyMeasurement, device_name, latencies_in_turn, threads_set_to
+from nascence.costs.latency import LatencyMeasurement, device_name, latencies_in_turn
 from nascence.costs.timing import Clock, Passes
 from nascence.errors import SettingError
 
@@ -74,15 +74,6 @@ def test_impossible_settings_are_refused(setting):
     (name,) = setting
     with pytest.raises(SettingError, match=name):
         latency_ms(Recorder(), (1,), **setting)
-
-
-def test_threads_are_restored():
-    before = torch.get_num_threads()
-    with threads_set_to(before + 1) as used:
-        assert used == torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
-    with threads_set_to(None) as used:
-        assert used == before
 
 
 def test_costs_by_name():

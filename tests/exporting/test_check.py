@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.exporting import ExportCheck, ExportError, Latency
-from nascence.exporting.check import Normalised, compare, evaluating, median_ms, threads
+from nascence.exporting.check import Normalised, compare, evaluating, median_ms
 
 SHAPE = (1, 4, 4)
 
@@ -60,15 +60,6 @@ def test_modes_come_back() -> None:
     with evaluating(network):
         assert not network[1].training
     assert [module.training for module in network.modules()] == [True, False, True]
-
-
-def test_threads_come_back() -> None:
-    before = torch.get_num_threads()
-    with threads(2):
-        assert torch.get_num_threads() == 2
-    with threads(0):
-        assert torch.get_num_threads() == before
-    assert torch.get_num_threads() == before
 
 
 def test_warm_up_calls_do_not_count() -> None:

@@ -8,10 +8,10 @@ import pytest
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import ScoreStream
 from nascence.costs import Budget
+from nascence.engine.pool import Inline
 from nascence.errors import SettingError, UnknownNameError
 from nascence.methods import METHODS, Problem
 from nascence.methods.rank import Rank
-from nascence.runs.workers import Inline
 from nascence.scores import AGGREGATES, SCORES, evaluate
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.ranking import Everything, EvolvedProposals

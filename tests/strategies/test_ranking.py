@@ -10,7 +10,7 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.costs import Budget
-from nascence.parallel import ParallelFunction
+from nascence.engine.forked import ParallelFunction
 from nascence.seeding import generator
 from nascence.spaces import Choice, NetworkConfig, Space, get_space
 from nascence.strategies.ranking import Everything, EvolvedProposals, Proposals, Ranking

@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from nascence.api.inputs import compute_threads, reload_task
+from nascence.api.inputs import reload_task
 from nascence.api.training import load_model
 from nascence.attacks import ATTACKS, Attack
 from nascence.attacks.eps import read_eps, told_eps
 from nascence.attacks.masking import look_for_masking
 from nascence.attacks.robustness import Robustness, robustness
+from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.reporting.report import renew_report
 from nascence.runs import RunDirectory, named_progress

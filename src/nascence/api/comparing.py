@@ -11,7 +11,7 @@ from typing import Any, final
 
 from torch import nn
 
-from nascence.api.inputs import compute_threads, data_source, describe_task, load_source, network_size, settled
+from nascence.api.inputs import data_source, describe_task, load_source, network_size, settled
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, search, search_config
 from nascence.api.tables import evaluation_columns
@@ -20,6 +20,7 @@ from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import Budget, CostModel, LatencyTable
 from nascence.costs.runtimes import MODULE, usual_runtime
+from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress

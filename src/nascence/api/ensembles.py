@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nascence.api.inputs import compute_threads
 from nascence.costs import CostModel
-from nascence.parallel import parallel_map
+from nascence.engine.forked import parallel_map
+from nascence.engine.threads import compute_threads
 from nascence.runs import TRAINING, RunDirectory
 from nascence.runs.retraining import MEMBERS
 from nascence.seeding import derive_seed

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nascence.configuration import at_most, to_json
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
@@ -24,7 +22,7 @@ from nascence.tasks.sizes import SeveralSizesError
 SMALL_CHANNELS = 16
 PATIENCE = 1.0
 """Seconds that reading may take before its progress is shown."""
-MOST_CHANNELS, MOST_DEPTH, MOST_THREADS = 16_384, 1_000, 4_096
+MOST_CHANNELS, MOST_DEPTH = 16_384, 1_000
 """Beyond these a number is a slip, and would take all memory before anything else could be said."""
 
 
@@ -194,23 +192,8 @@ def slug(data: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "data"
 
 
-@contextmanager
-def compute_threads(threads: int | None) -> Iterator[int]:
-    """Let PyTorch use ``threads`` threads (None: as many as it does now) for a while; gives the number in effect."""
-    if threads is not None and threads < 1:
-        raise SettingError(f"The number of threads must be at least 1, got {threads}.")
-    at_most(MOST_THREADS, threads=threads)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield threads or before
-    finally:
-        torch.set_num_threads(before)
-
-
 __all__ = [
     "changes",
-    "compute_threads",
     "data_source",
     "describe_task",
     "described_signature",

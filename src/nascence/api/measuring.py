@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nascence.api.inputs import compute_threads, network_size
+from nascence.api.inputs import network_size
 from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
@@ -15,6 +15,7 @@ from nascence.costs import COSTS, CostModel, LatencyTable
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
+from nascence.engine.threads import compute_threads
 from nascence.errors import RunError, SettingError
 from nascence.runs import files
 from nascence.runs.progress import named_progress

@@ -8,11 +8,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from nascence.api.inputs import compute_threads, data_source, network_size, settled
+from nascence.api.inputs import data_source, network_size, settled
 from nascence.api.searching import method_of, search_config
 from nascence.api.step_clock import time_steps
 from nascence.configuration import to_json
 from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
+from nascence.engine.threads import compute_threads
 from nascence.errors import BudgetError, NascenceError
 from nascence.spaces import get_space
 

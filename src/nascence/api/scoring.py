@@ -9,10 +9,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from nascence.api.inputs import compute_threads, load_source, settled
+from nascence.api.inputs import load_source, settled
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import at_most
+from nascence.engine.threads import compute_threads
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.runs import Interrupted, Progress, Terminated
 from nascence.runs.progress import tell
@@ -23,7 +24,7 @@ from nascence.tasks import ImageClassification, image_classes
 if TYPE_CHECKING:
     from nascence.benchmarks.scores_file import ScoreTable
     from nascence.benchmarks.selections import Selection
-    from nascence.runs.workers import Executor
+    from nascence.engine.pool import WorkerPool
 
 EXECUTORS = ("processes", "ray")
 
@@ -160,13 +161,13 @@ def parts_of(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _executor(name: str, workers: int, ray_address: str | None) -> Executor:
-    from nascence.runs.workers import LocalProcesses
+def _executor(name: str, workers: int, ray_address: str | None) -> WorkerPool:
+    from nascence.engine.pool import LocalProcesses
 
     if name not in EXECUTORS:
         raise UnknownNameError("executor", name, EXECUTORS)
     if name == "ray":
-        from nascence.runs.ray_workers import RayActors
+        from nascence.engine.ray_pool import RayActors
 
         return RayActors(workers, ray_address)
     if ray_address is not None:

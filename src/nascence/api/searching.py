@@ -12,7 +12,6 @@ import nascence.configuration as configuration
 from nascence.api.ensembles import FOUND, describe_found
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
-    compute_threads,
     data_source,
     describe_task,
     network_size,
@@ -25,6 +24,7 @@ from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
+from nascence.engine.threads import compute_threads
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress

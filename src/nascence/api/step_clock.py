@@ -67,8 +67,9 @@ def time_steps(config: Mapping[str, Any], seconds: float) -> tuple[int, float | 
 def main() -> None:
     """Do the steps of the search on stdin, and print their number, then the seconds of each; a mistake of the user's as
     the sentence that the search would end in."""
-    from nascence.api.inputs import compute_threads, load_source
+    from nascence.api.inputs import load_source
     from nascence.api.searching import PreparedSearch
+    from nascence.engine.threads import compute_threads
 
     end_with(sys.stdout.fileno(), lambda: os.killpg(0, signal.SIGKILL))  # nobody waits for the answer any more
     config = json.load(sys.stdin)

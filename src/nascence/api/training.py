@@ -14,7 +14,6 @@ from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train
 from nascence.api.fronts import pick as pick_from
 from nascence.api.fronts import place_of, rows_of
 from nascence.api.inputs import (
-    compute_threads,
     data_source,
     describe_task,
     described_signature,
@@ -27,6 +26,7 @@ from nascence.api.tables import look_up
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
+from nascence.engine.threads import compute_threads
 from nascence.errors import ArchitectureError, NascenceError, RunError, SettingError
 from nascence.reading import read_json
 from nascence.reporting.report import renew_report

@@ -23,10 +23,10 @@ from nascence.benchmarks.reference_networks import plain_resnet
 from nascence.benchmarks.statistics import Summary
 from nascence.benchmarks.tables import Table
 from nascence.costs import Budget, BudgetChecker, CostModel, flops, params
+from nascence.engine.pool import LocalProcesses
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.reading import read_json
 from nascence.runs import files
-from nascence.runs.workers import LocalProcesses
 from nascence.schema import FileEntry, Name, Text
 from nascence.seeding import derive_seed
 from nascence.spaces import Space

@@ -18,9 +18,9 @@ from nascence.architecture import Architecture
 from nascence.benchmarks.scores_file import DRAW, FORMAT, STD, ScoreTable, check_format, differences, read_scores
 from nascence.benchmarks.selections import Selection
 from nascence.configuration import to_json
+from nascence.engine.pool import Inline, WorkerPool
 from nascence.errors import RunError, SettingError
 from nascence.runs.journal import Journal
-from nascence.runs.workers import Executor, Inline
 from nascence.scores import Score, evaluate
 from nascence.spaces import NetworkConfig, Space
 from nascence.tasks import ImageClassification
@@ -105,7 +105,7 @@ class ScoreStream:
 
     def run(
         self,
-        executor: Executor | None = None,
+        executor: WorkerPool | None = None,
         *,
         out: Path | None = None,
         resume: bool = False,
@@ -169,7 +169,7 @@ class ScoreStream:
             )
 
     def _compute(
-        self, executor: Executor, values: dict[str, Values], keep: Callable[[str, Values], None], progress: Any
+        self, executor: WorkerPool, values: dict[str, Values], keep: Callable[[str, Values], None], progress: Any
     ) -> dict[str, Values]:
         """The values of all items by key, those in ``values`` taken as they are."""
         items = {_key(kind, answers): (kind, answers) for kind, answers in self._items()}

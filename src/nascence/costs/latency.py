@@ -16,6 +16,7 @@ from torch import nn
 
 from nascence.costs.inputs import Inputs, random_inputs
 from nascence.costs.timing import Clock, Passes, take_turns
+from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 
 
@@ -117,7 +118,7 @@ def _latencies(
             raise SettingError(f"{name} must be at least {least}, not {value}.")
     example = random_inputs(inputs, batch)
     with ExitStack() as stack:
-        used = stack.enter_context(threads_set_to(threads))
+        used = stack.enter_context(compute_threads(threads))
         for module in modules:
             stack.enter_context(evaluating(module))
         stack.enter_context(torch.inference_mode())
@@ -150,19 +151,6 @@ def processor_name() -> str:
 
 
 @contextmanager
-def threads_set_to(wanted: int | None) -> Iterator[int]:
-    """PyTorch's number of threads within the block, None for its current one; gives the number."""
-    before = torch.get_num_threads()
-    if wanted is not None and wanted < 1:
-        raise SettingError(f"threads must be at least 1, not {wanted}.")
-    torch.set_num_threads(wanted or before)
-    try:
-        yield wanted or before
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -180,5 +168,4 @@ __all__ = [
     "latencies_in_turn",
     "latency_ms",
     "processor_name",
-    "threads_set_to",
 ]

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.costs.latency import device_name, threads_set_to
+from nascence.costs.latency import device_name
 from nascence.costs.timing import Call
+from nascence.engine.threads import compute_threads
 from nascence.registry import Registry
 from nascence.tasks.base import Signature
 
@@ -50,7 +51,7 @@ class Torch(Runtime):
 
     @contextmanager
     def ready(self, threads: int | None) -> Iterator[int]:
-        with threads_set_to(threads) as used, torch.inference_mode():
+        with compute_threads(threads) as used, torch.inference_mode():
             yield used
 
     def call(self, module: nn.Module, inputs: Sequence[Tensor], threads: int, *, shipped: bool = False) -> Call:

@@ -127,17 +127,6 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             module.training = mode
 
 
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """PyTorch on ``number`` threads; 0 leaves it as it is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 class Normalised(nn.Module):
     """A network with the normalisation of its training in front: takes images with values in [0, 1].
 

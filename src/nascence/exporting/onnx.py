@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nascence.engine.threads import compute_threads
 from nascence.exporting.check import (
     UNTRAINED,
     ExportCheck,
@@ -29,7 +30,6 @@ from nascence.exporting.check import (
     compare,
     evaluating,
     median_ms,
-    threads,
 )
 from nascence.libraries import no_compiler_folder, onnx_runtime
 from nascence.runs import files
@@ -154,7 +154,7 @@ def _latencies(network: nn.Module, content: bytes, images_BCHW: Tensor) -> Itera
     for number in (1, 0):
         runtime = session(content, number)
         yield Latency("ONNX Runtime", len(images_BCHW), number, median_ms(lambda: _run(runtime, images_BCHW)))  # noqa: B023
-        with threads(number), torch.no_grad():
+        with compute_threads(number or None), torch.no_grad():
             yield Latency("PyTorch", len(images_BCHW), number, median_ms(lambda: network(images_BCHW)))
 
 

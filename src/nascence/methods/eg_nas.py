@@ -14,6 +14,7 @@ import torch
 
 from nascence.costs import Budget
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.methods.base import Method, Problem, at_least
 from nascence.methods.valuing import Valuation, by_cost, by_training, together
@@ -318,9 +319,7 @@ class _Networks:
         draws = generator(self.problem.seed, "seconds")
         x_BCHW, labels_B = task.batch(min(settings.value_batch_size, len(task.train)), draws, augment=True)
         times = []
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with compute_threads(1):
             for _ in range(3):
                 model = networks.build(
                     networks.sample(draws), network=size, in_channels=task.in_channels, num_classes=task.num_classes
@@ -331,8 +330,6 @@ class _Networks:
                         torch.nn.functional.cross_entropy(model(x_BCHW), labels_B).backward()
                         seconds = time.perf_counter() - began
                 times.append(seconds)
-        finally:
-            torch.set_num_threads(threads)
         held_out = settings.holdout * images / settings.value_batch_size * settings.value_epochs / 3
         return median(times) * (batches + held_out)
 

@@ -13,8 +13,8 @@ import numpy as np
 from nascence.architecture import Architecture
 from nascence.costs import COSTS, CostModel
 from nascence.costs.networks import Networks
+from nascence.engine.forked import ParallelFunction, parallel_map
 from nascence.errors import DataError, NascenceError, SettingError
-from nascence.parallel import ParallelFunction, parallel_map
 from nascence.scores import SCORES, Score, evaluate
 from nascence.seeding import derive_seed
 from nascence.spaces import Size, Space, plain_size

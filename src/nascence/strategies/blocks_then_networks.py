@@ -9,8 +9,8 @@ from typing import Any, final
 import torch
 
 from nascence.architecture import Architecture
+from nascence.engine.forked import parallel_map
 from nascence.errors import RunError
-from nascence.parallel import parallel_map
 from nascence.spaces.eg import BLOCKS, BlockStack
 from nascence.spaces.pooled import BlockPool, PooledNetworks
 from nascence.strategies.base import Strategy

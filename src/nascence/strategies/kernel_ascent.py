@@ -10,8 +10,8 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.forked import ParallelFunction
 from nascence.errors import NascenceError, SettingError
-from nascence.parallel import ParallelFunction
 from nascence.relaxations.decisions import Decisions
 from nascence.strategies.base import Strategy
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.forked import ParallelFunction
 from nascence.errors import SettingError
-from nascence.parallel import ParallelFunction
 from nascence.spaces import CellSpace
 from nascence.strategies.base import Strategy
 from nascence.supernets import MixingWeights

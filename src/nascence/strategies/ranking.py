@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
-from nascence.parallel import ParallelFunction
+from nascence.engine.forked import ParallelFunction
 from nascence.seeding import generator
 from nascence.spaces import Space
 from nascence.strategies.base import Strategy

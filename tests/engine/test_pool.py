@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # for plugin_work.py, here and i
 
 from plugin_work import Square, Stillborn
 
+from nascence.engine.pool import ATTEMPTS, Inline, LocalProcesses, visible_gpu
 from nascence.errors import DataError, NascenceError, RunError, SettingError
-from nascence.runs.workers import ATTEMPTS, Inline, LocalProcesses
 
 NUMBERS = [5, 2, 9, 1, 7, 3, 8]
 
@@ -103,3 +103,12 @@ def test_closing_the_iterator_ends_the_workers(tmp_path):
 def test_zero_workers():
     with pytest.raises(SettingError, match="at least 1, got 0"):
         LocalProcesses(0)
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus", "expected"),
+    [("", 0, [None] * 3), ("", 2, ["0", "1", "0"]), ("4,7", 2, ["4", "7", "4"]), ("4", 2, ["4"] * 3)],
+)
+def test_workers_take_gpus_in_turn(monkeypatch, visible, gpus, expected):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [visible_gpu(number, gpus) for number in range(3)] == expected

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nascence.engine.forked import ParallelFunction, parallel_map
 from nascence.errors import NascenceError, SettingError, UnknownNameError
-from nascence.parallel import ParallelFunction, parallel_map
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The workers of :mod:`nascence.runs.workers` as Ray actors, on this machine or on a cluster."""
+"""The workers of :mod:`nascence.engine.pool` as Ray actors, on this machine or on a cluster."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from nascence.engine.pool import HANDED_OUT, Item, Pending, Prepare, Result, WorkerPool, check_workers
+from nascence.engine.threads import single_thread
 from nascence.errors import MissingExtraError, RunError
-from nascence.runs.workers import HANDED_OUT, Executor, Item, Pending, Prepare, Result, check_workers, single_thread
 
 CONNECT_SECONDS = 3.0
 JOIN_SECONDS = 30.0
@@ -27,16 +28,18 @@ JOIN_TRIES = 5
 
 @final
 @dataclass(frozen=True)
-class RayActors(Executor):
+class RayActors(WorkerPool):
     """``workers`` actors of one CPU and one compute thread each.
 
     ``address`` is ``HOST:PORT`` or ``ray://HOST:PORT`` of a running cluster, or ``auto`` for the one of this machine;
-    None starts a cluster here, and ends it with the work. Raises :class:`MissingExtraError` without Ray and
+    None starts a cluster here, and ends it with the work. ``gpus``: of the cluster, in whole; each actor gets
+    its share, and sees no other GPU. Raises :class:`MissingExtraError` without Ray and
     :class:`RunError` when nothing answers at the address.
     """
 
     workers: int
     address: str | None = None
+    gpus: int = 0
 
     def __post_init__(self) -> None:
         check_workers(self.workers)
@@ -51,7 +54,7 @@ class RayActors(Executor):
         ray = self._connect()
         lost = False
         try:
-            yield from _map(ray, self.workers, prepare, items, self._head(ray))
+            yield from _map(ray, self.workers, prepare, items, self._head(ray), self.gpus)
         except (ConnectionError, ray.exceptions.RaySystemError, _HeadLostError) as error:
             lost = True
             raise _lost(self.address or "this machine", str(error)) from None
@@ -156,10 +159,11 @@ def _check_head(address: str) -> None:
 
 
 def _map(
-    ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item], head: str
+    ray: Any, workers: int, prepare: Prepare[Item, Result], items: Sequence[Item], head: str, gpus: int
 ) -> Iterator[tuple[int, Result]]:
     lost = (ray.exceptions.RayActorError, ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError)
-    remote = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
+    share = {"num_gpus": min(1.0, gpus / workers)} if gpus else {}
+    remote = ray.remote(num_cpus=1, max_restarts=0, **share)(_Actor)
     shared = ray.put(prepare)
     pending = Pending(deque(range(len(items))))
     calls: dict[Any, tuple[Any, int | None]] = {}  # to the actor and the item, None for its start

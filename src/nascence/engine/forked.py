@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
-import signal
 import weakref
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from functools import partial
+from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar, cast, final
 
 import torch
 
+from nascence.engine.threads import compute_threads
+from nascence.engine.worker import Worker
 from nascence.errors import NascenceError
-from nascence.watching import end_with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_Worker = tuple[BaseProcess, Connection]
 
 
 @final
@@ -42,7 +39,7 @@ class ParallelFunction(Generic[Item, Result]):
 
     def __init__(self, function: Callable[[Item], Result], size: Callable[[Item], float] | None = None) -> None:
         self.function, self.size = function, size
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._owner = os.getpid()
         weakref.finalize(self, _end, self._workers, self._owner)
 
@@ -52,19 +49,16 @@ class ParallelFunction(Generic[Item, Result]):
         threads = torch.get_num_threads()
         count = min(threads, len(items))
         if count <= 1 or "fork" not in multiprocessing.get_all_start_methods() or torch.cuda.is_initialized():
-            torch.set_num_threads(1)
-            try:
+            with compute_threads(1):
                 return [self.function(item) for item in items]
-            finally:
-                torch.set_num_threads(threads)
         order = list(range(len(items)))
         if self.size is not None:
             sizes = [self.size(item) for item in items]
             order.sort(key=lambda at: -sizes[at])
         while len(self._workers) < count:
-            self._workers.append(_start(self.function, [connection for _, connection in self._workers]))
+            self._workers.append(Worker(partial(_itself, self.function), "fork", others=self._workers))
         try:
-            found = _share_out(items, order, [connection for _, connection in self._workers[:count]])
+            found = _share_out(items, order, self._workers[:count])
         except BaseException:
             self.close()
             raise
@@ -87,93 +81,44 @@ def parallel_map(
         once.close()
 
 
-def _start(function: Callable[..., Any], others: Sequence[Connection]) -> _Worker:
-    """A process, which inherits this end of its own pipe and of the ``others``' and closes them."""
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe()
-    process = context.Process(target=_work, args=(function, there, [here, *others]), daemon=True)
-    process.start()
-    there.close()
-    return process, here
+def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
 
 
-def _share_out(items: Sequence[Any], order: Sequence[int], free: Sequence[Connection]) -> dict[int, Any]:
+def _share_out(items: Sequence[Any], order: Sequence[int], workers: Sequence[Worker]) -> dict[int, Any]:
     """The result of every item, by its position; handed out in ``order``."""
     left = iter(order)
-    doing: dict[Any, int] = {}
+    free = list(workers)
+    doing: dict[Any, tuple[Worker, int]] = {}  # by the worker's pipe
     found: dict[int, Any] = {}
-    while True:
-        for connection, at in zip(free, left, strict=False):
-            _send(connection, items[at])
-            doing[connection] = at
-        if not doing:
-            return found
-        free = cast(list[Connection], wait(list(doing)))
-        for connection in free:
-            found[doing.pop(connection)] = _receive(connection)
-
-
-def _work(function: Callable[..., Any], connection: Connection, other_ends: Sequence[Connection]) -> None:
-    """What a process does: items as they come, until there is nobody any more who sends some."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # stopping is the parent's business
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for end in other_ends:
-        end.close()  # the copy in this process would keep the connection open
-    end_with(connection.fileno())
-    torch.set_num_threads(1)
-    while True:
-        try:
-            item = pickle.loads(connection.recv_bytes())
-        except (EOFError, OSError):
-            os._exit(0)
-        try:
-            answer = pickle.dumps((True, function(item)))
-        except Exception as error:  # noqa: BLE001 - it is raised again by the parent
-            answer = pickle.dumps((False, _portable(error)))
-        try:
-            connection.send_bytes(answer)
-        except OSError:
-            os._exit(0)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one with its message where it cannot be pickled."""
     try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - whatever its class does
-        return NascenceError(str(error)) if isinstance(error, NascenceError) else RuntimeError(repr(error))
-    return error
-
-
-def _send(connection: Connection, item: object) -> None:
-    try:
-        connection.send_bytes(pickle.dumps(item))
-    except OSError:
-        raise _killed() from None
-
-
-def _receive(connection: Connection) -> Any:
-    try:
-        done, value = pickle.loads(connection.recv_bytes())
+        while True:
+            for worker, at in zip(free, left, strict=False):
+                worker.send(items[at])
+                doing[worker.pipe] = worker, at
+            if not doing:
+                return found
+            free = []
+            for pipe in wait(list(doing)):
+                worker, at = doing[pipe]
+                received = worker.receive()
+                if received is not None:  # not only the message that it is there
+                    found[at] = received[0]
+                    free.append(doing.pop(pipe)[0])
     except (EOFError, OSError):
-        raise _killed() from None
-    if not done:
-        raise value
-    return value
+        raise NascenceError(
+            "A worker process was killed, probably for want of memory; try again with fewer --threads."
+        ) from None
 
 
-def _killed() -> NascenceError:
-    return NascenceError("A worker process was killed, probably for want of memory; try again with fewer --threads.")
-
-
-def _end(workers: list[_Worker], owner: int) -> None:
+def _end(workers: list[Worker], owner: int) -> None:
     """End the processes of ``owner``; in a process that only inherited them, forget them."""
     ended, workers[:] = list(workers), []
-    for process, connection in ended:
+    for worker in ended:
         if os.getpid() == owner:
-            process.kill()
-            process.join()
-        connection.close()
+            worker.end()
+        else:
+            worker.forget()
 
 
 __all__ = ["ParallelFunction", "parallel_map"]

@@ -14,8 +14,8 @@ import pytest
 
 import nascence
 from nascence.benchmarks.scores_file import read_scores
+from nascence.engine.ray_pool import RayActors, check_reachable
 from nascence.errors import MissingExtraError, RunError, SettingError
-from nascence.runs.ray_workers import RayActors, check_reachable
 from nascence.scores import SCORES, evaluate
 from nascence.spaces import get_space
 from nascence.tasks import load_task
@@ -99,7 +99,7 @@ def test_where_nothing_listens(form):
 
 
 def test_where_something_else_listens(monkeypatch):
-    monkeypatch.setattr("nascence.runs.ray_workers.JOIN_SECONDS", 0.5)
+    monkeypatch.setattr("nascence.engine.ray_pool.JOIN_SECONDS", 0.5)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -166,14 +166,14 @@ PROBE = "import sys, time; sys.stderr.write({!r} + chr(10)); sys.stderr.flush();
 )
 def test_what_the_probe_says(monkeypatch, words, seconds, code, message):
     patience = 1.5 if words == "silence" else 250.0  # whoever has something to say has the time to say it
-    monkeypatch.setattr("nascence.runs.ray_workers.JOIN_SECONDS", patience)
+    monkeypatch.setattr("nascence.engine.ray_pool.JOIN_SECONDS", patience)
     real, seen = subprocess.Popen, []
 
     def popen(command, **options):
         seen.append(command[-1])
         return real([sys.executable, "-S", "-c", PROBE.format(words, seconds, code)], **options)
 
-    monkeypatch.setattr("nascence.runs.ray_workers.subprocess.Popen", popen)
+    monkeypatch.setattr("nascence.engine.ray_pool.subprocess.Popen", popen)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()

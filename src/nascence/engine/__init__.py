@@ -1,0 +1,1 @@
+"""Where computing happens: threads, workers, devices, processes that average their gradients."""
