@@ -1,5 +1,7 @@
 """Weights of classes: balanced, in order, from files of two forms."""
 
+import os
+
 import pytest
 import torch
 
@@ -36,7 +38,20 @@ def test_files_of_two_forms(tmp_path, text):
     assert read_class_weights(path) == {"cat": 2.0, "a, b": 0.5}
 
 
-@pytest.mark.parametrize("text", ["{", "cat 2", "cat,heavy", '{"cat": [1]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "{",
+        "cat 2",
+        "cat,heavy",
+        '{"cat": [1]}',
+        '{"cat": NaN}',
+        '{"a": ' * 100_000,
+        '{"cat": 1' + "0" * 400 + "}",
+    ],
+)
 def test_other_files_are_refused(tmp_path, text):
     path = tmp_path / "weights"
     path.write_text(text)
@@ -44,3 +59,9 @@ def test_other_files_are_refused(tmp_path, text):
         read_class_weights(path)
     with pytest.raises(SettingError, match=r"Cannot read the class weights in .*No such file.*; or type balanced"):
         read_class_weights(tmp_path / "none")
+
+
+def test_a_pipe_that_nobody_writes_into_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingError, match=r"holds no class weights|nothing came through the pipe"):
+        read_class_weights(tmp_path / "pipe")

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import torch
@@ -50,8 +51,14 @@ GOOD = uniform_policy().to_json()
         ({**GOOD, "sub_policies": [{"weight": 1, "steps": [["Rotate", 2, 1]]}]}, "are in 0 to 1, not 2.0, 1.0"),
         ({**GOOD, "sub_policies": []}, "needs a sub-policy with a weight above 0"),
         ({**GOOD, "sub_policies": [{"weight": -1, "steps": []}, {"weight": 2, "steps": []}]}, "at least 0, not -1.0"),
-        ({**GOOD, "sub_policies": 3}, "cannot be read"),
-        ({**GOOD, "sub_policies": [{"steps": []}]}, "cannot be read"),
+        ({**GOOD, "sub_policies": 3}, "policy is damaged: sub_policies: input should be a valid list"),
+        ({**GOOD, "sub_policies": [{"steps": []}]}, "is damaged: sub_policies.0.weight: field required"),
+        ({**GOOD, "sub_policies": [{"weight": "1", "steps": []}]}, "weight: input should be a valid number"),
+        ({**GOOD, "sub_policies": [{"weight": 1, "steps": [["Rotate", 1]]}]}, "steps.0.2: field required"),
+        ({**GOOD, "sub_policies": [{"weight": 1, "steps": [["Rotate", True, 1]]}]}, "should be a valid number"),
+        ({**GOOD, "sub_policies": [{"weight": 1, "steps": []}] * 10_001}, "at most 10000 items"),
+        ({**GOOD, "sub_policies": [{"weight": 1e308, "steps": []}] * 9}, "weights of a finite sum"),
+        ({**GOOD, "sub_policies": [{"weight": float("nan"), "steps": []}]}, "number that is not finite"),
     ],
 )
 def test_bad_files(tmp_path, value, said):
@@ -65,5 +72,13 @@ def test_no_file_and_no_json(tmp_path):
     with pytest.raises(DataError, match="Cannot read"):
         Policy.load(tmp_path / "none.json")
     (tmp_path / "text").write_text("[" * 100_000)
-    with pytest.raises(DataError, match="text"):
+    with pytest.raises(DataError, match=r"text is damaged: it is nested"):
         Policy.load(tmp_path / "text")
+    with pytest.raises(DataError, match="it is a directory, not a file"):
+        Policy.load(tmp_path)
+
+
+def test_a_pipe_that_nobody_writes_into_is_no_policy(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"pipe is damaged|nothing came"):
+        Policy.load(tmp_path / "pipe")

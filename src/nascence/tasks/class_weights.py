@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from nascence.errors import DataError, SettingError
+from nascence.reading import parse_json, read_text
 
 
 def balanced_weights(labels_N: Tensor, class_names: Sequence[str]) -> tuple[float, ...]:
@@ -51,16 +51,18 @@ def read_class_weights(path: Path) -> dict[str, float]:
     Raises :class:`SettingError` when the file is not there, or is neither.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise SettingError(f"Cannot read the class weights in {path}: {reason}; or type balanced.") from None
+        text = read_text(path, SettingError, what="the class weights in", pipe=True)
+    except SettingError as error:
+        raise SettingError(f"{str(error).rstrip('.')}; or type balanced.") from None
     try:
         found = (
-            json.loads(text) if text.lstrip().startswith("{") else dict(map(_line, filter(str.strip, text.split("\n"))))
+            parse_json(text) if text.lstrip().startswith("{") else dict(map(_line, filter(str.strip, text.split("\n"))))
         )
-        return {str(name): float(weight) for name, weight in found.items()}
-    except (ValueError, TypeError, AttributeError):
+        weights = {str(name): float(weight) for name, weight in found.items()}
+        if not weights:
+            raise ValueError("empty")
+        return weights
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise SettingError(
             f'{path} holds no class weights; expected a JSON object such as {{"cat": 2.0}}, or lines such as cat,2.0.'
         ) from None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import torch
+from pydantic import Field, Strict
 from torch import Tensor
 
 from nascence.errors import DataError
+from nascence.reading import check, read_json
+from nascence.schema import Name, Part
 from nascence.tasks.image_operations import IMAGE_OPERATIONS
 
 VERSION = 1
@@ -19,6 +22,17 @@ _KIND = "augmentation policy"
 
 Step = tuple[str, float, float]
 """(operation, chance, strength), both in [0, 1]."""
+
+
+class _SubPolicyPart(Part):
+    weight: float
+    steps: Annotated[list[Annotated[tuple[Name, float, float], Strict(False)]], Field(max_length=100)]
+
+
+class _PolicyPart(Part):
+    """A policy in a file."""
+
+    sub_policies: Annotated[list[_SubPolicyPart], Field(max_length=10_000)]
 
 
 @final
@@ -40,8 +54,9 @@ class Policy:
 
     def __post_init__(self) -> None:
         known = IMAGE_OPERATIONS.names()
-        if not self.sub_policies or not sum(each.weight for each in self.sub_policies) > 0:
-            raise DataError("A policy needs a sub-policy with a weight above 0.")
+        whole = sum(each.weight for each in self.sub_policies)
+        if not whole > 0 or not math.isfinite(whole):
+            raise DataError("A policy needs a sub-policy with a weight above 0, and weights of a finite sum.")
         for each in self.sub_policies:
             if not each.weight >= 0:
                 raise DataError(f"A sub-policy's weight is at least 0, not {each.weight}.")
@@ -80,32 +95,21 @@ class Policy:
             raise DataError(
                 f"This policy is of version {value.get('version')!r}, and this program reads version {VERSION}."
             )
-        try:
-            return cls(
-                tuple(
-                    SubPolicy(
-                        tuple((str(name), float(chance), float(strength)) for name, chance, strength in each["steps"]),
-                        float(each["weight"]),
-                    )
-                    for each in value["sub_policies"]
+        check(dict(value), _PolicyPart, "This policy", DataError)
+        return cls(
+            tuple(
+                SubPolicy(
+                    tuple((name, float(chance), float(strength)) for name, chance, strength in each["steps"]),
+                    float(each["weight"]),
                 )
+                for each in value["sub_policies"]
             )
-        except DataError:
-            raise
-        except (KeyError, TypeError, ValueError):
-            raise DataError(
-                "This policy cannot be read; every sub-policy has a weight and steps of [operation, chance, strength]."
-            ) from None
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """From a file of its own, or from the ``architecture.json`` of a search that found one."""
-        try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"Cannot read {path}: {error.strerror or error}.") from None
-        except (ValueError, RecursionError):
-            raise DataError(f"{path} is no JSON file; expected a policy.") from None
+        value = read_json(path, error=DataError, what="the policy", pipe=True)
         if isinstance(value, dict) and isinstance(value.get("policy"), dict):
             value = value["policy"]
         try:
