@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from nascence.cli import options
+from nascence.cli.listings import listed
 from nascence.cli.output import emit, human, table
 
 
 def command(json: options.Json = False) -> None:
     """List the methods and the settings that --set reaches."""
-    from nascence.configuration import describe
-    from nascence.methods import METHODS
-
-    found = []
-    for name in METHODS.names():
-        method = METHODS.get(name)
-        about = {key: getattr(method, key) for key in ("title", "paper", "caveat")}
-        presets = {key: dict(values) for key, values in method.PRESETS.items()}
-        found.append({"name": name, **about, "settings": describe(method), "presets": presets})
+    found = listed("methods")
     if json:
         emit({"methods": found})
         return

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from nascence.cli import options
+from nascence.cli.listings import listed
 from nascence.cli.output import emit, human, table
 
 
 def command(json: options.Json = False) -> None:
     """List the scores that are computed without training."""
-    from nascence.configuration import describe
-    from nascence.scores import SCORES
-
-    found = []
-    for name in SCORES.names():
-        score = SCORES.get(name)
-        about = {name: getattr(score, name) for name in ("description", "source", "larger_is_better", "random")}
-        found.append({"name": name, **about, "settings": describe(score)})
+    found = listed("scores")
     if json:
         emit({"scores": found})
         return
