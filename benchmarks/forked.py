@@ -107,6 +107,8 @@ def _child(
     try:
         os.setsid()
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever this process was started with
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (out, 1), (err, 2)):
             os.dup2(source, target)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nascence.errors import DataError
 from nascence.reading import check, read_json
-from nascence.schema import Name, Part
+from nascence.schema import FileEntry, Name
 from nascence.tasks.image_operations import IMAGE_OPERATIONS
 
 VERSION = 1
@@ -24,15 +24,15 @@ Step = tuple[str, float, float]
 """(operation, chance, strength), both in [0, 1]."""
 
 
-class _SubPolicyPart(Part):
+class _SubPolicyEntry(FileEntry):
     weight: float
     steps: Annotated[list[Annotated[tuple[Name, float, float], Strict(False)]], Field(max_length=100)]
 
 
-class _PolicyPart(Part):
+class _PolicyEntry(FileEntry):
     """A policy in a file."""
 
-    sub_policies: Annotated[list[_SubPolicyPart], Field(max_length=10_000)]
+    sub_policies: Annotated[list[_SubPolicyEntry], Field(max_length=10_000)]
 
 
 @final
@@ -95,7 +95,7 @@ class Policy:
             raise DataError(
                 f"This policy is of version {value.get('version')!r}, and this program reads version {VERSION}."
             )
-        check(dict(value), _PolicyPart, "This policy", DataError)
+        check(dict(value), _PolicyEntry, "This policy", DataError)
         return cls(
             tuple(
                 SubPolicy(
