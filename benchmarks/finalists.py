@@ -30,7 +30,7 @@ from nascence.benchmarks.correlation import kendall
 from nascence.engine.forked import parallel_map
 from nascence.errors import ArchitectureError
 from nascence.scores import AGGREGATES, SCORES, evaluate
-from nascence.scores.aggregation import Part, RankSum
+from nascence.scores.aggregation import RankingPart, RankSum
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.spaces.base import Choice
@@ -180,7 +180,7 @@ def table(run: Path, draws: int) -> None:
     measured[0], measured[:, final] = True, True
     columns = dict(zip(PARTS, values, strict=True))
     truth = np.array([accuracies[texts[at]] for at in trained])
-    rankings = {name: RankSum(name, (Part(name),), np.log, "", "") for name in PARTS}
+    rankings = {name: RankSum(name, (RankingPart(name),), np.log, "", "") for name in PARTS}
     rankings |= {"the first look": FIRST_LOOK, "the decision": DECISION}
     rankings |= {f"{votes} votes for layers": with_votes(votes) for votes in (3, 4, 8)}
     print(f"{len(trained)} trained cells, {truth.min():.1f} to {truth.max():.1f} %; Kendall's tau with the accuracy")

@@ -68,7 +68,7 @@ def main() -> None:
         model = Mixed(strategy.supernet, strategy.relaxation.mean())
         plain, attacked = robustness(model, task, batches, [PGD(steps=10)], [EPS], seed=seed)
         seconds = time.perf_counter() - began
-        print(f"{attack:11}  {seed:4}  {plain.accuracy:5.1f}  {attacked.accuracy:12.1f}  {seconds:7.0f}", flush=True)
+        print(f"{attack:11}  {seed:4}  {plain.percent:5.1f}  {attacked.percent:12.1f}  {seconds:7.0f}", flush=True)
 
 
 if __name__ == "__main__":

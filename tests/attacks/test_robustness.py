@@ -31,11 +31,11 @@ def test_accuracies_fall_with_the_radius_and_together_are_the_worst(
     )
     assert [each.attack for each in found] == ["none", *["fgsm", "pgd", "apgd", EVERYTHING] * 2]
     assert heard == list(enumerate((each.attack for each in found), 1))
-    assert found[0].accuracy > 85
+    assert found[0].percent > 85
     assert all(each.images == len(batch.target) for each in found)
     for small, large in zip(found[1:5], found[5:], strict=True):
-        assert found[0].accuracy >= small.accuracy > large.accuracy
-    assert found[4].accuracy <= min(each.accuracy for each in found[1:4])
+        assert found[0].percent >= small.percent > large.percent
+    assert found[4].percent <= min(each.percent for each in found[1:4])
 
 
 def test_restarts_can_only_fool_more(trained: nn.Module, digits: ImageClassification, batch: Batch) -> None:
@@ -80,6 +80,6 @@ def test_at_rest_also_after_an_error() -> None:
 
 def test_numbers() -> None:
     found = Robustness("pgd", 0.1, 30, 120)
-    assert found.accuracy == 25
+    assert found.percent == 25
     assert found.error == pytest.approx(100 * (0.25 * 0.75 / 120) ** 0.5)
     assert found.to_dict()["accuracy"] == 25

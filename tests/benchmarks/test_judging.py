@@ -15,7 +15,7 @@ from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.tables import load_table
 from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.registry import Registry
-from nascence.scores.aggregation import Part, RankSum
+from nascence.scores.aggregation import RankingPart, RankSum
 from nascence.spaces import get_space
 
 CELLS = stream().selection.architectures
@@ -85,7 +85,7 @@ def test_every_draw_is_judged_by_itself_too(table, monkeypatch):
     from dataclasses import replace
 
     drawn = replace(stream(), draws=3).run()
-    ranking = RankSum("both", (Part("dice"), Part("convolutions")), lambda share: share, "", "")
+    ranking = RankSum("both", (RankingPart("dice"), RankingPart("convolutions")), lambda share: share, "", "")
     monkeypatch.setattr(judging, "AGGREGATES", Registry("aggregate", {"both": ranking}))
     rows = {row["score"]: row["single_draws"] for row in judge_scores(drawn, table, "accuracy", resamples=1).rows}
     assert rows["convolutions"] is None
@@ -141,5 +141,5 @@ def test_known_tables(name, column):
     assert found.count == 40
     assert rows["flops"]["kendall"] > 0.2  # networks of more FLOPs are better everywhere
     assert len(rows) == 5
-    at = found.accuracy.argmax()
-    assert found.accuracy[at] == table.value(one.selection.architectures[at], column)
+    at = found.truth.argmax()
+    assert found.truth[at] == table.value(one.selection.architectures[at], column)

@@ -27,7 +27,7 @@ def judgement(count=400, left_out=0):
         left_out=left_out,
         settings={"seed": 7, "draws": 2, "data": {"name": "few"}},
         rows=judge(columns, accuracy, params=accuracy, draws=draws, resamples=5),
-        accuracy=accuracy,
+        truth=accuracy,
         values={name: oriented(values, larger) for name, (values, larger) in columns.items()},
     )
 
@@ -95,6 +95,6 @@ def test_a_scatter_plot_has_every_point_in_the_frame():
 
 def test_its_size_does_not_grow_with_the_number_of_points():
     random, count = np.random.default_rng(1), 200_000
-    many = replace(judgement(100), accuracy=random.uniform(size=count))
+    many = replace(judgement(100), truth=random.uniform(size=count))
     assert len(scatter(many.rows[0], random.normal(size=count), many)) < 200_000
     assert "undefined" in scatter({"score": "s", "kendall": None}, random.normal(size=count), many)

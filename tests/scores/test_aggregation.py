@@ -5,7 +5,7 @@ import pytest
 
 from nascence.errors import SettingError, UnknownNameError
 from nascence.scores import SCORES
-from nascence.scores.aggregation import AGGREGATES, Part, RankSum, ranks
+from nascence.scores.aggregation import AGGREGATES, RankingPart, RankSum, ranks
 
 
 def test_ranks_share_ties_and_put_what_is_not_finite_last():
@@ -16,25 +16,25 @@ def test_ranks_share_ties_and_put_what_is_not_finite_last():
 
 def test_rank_sum_by_hand():
     columns = {"a": [1.0, 2.0, 3.0], "b": [5.0, 9.0, 7.0], "c": [0, 0, 0]}
-    both = RankSum("both", (Part("a"), Part("b", larger_is_better=False)), np.log, "", "")
+    both = RankSum("both", (RankingPart("a"), RankingPart("b", larger_is_better=False)), np.log, "", "")
     # ranks of a: 1 2 3; of b downwards: 3 1 2
     assert both(columns) == pytest.approx([math.log(3 / 9), math.log(2 / 9), math.log(6 / 9)])
 
 
 def test_draws_are_ranked_one_by_one():
-    one = RankSum("one", (Part("a"),), np.log, "", "")
+    one = RankSum("one", (RankingPart("a"),), np.log, "", "")
     draws = np.array([[1.0, 2.0, 3.0], [30.0, 10.0, 20.0]])
     expected = np.log(np.array([2, 1.5, 2.5]) / 3)  # the means of 1 2 3 and 3 1 2
     assert one({"a": draws}) == pytest.approx(expected)
     assert one({"a": draws}, np.ones((2, 3), dtype=bool)) == pytest.approx(expected)
     # a part without randomness has one row, beside others with several
-    both = RankSum("both", (Part("a"), Part("b", larger_is_better=False)), np.log, "", "")
+    both = RankSum("both", (RankingPart("a"), RankingPart("b", larger_is_better=False)), np.log, "", "")
     assert both({"a": draws, "b": [5, 7, 9]}) == pytest.approx(expected + np.log(np.array([3, 2, 1]) / 3))
 
 
 def test_those_who_are_drawn_again_share_out_their_ranks_anew():
     """Of five, the second, third and last (ranks 2, 5, 4) are drawn again: their order is then 5, 2, 3 upwards."""
-    one = RankSum("one", (Part("a"),), np.log, "", "")
+    one = RankSum("one", (RankingPart("a"),), np.log, "", "")
     draws = np.array([[1.0, 2.0, 5.0, 3.0, 4.0], [0.0, 70.0, 80.0, 0.0, 60.0]])
     measured = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 1]], dtype=bool)
     first, second = np.array([1, 2, 5, 3, 4]), np.array([1, 4, 5, 3, 2])
@@ -47,10 +47,10 @@ def test_those_who_are_drawn_again_share_out_their_ranks_anew():
 
 def test_among_the_best_only_the_deciding_parts_count():
     columns = {"a": [3.0, 2.0, 1.0], "b": [5.0, 9.0, 7.0]}
-    parts = Part("a"), Part("b")
+    parts = RankingPart("a"), RankingPart("b")
     all_decide = RankSum("all", parts, np.log, "", "")
     assert all_decide.among_the_best()(columns) == pytest.approx(all_decide(columns))
-    one_decides = RankSum("one", parts, np.log, "", "", deciding=(Part("b", weight=2),))
+    one_decides = RankSum("one", parts, np.log, "", "", deciding=(RankingPart("b", weight=2),))
     assert one_decides.over_all()(columns) == pytest.approx(all_decide(columns))
     assert one_decides.among_the_best()(columns) == pytest.approx(2 * np.log(np.array([1, 3, 2]) / 3))
 
@@ -59,8 +59,8 @@ def test_the_best_twentieth_change_places():
     """Of sixty, the three best (by a: 59, 58, 57) in the order of b: 57, 59, 58; all others keep their values."""
     a, b = np.arange(60.0), np.zeros(60)
     b[[57, 58, 59]] = 3, 1, 2
-    plain = RankSum("plain", (Part("a"),), np.log, "", "")
-    both = RankSum("both", (Part("a"),), np.log, "", "", deciding=(Part("b"),))
+    plain = RankSum("plain", (RankingPart("a"),), np.log, "", "")
+    both = RankSum("both", (RankingPart("a"),), np.log, "", "", deciding=(RankingPart("b"),))
     expected = plain({"a": a})
     expected[[57, 59, 58]] = expected[[59, 58, 57]]
     assert both({"a": a, "b": b}) == pytest.approx(expected)
@@ -71,7 +71,7 @@ def test_equals_stay_equal_among_the_best():
     a, b = np.arange(60.0), np.zeros(60)
     a[[56, 57]] = 57
     b[[56, 57]] = 1
-    both = RankSum("both", (Part("a"),), np.log, "", "", deciding=(Part("b"),))
+    both = RankSum("both", (RankingPart("a"),), np.log, "", "", deciding=(RankingPart("b"),))
     found, plain = both({"a": a, "b": b}), both.over_all()({"a": a})
     assert found[:56] == pytest.approx(plain[:56])
     assert found[56] == found[57] == pytest.approx(plain[[58, 59]].mean())

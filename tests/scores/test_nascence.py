@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from nascence.scores import AGGREGATES, SCORES, Probe, evaluate, passes
 from nascence.scores.nascence import Activations, Expressivity, Layers, Patterns, Separability, Trainability
@@ -123,7 +124,7 @@ def test_layers_does_not_depend_on_the_scale_of_weights_before_a_normalisation(p
         with torch.no_grad():
             for module in scaled[::2]:
                 module.weight *= scale
-        run = passes.TrainingPass(network, images, labels)
+        run = passes.TrainingPass(network, images, labels, lambda output, x, target: cross_entropy(output, target))
         values.append(float(Layers().of(probe, run, run.features)))
     assert values[0] == pytest.approx(values[1], rel=1e-2)
 

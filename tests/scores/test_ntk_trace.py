@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from nascence.scores import Probe
 from nascence.scores.ntk_trace import NTKTrace, squared_gradient_norm
@@ -17,7 +18,9 @@ class TestSquaredGradientNorm:
         network = space.build(space.sample(generator(1)), network="score", initialisation="kaiming-fan-in").double()
         x, labels = images(5, 3, 8, 8), torch.tensor([0, 3, 3, 9, 1])
         expected = reference.squared_gradient_norm(network, x, labels)
-        assert float(squared_gradient_norm(network, network(x), labels)) == pytest.approx(expected, rel=1e-10)
+        assert float(squared_gradient_norm(network, cross_entropy(network(x), labels))) == pytest.approx(
+            expected, rel=1e-10
+        )
         assert expected > 0
 
     def test_of_a_linear_model(self, images):
@@ -25,19 +28,21 @@ class TestSquaredGradientNorm:
         network, x, labels = nn.Linear(4, 3, bias=False).double(), images(6, 4), torch.tensor([0, 1, 2, 0, 1, 2])
         residual = network(x).softmax(1) - nn.functional.one_hot(labels, 3)
         expected = (residual.T @ x / 6).square().sum()
-        torch.testing.assert_close(squared_gradient_norm(network, network(x), labels), expected)
+        torch.testing.assert_close(squared_gradient_norm(network, cross_entropy(network(x), labels)), expected)
 
     def test_parameters_that_take_no_part_count_nothing(self, images):
         network = nn.ModuleDict({"used": nn.Linear(4, 3), "other": nn.Linear(9, 9)}).double()
         x, labels = images(3, 4), torch.tensor([0, 1, 2])
-        value = squared_gradient_norm(network, network["used"](x), labels)
-        torch.testing.assert_close(value, squared_gradient_norm(network["used"], network["used"](x), labels))
+        value = squared_gradient_norm(network, cross_entropy(network["used"](x), labels))
+        torch.testing.assert_close(
+            value, squared_gradient_norm(network["used"], cross_entropy(network["used"](x), labels))
+        )
 
     def test_can_be_differentiated_when_asked(self, images):
         network, labels = nn.Linear(4, 3).double(), torch.tensor([0, 1, 2])
         x = images(3, 4).requires_grad_()
-        assert squared_gradient_norm(network, network(x), labels, create_graph=True).requires_grad
-        assert not squared_gradient_norm(network, network(x), labels).requires_grad
+        assert squared_gradient_norm(network, cross_entropy(network(x), labels), create_graph=True).requires_grad
+        assert not squared_gradient_norm(network, cross_entropy(network(x), labels)).requires_grad
 
     @pytest.mark.parametrize("space", ["nas-bench-201", "darts"])
     def test_gradient_in_the_mixing_weights_equals_central_differences(self, space, images):
@@ -50,7 +55,9 @@ class TestSquaredGradientNorm:
 
         def trace(logits, create_graph=False):
             weights = {kind: value.softmax(1) for kind, value in logits.items()}
-            return squared_gradient_norm(supernet, supernet(x, weights), labels, create_graph=create_graph)
+            return squared_gradient_norm(
+                supernet, cross_entropy(supernet(x, weights), labels), create_graph=create_graph
+            )
 
         leaves = {kind: value.clone().requires_grad_() for kind, value in logits.items()}
         found = torch.autograd.grad(trace(leaves, create_graph=True), list(leaves.values()))

@@ -122,7 +122,7 @@ def test_nothing_outlives_the_probe(task, probe):
         for name in NEW:
             small(name)(fresh)
         run = training_pass(fresh, "ranking", "kaiming-fan-in", 4)
-        left = [weakref.ref(run), weakref.ref(run.logits), weakref.ref(run.network)]
+        left = [weakref.ref(run), weakref.ref(run.output), weakref.ref(run.network)]
         del run, fresh
         assert [ref() for ref in left] == [None] * 3, "freed by counting references, without cycles"
     finally:

@@ -66,12 +66,12 @@ def attack(
         task.box()
         began = time.perf_counter()
         batches = _drawn(task, images, batch_size, seed)
-        shown = named_progress(progress, f"attacking {run.path.name}", "attacks", ("accuracy",))
+        shown = named_progress(progress, f"attacking {run.path.name}", "attacks", (task.metric.name,))
         total = 1 + len(radii) * (len(chosen) + (len(chosen) > 1))
 
         def told(done: int, latest: Robustness) -> None:
             if shown is not None:
-                shown.update(total, done, {"accuracy": latest.accuracy})
+                shown.update(total, done, {task.metric.name: latest.percent})
 
         if shown is not None:
             shown.begin(total, 0)

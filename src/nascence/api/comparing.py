@@ -24,6 +24,7 @@ from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
+from nascence.runs.directory import metric_of
 from nascence.spaces import get_space
 from nascence.training import Training, TrainingConfig
 
@@ -220,7 +221,7 @@ class _Train:
 
     @staticmethod
     def _measures(metrics: Mapping[str, Any]) -> Mapping[str, float]:
-        metric = metrics.get("metric", {"name": "accuracy"})["name"]  # earlier versions knew no other
+        metric = metric_of(metrics)["name"]
         return {f"test_{metric}": metrics[metric], "training_seconds": metrics["seconds"]}
 
 

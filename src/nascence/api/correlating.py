@@ -1,4 +1,4 @@
-"""Correlate: how well scores rank architectures whose accuracy a table knows."""
+"""Correlate: how well scores rank architectures that a table knows."""
 
 from __future__ import annotations
 

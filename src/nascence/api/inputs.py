@@ -16,7 +16,7 @@ from nascence.runs import RunDirectory
 from nascence.runs.progress import show_progress, tell
 from nascence.spaces import Size, Space
 from nascence.tasks import Task, at_home, find_data_dir, is_named, load_task, loading
-from nascence.tasks.base import Signature
+from nascence.tasks.base import REMEMBERED, Signature
 from nascence.tasks.sizes import SeveralSizesError
 
 SMALL_CHANNELS = 16
@@ -146,23 +146,15 @@ def reload_task(run: RunDirectory) -> Task:
 def changes(before: Mapping[str, Any], task: Task) -> str:
     """In which way ``task`` differs from what a run remembers, in words; nothing where it is the same."""
     now = to_json(describe_task(task))
-    for name in [*_REMEMBERED, *now]:
+    for name in [*REMEMBERED, *now]:
         if name in now and name not in _ROUNDED and before.get(name) != now[name]:
             if name == "digest" and name not in before:  # by an earlier version
                 continue
-            return _REMEMBERED.get(name, name)
+            return REMEMBERED.get(name, name)
     return ""
 
 
 _ROUNDED = ("mean", "std")
-_REMEMBERED = {
-    "class_names": "the names of the classes",
-    "labels": "the labels",
-    "input_shape": "the size or the colours of the images",
-    "train_images": "the number of training images",
-    "test_images": "the number of test images",
-    "digest": "images, their labels or their order",
-}
 
 
 def network_size(space: Space, task: Task, channels: int | None = None, depth: int | None = None) -> Size:

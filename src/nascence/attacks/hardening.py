@@ -13,7 +13,7 @@ from nascence.tasks.base import Batch, Task
 def hardened(model: nn.Module, task: Task, batch: Batch, attack: Attack, eps: float, random: torch.Generator) -> Batch:
     """``batch`` after an attack on ``model`` in evaluation mode, whose weights, statistics and modes stay as they are
     (Pang et al., "Bag of tricks for adversarial training", ICLR 2021: with the statistics of training mode instead,
-    accuracy on plain images is lower)."""
+    plain images are told less well)."""
     with at_rest(model):
         ball = Ball(batch.inputs[0], task.box(), eps)
         x_BCHW = attack(ball, victim_of(model, task, batch), random)

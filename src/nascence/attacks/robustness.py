@@ -22,7 +22,7 @@ EVERYTHING = "all"
 @final
 @dataclass(frozen=True)
 class Robustness:
-    """``accuracy`` in percent under ``attack`` of radius ``eps`` (pixel units), of ``images`` images, ``right`` of
+    """``percent`` told right under ``attack`` of radius ``eps`` (pixel units), of ``images`` images, ``right`` of
     which are told right; ``error``: its standard error over images, in points."""
 
     attack: str
@@ -31,7 +31,7 @@ class Robustness:
     images: int
 
     @property
-    def accuracy(self) -> float:
+    def percent(self) -> float:
         return 100 * self.right / self.images
 
     @property
@@ -43,7 +43,7 @@ class Robustness:
         return {
             "attack": self.attack,
             "eps": self.eps,
-            "accuracy": self.accuracy,
+            "accuracy": self.percent,
             "error": self.error,
             "images": self.images,
         }
@@ -129,8 +129,8 @@ def robustness(
     seed: int = 0,
     told: Callable[[int, Robustness], None] = lambda done, latest: None,
 ) -> list[Robustness]:
-    """The accuracy without attack, under every attack of every radius, and, for several attacks, what is told right
-    under all of them (:data:`EVERYTHING`). ``told`` hears how many of them are done, and the latest."""
+    """What is told right without attack, under every attack of every radius, and, for several attacks, under all of
+    them (:data:`EVERYTHING`). ``told`` hears how many of them are done, and the latest."""
     images = sum(len(batch.target) for batch in batches)
     found: list[Robustness] = []
 

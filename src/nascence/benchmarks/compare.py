@@ -66,7 +66,7 @@ class Comparison:
 
     ``search(method, seed, directory)`` makes or continues a normal run in ``directory`` and leaves its
     ``architecture.json`` there. ``train(architecture or module, seed, directory)``, if given, trains it there and
-    returns measures such as ``{"test_accuracy": 0.93}``. With ``workers`` above one both must be importable functions
+    returns measures such as ``{"test_psnr": 29.1}``. With ``workers`` above one both must be importable functions
     (they are sent to other processes, each with one compute thread). ``columns`` are looked up in ``table`` when
     everything is finished. ``settings`` is whatever else results depend on, as JSON values: a folder made with other
     settings is refused.

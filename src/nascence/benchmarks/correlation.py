@@ -72,16 +72,16 @@ def intervals(
     }
 
 
-def ndcg(scores: Floats, accuracy_percent: Floats, top: int = NDCG_AT) -> float | None:
-    """Normalised discounted cumulative gain of the ``top`` best-ranked: gain 2^accuracy - 1, accuracy in percent,
+def ndcg(scores: Floats, truth_percent: Floats, top: int = NDCG_AT) -> float | None:
+    """Normalised discounted cumulative gain of the ``top`` best-ranked: gain 2^t - 1, t the truth in percent,
     discount log2(1 + position), divided by the same sum of the true order.
 
     This is the definition of VKDNW (arXiv 2502.04975; table 1 takes the first 1,000), except that equal scores share
     the mean of their gains, which does not depend on the order of the rows. None for numbers outside 0..100.
     """
-    if accuracy_percent.min() < 0 or accuracy_percent.max() > 100:
+    if truth_percent.min() < 0 or truth_percent.max() > 100:
         return None
-    gain = np.exp2(accuracy_percent) - 1
+    gain = np.exp2(truth_percent) - 1
     discount = np.where(np.arange(len(gain)) < top, 1 / np.log2(np.arange(len(gain)) + 2.0), 0.0)
     _, group, count = np.unique(-scores, return_inverse=True, return_counts=True)
     mean_gain = np.bincount(group, weights=gain) / count
@@ -91,12 +91,12 @@ def ndcg(scores: Floats, accuracy_percent: Floats, top: int = NDCG_AT) -> float 
     return float(mean_gain @ (sums[ends] - sums[ends - count])) / ideal if ideal > 0 else None
 
 
-def best_ranked(scores: Floats, accuracy: Floats, top: int) -> dict[str, float]:
-    """Of the ``top`` best-ranked (all, if there are fewer): ``mean`` and ``best`` accuracy, and ``regret``, by how much
+def best_ranked(scores: Floats, truth: Floats, top: int) -> dict[str, float]:
+    """Of the ``top`` best-ranked (all, if there are fewer): ``mean`` and ``best`` truth, and ``regret``, by how much
     ``best`` falls short of the best there is. Expectations over random orders of equal scores."""
     top = min(top, len(scores))
     threshold = np.sort(scores)[::-1][top - 1]
-    sure, tied = accuracy[scores > threshold], np.sort(accuracy[scores == threshold])
+    sure, tied = truth[scores > threshold], np.sort(truth[scores == threshold])
     open_places = top - len(sure)
     mean = (sure.sum() + open_places * tied.mean()) / top
     # the largest of r of m tied ones is the i-th smallest with probability C(i-1, r-1) / C(m, r)
@@ -105,18 +105,18 @@ def best_ranked(scores: Floats, accuracy: Floats, top: int) -> dict[str, float]:
     for at in range(len(tied) - 2, open_places - 2, -1):
         chance[at] = chance[at + 1] * (at + 2 - open_places) / (at + 1)
     best = float(chance @ np.maximum(tied, sure.max(initial=-np.inf)))
-    return {"mean": float(mean), "best": best, "regret": float(accuracy.max()) - best}
+    return {"mean": float(mean), "best": best, "regret": float(truth.max()) - best}
 
 
-def best_tenth(accuracy: Floats) -> NDArray[np.bool_]:
-    """Which architectures are in the best tenth by accuracy, ties with the last one included."""
-    place = math.ceil(len(accuracy) / 10)
-    return accuracy >= np.sort(accuracy)[::-1][place - 1]
+def best_tenth(truth: Floats) -> NDArray[np.bool_]:
+    """Which architectures are in the best tenth by truth, ties with the last one included."""
+    place = math.ceil(len(truth) / 10)
+    return truth >= np.sort(truth)[::-1][place - 1]
 
 
 def judge(
     columns: Mapping[str, tuple[ArrayLike, bool]],
-    accuracy: ArrayLike,
+    truth: ArrayLike,
     *,
     params: ArrayLike,
     draws: Mapping[str, ArrayLike] | None = None,
@@ -125,11 +125,11 @@ def judge(
 ) -> list[dict[str, Any]]:
     """A row of numbers for every column, given as (values [N], whether larger is better), best Kendall first.
 
-    ``accuracy``: [N], finite, larger is better, in percent or (where none exceeds 1) as a fraction. ``draws``: of some
-    columns the values [D, N] at D > 1 draws; their rows tell under ``single_draws`` how one draw by itself does, mean
-    and standard deviation. Raises :class:`DataError` below three architectures.
+    ``truth``: [N], what they are judged by, finite, larger is better, in percent or (where none exceeds 1) as a
+    fraction. ``draws``: of some columns the values [D, N] at D > 1 draws; their rows tell under ``single_draws`` how
+    one draw by itself does, mean and standard deviation. Raises :class:`DataError` below three architectures.
     """
-    truth = np.asarray(accuracy, dtype=np.float64)
+    truth = np.asarray(truth, dtype=np.float64)
     if len(truth) < 3:
         raise DataError(f"Correlations need at least three architectures, got {len(truth)}.")
     percent = truth * 100 if truth.max() <= 1 else truth

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 class Judgement:
     """``rows``: what :func:`nascence.benchmarks.correlation.judge` says of every score, aggregate and baseline.
 
-    ``values``: by name [N], larger is better; ``accuracy``: [N]. ``left_out``: architectures that were scored but have
+    ``values``: by name [N], larger is better; ``truth``: [N]. ``left_out``: architectures that were scored but have
     no number in the table.
     """
 
@@ -37,7 +37,7 @@ class Judgement:
     left_out: int
     settings: Mapping[str, Any]
     rows: list[dict[str, Any]]
-    accuracy: Floats
+    truth: Floats
     values: dict[str, Floats]
 
     def to_json(self) -> dict[str, Any]:
@@ -76,18 +76,18 @@ def judge_scores(
         )
     columns, draws = _columns(scores, architectures)
     kept = {name: (values[there], larger) for name, (values, larger) in columns.items()}
-    accuracy = np.array([numbers[row_of[one]] for one, found in zip(architectures, there, strict=True) if found])
+    truth = np.array([numbers[row_of[one]] for one, found in zip(architectures, there, strict=True) if found])
     drawn = {name: values[:, there] for name, values in draws.items()}
-    rows = judge(kept, accuracy, params=kept["params"][0], draws=drawn, seed=seed, resamples=resamples)
+    rows = judge(kept, truth, params=kept["params"][0], draws=drawn, seed=seed, resamples=resamples)
     return Judgement(
         table=table.source.name,
         column=column,
         space=space.name,
-        count=len(accuracy),
+        count=len(truth),
         left_out=int((~there).sum()),
         settings=scores.settings,
         rows=rows,
-        accuracy=accuracy,
+        truth=truth,
         values={name: oriented(values, larger) for name, (values, larger) in kept.items()},
     )
 

@@ -26,7 +26,7 @@ def command(
     overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
-    """Classes of images with probabilities, labels of nodes, restored pictures: what the trained network says."""
+    """Classes of images with probabilities, classes of nodes, restored pictures: what the trained network says."""
     from nascence.api.predicting import predict
 
     found = predict(run, paths or [], out=out, batch_size=batch_size, overwrite=overwrite)

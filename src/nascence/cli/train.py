@@ -10,6 +10,7 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import commands, count, emit, facts, human
+from nascence.runs.directory import metric_of
 from nascence.runs.progress import duration
 
 
@@ -111,7 +112,7 @@ def command(
 
 def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
     """A finished training in a few lines, and what to type next."""
-    metric, examples = metrics.get("metric", {"name": "accuracy", "unit": "%"}), metrics.get("examples", "images")
+    metric, examples = metric_of(metrics), metrics.get("examples", "images")
     watched = metrics.get("validation")
     facts(
         console,

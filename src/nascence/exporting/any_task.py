@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.exporting.check import TOLERANCE, UNTRAINED, ExportCheck, ExportError, evaluating
-from nascence.exporting.onnx import no_compiler_folder, quiet, session
+from nascence.exporting.onnx import OUTPUT, no_compiler_folder, quiet, session
 from nascence.seeding import generator
 from nascence.tasks.base import Signature
 from nascence.version import __version__
@@ -35,7 +35,7 @@ _PICTURES = _Form(
 )
 _GRAPH = _Form(
     {"features": {0: "nodes"}, "edges": {1: "number_of_edges"}},
-    "logits",
+    OUTPUT,
     "features: float32 [nodes, features]; edges: int64 [2, edges], from source to target",
 )
 

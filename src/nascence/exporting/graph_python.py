@@ -66,7 +66,7 @@ _NETWORK = '''class Layer(nn.Module):
 
 
 class Network(nn.Module):
-    """Node features [nodes, {features}] and edges [2, edges] to logits [nodes, {outputs}]."""
+    """Node features [nodes, {features}] and edges [2, edges] to outputs [nodes, {outputs}]."""
 
     def __init__(self) -> None:
         super().__init__()

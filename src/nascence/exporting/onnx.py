@@ -2,7 +2,7 @@
 
 Input ``images``: float32 [batch, C, H, W], the batch free, values in [0, 1] (that is ``uint8 / 255``). The
 normalisation of the training is a part of the graph, so that whoever uses the file cannot forget or mistake it.
-Output ``logits``: float32 [batch, K], before any softmax. The metadata hold the class names and the rest as text.
+Output :data:`OUTPUT`: float32 [batch, K], before any softmax. The metadata hold the class names and the rest as text.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from nascence.exporting.check import (
 from nascence.libraries import no_compiler_folder, onnx_runtime
 from nascence.runs import files
 from nascence.version import __version__
+
+OUTPUT = "logits"
 
 
 def export_onnx(
@@ -71,7 +73,7 @@ def export_onnx(
             "architecture": architecture,
             "normalisation": json.dumps({"mean": mean and list(mean), "std": std and list(std), "in_graph": inside}),
             "input": "float32 NCHW, values in [0, 1]" if inside or mean is None else "float32 NCHW, normalised",
-            "output": "logits, before softmax",
+            "output": f"{OUTPUT}, before softmax",
             "weights": "trained" if trained else UNTRAINED,
             "producer": f"nascence {__version__}",
         }
@@ -89,7 +91,7 @@ def export_onnx(
 
 
 def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
-    """The ONNX model of ``images`` [batch, C, H, W] to ``logits``."""
+    """The ONNX model of ``images`` [batch, C, H, W] to :data:`OUTPUT`."""
     example = torch.zeros(2, *input_shape)
     with warnings.catch_warnings(), no_compiler_folder(), quiet("torch.onnx", "onnxscript", "onnx_ir"):
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
@@ -98,7 +100,7 @@ def graph(network: nn.Module, input_shape: tuple[int, int, int]) -> Any:
             (example,),
             dynamo=True,
             input_names=["images"],
-            output_names=["logits"],
+            output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
         )
@@ -147,7 +149,7 @@ def session(content: bytes, number_of_threads: int) -> Any:
 
 
 def _run(session: Any, images_BCHW: Tensor) -> Tensor:
-    return torch.from_numpy(session.run(["logits"], {"images": images_BCHW.numpy()})[0])
+    return torch.from_numpy(session.run([OUTPUT], {"images": images_BCHW.numpy()})[0])
 
 
 def _latencies(network: nn.Module, content: bytes, images_BCHW: Tensor) -> Iterator[Latency]:

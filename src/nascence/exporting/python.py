@@ -106,7 +106,7 @@ def export_python(
     weights = path.with_name(f"{path.stem}_weights.pt")
     with evaluating(model):
         example = torch.zeros(2, channels, height, width)
-        classes = write_classes(model, example, "The whole network: images [B, C, H, W] to logits [B, K].")
+        classes = write_classes(model, example, "The whole network: images [B, C, H, W] to outputs [B, K].")
         with torch.no_grad():
             num_classes = model(example).shape[1]
         text = _HEADER.format(

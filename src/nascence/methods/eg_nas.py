@@ -35,6 +35,7 @@ from nascence.strategies.descent.stages import Stage
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.reevaluation import Reevaluated
 from nascence.supernets.cells import CellSupernet
+from nascence.tasks.base import Batch
 
 _DARTS_V2 = (
     "normal:|sep_conv_3x3~0|sep_conv_3x3~1|+|sep_conv_3x3~0|sep_conv_3x3~1|+|skip_connect~0|sep_conv_3x3~1|"
@@ -317,7 +318,7 @@ class _Networks:
         batches = (1 - settings.holdout) * images / settings.value_batch_size * settings.value_epochs
         size = replace(self.problem.network, channels=settings.value_channels or self.problem.network.channels)
         draws = generator(self.problem.seed, "seconds")
-        x_BCHW, labels_B = task.batch(min(settings.value_batch_size, len(task.train)), draws, augment=True)
+        x_BCHW, target_B = task.batch(min(settings.value_batch_size, len(task.train)), draws, augment=True)
         times = []
         with compute_threads(1):
             for _ in range(3):
@@ -327,7 +328,7 @@ class _Networks:
                 with quick_depthwise(model):
                     for _ in range(2):  # the first one warms up
                         began = time.perf_counter()
-                        torch.nn.functional.cross_entropy(model(x_BCHW), labels_B).backward()
+                        task.loss(model(x_BCHW), Batch((x_BCHW,), target_B)).backward()
                         seconds = time.perf_counter() - began
                 times.append(seconds)
         held_out = settings.holdout * images / settings.value_batch_size * settings.value_epochs / 3

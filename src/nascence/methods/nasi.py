@@ -19,6 +19,7 @@ from nascence.strategies import Strategy
 from nascence.strategies.kernel_ascent import KernelAscent
 from nascence.supernets.cells import CellSupernet
 from nascence.tasks.augmentation import shrink
+from nascence.tasks.base import Batch
 
 
 @final
@@ -101,19 +102,19 @@ class _Trace:
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
         seed, task = self.problem.seed, self.problem.images
-        x_BCHW, labels_B = task.batch(self.settings.images, generator(seed, "nasi", "images", step), augment=True)
+        x_BCHW, target_B = task.batch(self.settings.images, generator(seed, "nasi", "images", step), augment=True)
         if self.settings.data == "noise":
             x_BCHW = torch.randn(x_BCHW.shape, generator=generator(seed, "nasi", "noise", step))
         if self.settings.labels == "random":
-            labels_B = torch.randint(
-                task.num_classes, labels_B.shape, generator=generator(seed, "nasi", "labels", step)
+            target_B = torch.randint(
+                task.num_classes, target_B.shape, generator=generator(seed, "nasi", "labels", step)
             )
         logits = {name: value.clone().requires_grad_() for name, value in logits.items()}
         weights = self.decisions.straight_through(
             logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
         )
         x_BCHW = shrink(x_BCHW, self.settings.image_size)
-        logits_BK = self.supernet(x_BCHW, weights)
-        trace = squared_gradient_norm(self.supernet, logits_BK, labels_B, create_graph=True)
+        loss = task.loss(self.supernet(x_BCHW, weights), Batch((x_BCHW,), target_B))
+        trace = squared_gradient_norm(self.supernet, loss, create_graph=True)
         gradients = torch.autograd.grad(trace, list(logits.values()))
         return trace.detach(), dict(zip(logits, gradients, strict=True))

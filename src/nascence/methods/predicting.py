@@ -33,7 +33,7 @@ def latency_predictor(
     if not latencies:
         return SummedLatency(problem.budget.model, space, problem.seed)
     table = load_table(latencies, problem.data_dir, space=space.name)
-    known = [name for name in table.columns if name.startswith("latency")]  # an accuracy would be the answer itself
+    known = [name for name in table.columns if name.startswith("latency")]  # any other would be the answer itself
     if column not in known:
         raise UnknownNameError(f"latency in {table.source.name}", column, known)
     values = table.column(column)

@@ -53,7 +53,7 @@ def operation_label(name: str) -> str:
 
 
 def arrange(edges: Mapping[tuple[int, int], str]) -> list[_Arc]:
-    """Sides and levels such that no two arcs of one level on one side share a stretch of the row: neither do labels."""
+    """Sides and levels such that no two arcs of one level on one side share a stretch of the row, nor do captions."""
     placed: list[_Arc] = []
     for (source, target), operation in sorted(edges.items(), key=lambda item: (item[0][1] - item[0][0], item[0])):
         if target - source == 1:
@@ -91,17 +91,17 @@ def _draw(space: CellSpace, kind: str, edges: Mapping[tuple[int, int], str]) -> 
         xs[-1] = xs[-2] + 130
         height += 26
         parts.append(_concatenation(shape, xs, row, height - 24))
-    labels = []
+    captions = []
     for arc in sorted(arcs, key=lambda arc: arc.operation not in _NOTHING):
         halves = (_half(shape, names, arc.source), _half(shape, names, arc.target))
-        line, label = _draw_arc(arc, xs[arc.source], xs[arc.target], halves, row, _colour(space, arc.operation))
+        line, caption = _draw_arc(arc, xs[arc.source], xs[arc.target], halves, row, _colour(space, arc.operation))
         parts.append(line)
-        labels.append(label)
+        captions.append(caption)
     nodes = [_draw_node(names, x, row, shape, at) for at, x in enumerate(xs)]
     width = xs[-1] + _RADIUS + 28
     spoken = ", ".join(f"{operation_label(op)} from {names[a]} to {names[b]}" for (a, b), op in edges.items())
     title = f"{'Cell' if kind == 'cell' else f'{kind.capitalize()} cell'}: {spoken}"
-    return svg(round(width), height, title, *parts, *labels, *nodes, min_width=round(width * 0.72))
+    return svg(round(width), height, title, *parts, *captions, *nodes, min_width=round(width * 0.72))
 
 
 def _node_names(shape: CellShape) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nascence.architecture import Architecture
 from nascence.runs import SEARCH, TRAINING, RunDirectory
+from nascence.runs.directory import metric_of
 from nascence.tasks.base import Signature
 
 Event = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Contents:
     @property
     def metric(self) -> Mapping[str, Any]:
         """``name`` and ``unit`` of what the trained network is measured by."""
-        return (self.metrics or {}).get("metric") or {"name": "accuracy", "unit": "%"}  # all that version 1 knew
+        return metric_of(self.metrics or {})
 
     @property
     def examples(self) -> str:

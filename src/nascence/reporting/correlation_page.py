@@ -52,10 +52,10 @@ def correlation_page(judgement: Judgement) -> str:
 def explanation() -> str:
     """What the columns mean, in words."""
     return (
-        "Intervals: 95 %, bootstrap over architectures. Best tenth: Kendall among the tenth of architectures with the "
-        f"best accuracy. nDCG: of the {NDCG_AT:,} best-ranked, gain 2^accuracy - 1 in percent. Given params: partial "
-        "correlation. Top k: mean accuracy of the k best-ranked, and regret, by how much the best of them falls short "
-        "of the best there is. A value that is not finite ranks last; equal scores count in random order."
+        "Intervals: 95 %, bootstrap over architectures. Best tenth: Kendall among the tenth of architectures that are "
+        f"best in the table. nDCG: of the {NDCG_AT:,} best-ranked, gain 2^value - 1 in percent. Given params: partial "
+        "correlation. Top k: the table's mean of the k best-ranked, and regret, by how much the best of them falls "
+        "short of the best there is. A value that is not finite ranks last; equal scores count in random order."
     )
 
 
@@ -126,15 +126,15 @@ def _table(names: Iterable[str], rows: Iterable[list[str]]) -> str:
 
 
 def scatter(row: dict[str, Any], values: Floats, judgement: Judgement) -> str:
-    """Accuracy over the rank of the score, best right; where points coincide the dot is darker.
+    """The table's value over the rank of the score, best right; where points coincide the dot is darker.
 
     Its size does not grow with the number of architectures: places are two pixels apart.
     """
     from scipy.stats import rankdata
 
     x = (rankdata(values) - 0.5) / len(values)
-    low, high = float(judgement.accuracy.min()), float(judgement.accuracy.max())
-    y = (judgement.accuracy - low) / ((high - low) or 1)
+    low, high = float(judgement.truth.min()), float(judgement.truth.max())
+    y = (judgement.truth - low) / ((high - low) or 1)
     across = 2 * np.rint((LEFT + x * (WIDTH - LEFT - 8)) / 2).astype(int)
     down = 2 * np.rint((HEIGHT - BOTTOM - y * (HEIGHT - BOTTOM - TOP)) / 2).astype(int)
     places, counts = np.unique(np.stack([across, down], 1), axis=0, return_counts=True)

@@ -102,7 +102,7 @@ def duration(seconds: float) -> str:
 
 
 def readable(name: str) -> str:
-    """A field's name as words: ``test_accuracy`` is ``test accuracy``."""
+    """A field's name as words: ``train_loss`` is ``train loss``."""
     return name.replace("_", " ").replace("-", " ")
 
 

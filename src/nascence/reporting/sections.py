@@ -81,7 +81,7 @@ def _tiles(run: Contents) -> str:
 
 
 def _metric(run: Contents) -> str:
-    """``97.20 % accuracy``, ``psnr 29.10 dB``."""
+    """A share in percent goes before the metric's name, any other value behind it: ``psnr 29.10 dB``."""
     name = readable(run.metric["name"])
     return f"{run.result} {name}" if run.metric["unit"] == "%" else f"{name} {run.result}"
 
@@ -125,7 +125,7 @@ def search(run: Contents) -> str:
     ]
     epochs = epochs_of(run.events)
     if epochs:
-        skip = ("epoch", "stage", "step", "cross_entropy_weight", "none_share")
+        skip: tuple[str, ...] = ("epoch", "stage", "step", "none_share")
         charts = numeric_charts(epochs, skip=skip, x_label="epoch", x_name="epoch")
     else:
         skip = ("round", "draw", "step", "steps_done", "generation")

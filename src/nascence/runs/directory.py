@@ -39,6 +39,11 @@ TRAINING = RunStage("training", "training.jsonl", "training.pt")
 STAGES = (SEARCH, TRAINING)
 
 
+def metric_of(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``name`` and ``unit`` of what a trained network is measured by, from its ``metrics.json``."""
+    return metrics.get("metric") or {"name": "accuracy", "unit": "%"}  # earlier versions knew no other
+
+
 @final
 class RunDirectory:
     """``config.json``, per stage its events and checkpoint, then results (``architecture.json``, ``model.pt``, ...).
@@ -292,4 +297,4 @@ def _in_the_way(path: Path) -> str:
     )
 
 
-__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "RunStage", "check_free"]
+__all__ = ["FORMAT", "SEARCH", "STAGES", "TRAINING", "RunDirectory", "RunStage", "check_free", "metric_of"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from nascence.errors import RunError
 from nascence.runs import files, leftovers, retraining
-from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory, check_new
+from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory, check_new, metric_of
 from nascence.runs.execution import read_checkpoint
 
 USUAL = Path("runs")
@@ -82,7 +82,7 @@ def summary(run: RunDirectory) -> dict[str, Any]:
         facts["architecture"] = run.read_json("architecture.json").get("architecture")
     if run.has("metrics.json"):
         metrics = run.read_json("metrics.json")
-        metric = metrics.get("metric") or {"name": "accuracy", "unit": "%"}  # earlier versions knew no other
+        metric = metric_of(metrics)
         if metric["name"] in metrics:
             facts["result"] = {"metric": metric["name"], "value": metrics[metric["name"]], "unit": metric["unit"]}
             facts[metric["name"]] = metrics[metric["name"]]

@@ -145,7 +145,7 @@ class _Rate:
 
 
 def facts(event: Mapping[str, Any], shown: Sequence[str] = ()) -> str:
-    """The numbers called ``shown``, or the first three measured ones, short: ``loss 0.52, accuracy 0.91``."""
+    """The numbers called ``shown``, or the first three measured ones, short: ``loss 0.52, psnr 29.1``."""
     names = shown or [name for name, value in event.items() if isinstance(value, float)][:3]
     return ", ".join(f"{name.replace('_', ' ')} {event[name]:.4g}" for name in names if event.get(name) is not None)
 

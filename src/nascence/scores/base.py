@@ -18,6 +18,7 @@ from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig, Space
 from nascence.supernets.cells.fused import use_box_averages
 from nascence.tasks import ImageClassification
+from nascence.tasks.base import Batch
 
 T = TypeVar("T")
 
@@ -86,13 +87,13 @@ class Probe:
         return use_box_averages(network)
 
     def images(self, count: int, batch: int = 0) -> tuple[Tensor, Tensor]:
-        """Augmented training images [count, C, H, W] and their labels [count]; ``batch`` numbers independent draws."""
+        """Augmented training images [count, C, H, W] and their target [count]; ``batch`` numbers independent draws."""
         place = (batch,) if batch else ()
         random = generator(self.seed, "score", "images", self.draw, *place)
         return self.shared(("images", count, batch), lambda: self.task.batch(count, random, augment=True))
 
     def noise(self, count: int, image_size: int | None = None, batch: int = 0) -> tuple[Tensor, Tensor]:
-        """Standard normal inputs [count, C, H, W] and random labels [count]; ``image_size`` None: the task's."""
+        """Standard normal inputs [count, C, H, W] and a random target [count]; ``image_size`` None: the task's."""
         height, width = self.task.image_size if image_size is None else (image_size, image_size)
 
         def draw() -> tuple[Tensor, Tensor]:
@@ -101,6 +102,10 @@ class Probe:
             return x_BCHW, torch.randint(self.task.num_classes, (count,), generator=random)
 
         return self.shared(("noise", count, height, width, batch), draw)
+
+    def loss(self, output: Tensor, x_BCHW: Tensor, target: Tensor) -> Tensor:
+        """The task's loss of a network's output for some images, the mean over them."""
+        return self.task.loss(output, Batch((x_BCHW,), target))
 
     def patches(self, count: int, size: int, batches: int) -> Tensor:
         """One-channel patches [batches * count, 1, size, size] of training images."""
@@ -115,9 +120,9 @@ class Probe:
         return self.shared(("patches", count, size, batches), draw)
 
 
-def is_constant(logits_BK: Tensor) -> bool:
-    """Whether all images have the same logits, as in a network without a path from its input."""
-    return bool((logits_BK - logits_BK[0]).abs().max() <= 1e-6 * logits_BK.abs().max())
+def is_constant(output_BK: Tensor) -> bool:
+    """Whether all images have the same output, up to rounding, as in a network without a path from its input."""
+    return bool((output_BK - output_BK[0]).abs().max() <= 1e-6 * output_BK.abs().max())
 
 
 @dataclass(frozen=True, kw_only=True)

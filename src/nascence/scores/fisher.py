@@ -29,7 +29,7 @@ class Fisher(TrainingPassScore):
     per_weight: bool = True
 
     def of(self, run: TrainingPass) -> float | Tensor:
-        total = run.logits.new_zeros(())
+        total = run.output.new_zeros(())
         for use, product_BC in zip(run.layers, run.output_products, strict=True):
             if product_BC is not None:
                 fan_in = use.module.weight[0].numel() if self.per_weight else 1

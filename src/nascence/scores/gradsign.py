@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Probe, Score, is_constant
 from nascence.scores.ntk import _per_sample_weight_gradient
-from nascence.scores.passes import is_constant, watching
+from nascence.scores.passes import watching
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class GradSign(Score):
-    """sum over weights of | sum_n sign(d L_n / d w) |, L_n the cross-entropy of image n on its own.
+    """sum over weights of | sum_n sign(d L_n / d w) |, L_n the loss of image n on its own.
 
     Batch normalisation in training mode then sees one image: it is instance normalisation, so one batch gives all
     images' gradients exactly, layer by layer. ``average`` over the weights that take part, instead of the sum.
@@ -38,21 +38,21 @@ class GradSign(Score):
     def __call__(self, probe: Probe) -> float:
         network = probe.build(self.network, initialisation=self.initialisation)
         _normalise_single_images(network)
-        x_BCHW, labels_B = probe.images(self.images)
+        x_BCHW, target = probe.images(self.images)
         uses: list[tuple[nn.Module, Tensor, Tensor]] = []
         layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
         with watching(layers, lambda *use: uses.append(use)):
             try:
-                logits = network.train()(x_BCHW)
+                output = network.train()(x_BCHW)
             except ValueError:
                 height, width = probe.task.image_size
                 raise SettingError(
                     f"gradsign normalises every image on its own, and images of {height} x {width} shrink to one pixel "
                     f"in the network '{self.network}' of {probe.space.name}."
                 ) from None
-        if is_constant(logits):
+        if is_constant(output):
             return self.worst
-        loss = nn.functional.cross_entropy(logits, labels_B, reduction="sum")
+        loss = probe.loss(output, x_BCHW, target) * len(x_BCHW)
         gradients = torch.autograd.grad(loss, [output for _, _, output in uses], allow_unused=True)
         per_weight: dict[nn.Module, Tensor] = {}
         with torch.no_grad():

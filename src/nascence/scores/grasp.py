@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
@@ -28,9 +28,8 @@ class GraSP(TrainingPassScore):
     worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
-        loss = nn.functional.cross_entropy(run.logits, run.labels)
-        gradients = torch.autograd.grad(loss, run.weights, create_graph=True)
-        half_square = sum((gradient.square().sum() for gradient in gradients), loss.new_zeros(())) / 2
+        gradients = torch.autograd.grad(run.loss, run.weights, create_graph=True)
+        half_square = sum((gradient.square().sum() for gradient in gradients), run.loss.new_zeros(())) / 2
         products = torch.autograd.grad(half_square, run.weights, retain_graph=True, allow_unused=True)
         return -sum((w.detach() * h).sum() for w, h in zip(run.weights, products, strict=True) if h is not None)
 

@@ -25,7 +25,7 @@ class InTrain(Score):
 
     gamma = sum over the L convolutions of log PR of their output's channel covariance, PR = (sum v)^2 / sum v^2 over
     its eigenvalues v. o = sum over parameter tensors of min(1, std(g) / max |g|), g the gradient of the cross-entropy.
-    Standard normal inputs, random labels. The reconstruction's own choices: which layers count (convolutions whose
+    Standard normal inputs, random target. The reconstruction's own choices: which layers count (convolutions whose
     output varies), the population's standard deviation, gradients that are zero but for rounding left out, and the
     inputs' size (the task's; the paper has 64 pixels).
     """

@@ -17,7 +17,7 @@ from nascence.scores.passes import TrainingPass, TrainingPassScore
 class JacobCov(TrainingPassScore):
     """- sum over eigenvalues v of the rows' correlation matrix of log(v + k) + 1/(v + k), k = 1e-5.
 
-    Row n of the Jacobian is the gradient of all images' summed logits with respect to image n (batch statistics mix
+    Row n of the Jacobian is the gradient of all images' summed outputs with respect to image n (batch statistics mix
     images). Uncorrelated rows have all v = 1: the largest value, -N.
     """
 
@@ -28,7 +28,7 @@ class JacobCov(TrainingPassScore):
     worst: ClassVar[float] = -math.inf
 
     def of(self, run: TrainingPass) -> float | Tensor:
-        (jacobian,) = torch.autograd.grad(run.logits.sum(), run.inputs, retain_graph=True)
+        (jacobian,) = torch.autograd.grad(run.output.sum(), run.inputs, retain_graph=True)
         return decorrelation(jacobian)
 
 

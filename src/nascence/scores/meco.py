@@ -44,8 +44,8 @@ class MeCo(Score):
             outputs[id(output)] = output, uses + 1
 
         with watching(network.modules(), record):
-            logits = network.train()(x_BCHW.clone().requires_grad_())
-        if not logits.requires_grad:  # nothing of the input arrives
+            last = network.train()(x_BCHW.clone().requires_grad_())
+        if not last.requires_grad:  # nothing of the input arrives
             return self.worst
         return self.finite(
             sum(

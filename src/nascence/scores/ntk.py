@@ -1,6 +1,6 @@
 """The class-summed neural tangent kernel at initialisation, and two numbers of it.
 
-For one output per image, f_n = sum of the logits of image n, the kernel is K[n, m] = <d f_n / d theta, d f_m / d theta>
+For one number per image, f_n = sum of its outputs, the kernel is K[n, m] = <d f_n / d theta, d f_m / d theta>
 over all parameters called ``weight``: kernels of convolutions, scales of batch normalisation, the classifier's matrix
 (TE-NAS, Chen et al., ICLR 2021, and its code). It is 1^T Theta(x_n, x_m) 1 of the full kernel Theta.
 """
@@ -27,7 +27,7 @@ def class_summed_kernel(
     """K [M, N, N] in float64 for a batch of M * N images (``groups`` = M networks side by side; see batch_norm).
 
     ``network`` holds the parameters (its normalisation replaced by :func:`replace_batch_norm`), ``forward`` maps the
-    images to logits. Where samples are coupled by batch statistics (mode ``train``) every sample costs a backward pass
+    images to outputs. Where samples are coupled by batch statistics (mode ``train``) every sample costs a backward pass
     of its own, ``chunk`` of them vectorised at a time; otherwise one backward pass yields all per-sample gradients.
     """
     norms = [module for module in network.modules() if isinstance(module, ScoringBatchNorm)]

@@ -1,7 +1,8 @@
 """NASI's estimate of the tangent kernel's trace, s = || d L / d theta ||^2 of one mini-batch (Shu et al., ICLR 2022).
 
-L is the mean cross-entropy. By Jensen's inequality s is a lower bound of the trace up to constants, and a loose one:
-the per-sample gradients are averaged before they are squared, so it measures the mean gradient ("gradient flow").
+L is the task's loss, the mean cross-entropy in the paper. By Jensen's inequality s is a lower bound of the trace up to
+constants, and a loose one: the per-sample gradients are averaged before they are squared, so it measures the mean
+gradient ("gradient flow").
 """
 
 from __future__ import annotations
@@ -15,13 +16,10 @@ from torch import Tensor, nn
 from nascence.scores.base import Probe, Score, is_constant
 
 
-def squared_gradient_norm(
-    network: nn.Module, logits_BK: Tensor, labels_B: Tensor, *, create_graph: bool = False
-) -> Tensor:
-    """s [] over all parameters of ``network`` that take part; differentiable with ``create_graph``."""
-    loss = nn.functional.cross_entropy(logits_BK, labels_B)
+def squared_gradient_norm(network: nn.Module, loss: Tensor, *, create_graph: bool = False) -> Tensor:
+    """s [] over all parameters of ``network`` that take part in L; differentiable with ``create_graph``."""
     gradients = torch.autograd.grad(loss, list(network.parameters()), create_graph=create_graph, allow_unused=True)
-    total = logits_BK.new_zeros(())
+    total = loss.new_zeros(())
     for gradient in gradients:
         if gradient is not None:
             total = total + gradient.square().sum()
@@ -44,8 +42,8 @@ class NTKTrace(Score):
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network("score", initialisation=self.initialisation)
-        x_BCHW, labels_B = probe.images(self.images)
-        logits_BK = network(x_BCHW)
-        if is_constant(logits_BK):
+        x_BCHW, target = probe.images(self.images)
+        output_BK = network(x_BCHW)
+        if is_constant(output_BK):
             return self.worst  # only the bias of the classifier has a gradient
-        return float(squared_gradient_norm(network, logits_BK, labels_B))
+        return float(squared_gradient_norm(network, probe.loss(output_BK, x_BCHW, target)))

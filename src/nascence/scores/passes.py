@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Probe, Score, is_constant
 from nascence.tasks.augmentation import shrink
 
 Inputs = Literal["images", "noise"]
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(output, images, target) -> a scalar."""
 
 
 @contextmanager
@@ -65,16 +67,17 @@ class LayerUse:
 @final
 class TrainingPass:
     """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as asked.
+    ``loss`` of its output, the images and the target is what they go back from.
 
     ``layers``: the uses of convolutions and linear layers in order. ``active``: which inputs of ReLUs are positive, see
     :class:`ReLUInputs`. ``features``: the outputs of the stem and of every block (see :func:`blocks_of`); empty where
     the network names none.
     """
 
-    def __init__(self, network: nn.Module, x_BCHW: Tensor, labels_B: Tensor) -> None:
+    def __init__(self, network: nn.Module, x_BCHW: Tensor, target: Tensor, loss: Loss) -> None:
         self.network = network
         self.inputs = x_BCHW.detach().requires_grad_()
-        self.labels = labels_B
+        self._target, self._loss = target, loss
         self.layers: list[LayerUse] = []
         self.features: list[Tensor] = []
         blocks = set(blocks_of(network))
@@ -90,13 +93,18 @@ class TrainingPass:
 
         watched = [m for m in network.modules() if m in blocks or isinstance(m, nn.Conv2d | nn.Linear | nn.ReLU)]
         with watching(watched, record):
-            self.logits = network.train()(self.inputs)
+            self.output = network.train()(self.inputs)
         self.active = relus.active()
 
     @cached_property
     def constant(self) -> bool:
-        """Whether all images get the same logits: nothing of the input arrives."""
-        return is_constant(self.logits)
+        """Whether all images get the same output: nothing of the input arrives."""
+        return is_constant(self.output)
+
+    @cached_property
+    def loss(self) -> Tensor:
+        """L, the mean over the images; in the graph."""
+        return self._loss(self.output, self.inputs, self._target)
 
     @cached_property
     def _backward(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None], Tensor | None]:
@@ -108,10 +116,9 @@ class TrainingPass:
 
         handles = [use.output.register_hook(partial(keep, at)) for at, use in enumerate(self.layers)]
         parameters = list(self.network.parameters())
-        loss = nn.functional.cross_entropy(self.logits, self.labels)
         try:
             stem = (self.features or [self.inputs])[0]
-            *found, at_stem = torch.autograd.grad(loss, [*parameters, stem], retain_graph=True, allow_unused=True)
+            *found, at_stem = torch.autograd.grad(self.loss, [*parameters, stem], retain_graph=True, allow_unused=True)
         finally:
             for handle in handles:
                 handle.remove()
@@ -120,7 +127,7 @@ class TrainingPass:
 
     @property
     def gradients(self) -> dict[nn.Parameter, Tensor]:
-        """d L / d parameter, L the mean cross-entropy, for every parameter that takes part."""
+        """d L / d parameter for every parameter that takes part."""
         return self._backward[0]
 
     @cached_property
@@ -143,12 +150,6 @@ class TrainingPass:
         modules = dict.fromkeys(use.module for use in self.layers)
         weights = [cast(nn.Parameter, module.weight) for module in modules]
         return [weight for weight in weights if weight in self.gradients]
-
-
-def is_constant(logits_BK: Tensor) -> bool:
-    """Whether all rows are the same, up to rounding."""
-    spread = (logits_BK - logits_BK[:1]).abs().max()
-    return bool(spread <= 1e-6 * logits_BK.abs().max())
 
 
 def blocks_of(network: nn.Module) -> list[nn.Module]:
@@ -175,10 +176,10 @@ def training_pass(
     to."""
 
     def run() -> TrainingPass:
-        x_BCHW, labels_B = probe.images(count) if inputs == "images" else probe.noise(count, image_size)
+        x_BCHW, target = probe.images(count) if inputs == "images" else probe.noise(count, image_size)
         if inputs == "images":
             x_BCHW = shrink(x_BCHW, image_size)
-        return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, labels_B)
+        return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, target, probe.loss)
 
     return probe.shared(("pass", network, initialisation, count, inputs, image_size), run)
 
@@ -202,7 +203,7 @@ class TrainingPassScore(Score):
 
     @abstractmethod
     def of(self, run: TrainingPass) -> float | Tensor:
-        """The score of a pass whose logits are not constant."""
+        """The score of a pass whose output is not constant."""
 
 
 def needs_features(name: str, probe: Probe, run: TrainingPass) -> list[Tensor]:
@@ -221,7 +222,6 @@ __all__ = [
     "TrainingPass",
     "TrainingPassScore",
     "blocks_of",
-    "is_constant",
     "needs_features",
     "training_pass",
     "watching",

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from nascence.costs import params
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Probe, Score, is_constant
 from nascence.scores.linear_regions import count_distinct
-from nascence.scores.passes import ReLUInputs, is_constant, watching
+from nascence.scores.passes import ReLUInputs, watching
 
 
 @final
@@ -51,9 +51,9 @@ class SWAP(Score):
         relus = ReLUInputs()
         watched = [module for module in network.modules() if isinstance(module, nn.ReLU)]
         with torch.no_grad(), watching(watched, lambda module, inputs, output: relus.add(inputs)):
-            logits = network.train()(x_BCHW)
+            output = network.train()(x_BCHW)
         active = [codes.flatten(1) for codes, _ in relus.active() if codes.dim() == 4]
-        if is_constant(logits) or not active:
+        if is_constant(output) or not active:
             return self.worst
         return float(count_patterns(torch.cat(active, dim=1))) * self._size_factor(probe)
 

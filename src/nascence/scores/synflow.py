@@ -15,7 +15,7 @@ from nascence.scores.base import Probe, Score
 @final
 @dataclass(frozen=True, kw_only=True)
 class SynFlow(Score):
-    """sum |w * d R / d w|, R the sum of the logits of one image of ones; |w| for w, no batch normalisation, float64.
+    """sum |w * d R / d w|, R the sum of the outputs for one image of ones; |w| for w, no batch normalisation, float64.
 
     Without a path from the input nothing flows: the worst value.
     """

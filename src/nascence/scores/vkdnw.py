@@ -42,7 +42,7 @@ class VKDNWEntropy(_VKDNW):
     """Entropy of the nine deciles, normalised, of the eigenvalues of the Fisher matrix: at most log 9.
 
     F = mean_n J_n^T (diag(p) - p p^T) J_n over the first entry of every parameter tensor, J_n the derivatives of image
-    n's logits, p its softmax with 5 % of the uniform distribution mixed in. Standard normal inputs; evaluation mode
+    n's outputs, p its softmax with 5 % of the uniform distribution mixed in. Standard normal inputs; evaluation mode
     with fresh statistics, which is to say no normalisation.
     """
 
@@ -80,12 +80,12 @@ def fisher_matrix(network: nn.Module, x_BCHW: Tensor) -> Tensor:
     uses: list[tuple[nn.Module, Tensor, Tensor]] = []
     layers = [module for module in network.modules() if isinstance(module, _NORMALISED)]
     with watching(layers, lambda *use: uses.append(use)):
-        logits = network(x_BCHW)
-    outputs = [output for _, _, output in uses]
+        output = network(x_BCHW)
+    outputs = [each for _, _, each in uses]
     jacobian = []  # per class, [B, P]
-    for of_class in logits.sum(0):
+    for of_class in output.sum(0):
         columns: dict[nn.Parameter, Tensor] = {
-            parameter: logits.new_zeros(len(logits)) for parameter in network.parameters()
+            parameter: output.new_zeros(len(output)) for parameter in network.parameters()
         }
         gradients = torch.autograd.grad(of_class, outputs, retain_graph=True, allow_unused=True)
         for (module, inputs, _), gradient in zip(uses, gradients, strict=True):
@@ -94,10 +94,10 @@ def fisher_matrix(network: nn.Module, x_BCHW: Tensor) -> Tensor:
                     columns[parameter] = columns[parameter] + column
         jacobian.append(torch.stack(list(columns.values()), dim=1))
     jacobian_BKP = torch.stack(jacobian, dim=1).double()
-    share_BK = logits.detach().double().softmax(1) * (1 - _MIXED) + _MIXED / logits.shape[1]
+    share_BK = output.detach().double().softmax(1) * (1 - _MIXED) + _MIXED / output.shape[1]
     mean_BP = (share_BK[:, :, None] * jacobian_BKP).sum(1)
     rows = (share_BK.sqrt()[:, :, None] * jacobian_BKP).flatten(0, 1)
-    return (rows.mT @ rows - mean_BP.mT @ mean_BP) / len(logits)
+    return (rows.mT @ rows - mean_BP.mT @ mean_BP) / len(output)
 
 
 def _first_entries(module: nn.Module, inputs: Tensor, gradient: Tensor) -> list[tuple[nn.Parameter, Tensor]]:

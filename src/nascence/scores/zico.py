@@ -44,7 +44,8 @@ class ZiCo(Score):
             return self.worst
         batches = [first.gradients]
         for batch in range(1, self.batches):  # only the gradients stay: the pass is no other score's
-            batches.append(TrainingPass(first.network, *probe.images(self.images, batch)).gradients)
+            run = TrainingPass(first.network, *probe.images(self.images, batch), probe.loss)
+            batches.append(run.gradients)
         return self.finite(
             sum(_of_layer(torch.stack([gradients[weight] for gradients in batches])) for weight in first.weights)
         )

@@ -1,7 +1,7 @@
 """SANE's space of graph networks: an aggregator a layer, skips to a fusion, and the fusion (Zhao, Yao & Tu, ICDE 2021).
 
 x_0 = d(W_in X);  x_l = d(act(o_l(x_{l-1}, E))), l = 1..K;  s_l = x_l or 0, l < K;  s_K = x_K
-logits = W_out d'(ReLU(W f(s_1..s_K))),  with dropouts d, d'
+output = W_out d'(ReLU(W f(s_1..s_K))),  with dropouts d, d'
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class GraphLayer(nn.Module):
 
 @final
 class GraphNetwork(nn.Module):
-    """Node features [N, F] and edges [2, E] from source to target, to logits [N, K]."""
+    """Node features [N, F] and edges [2, E] from source to target, to outputs [N, K]."""
 
     def __init__(
         self,

@@ -95,8 +95,8 @@ class CellStack(nn.Module):
     """Stem, the cells of ``places``, global pooling, classifier.
 
     Every cell concatenates its inner nodes and brings its inputs to its own width first. With ``network.auxiliary`` a
-    second classifier stands behind the last reduction; in training mode the output is then the pair (logits, auxiliary
-    logits). ``stem_channels``: None for three times the first width, 0 for no stem.
+    second classifier stands behind the last reduction; in training mode the output is then the pair (output, auxiliary
+    output). ``stem_channels``: None for three times the first width, 0 for no stem.
     """
 
     def __init__(
@@ -144,8 +144,8 @@ class CellStack(nn.Module):
                 last = cell(last)
             if self.training and self.auxiliary is not None and position == self.auxiliary_after:
                 auxiliary = self.auxiliary(last)
-        logits = self.classifier(last.mean(dim=(2, 3)))
-        return logits if auxiliary is None else (logits, auxiliary)
+        output = self.classifier(last.mean(dim=(2, 3)))
+        return output if auxiliary is None else (output, auxiliary)
 
 
 def _stem_channels(places: Sequence[Place], network: NetworkConfig) -> int:

@@ -50,7 +50,8 @@ class BlockSearches:
         events = [event for event, _ in results]
         first = events[0]
         shared = {name: first[name] for name in ("epoch", "step")}
-        names = ("train_loss", "validation_loss", "validation_accuracy", "entropy", "derived_accuracy")
+        metric = self.searches[0].task.metric.name
+        names = ("train_loss", "validation_loss", f"validation_{metric}", "entropy", f"derived_{metric}")
         told = {name: [event.get(name) for event in events] for name in names if name in first}
         pairs = [self._costs(search) for search in self.searches]
         return {
@@ -81,9 +82,9 @@ class BlockSearches:
             assert search.done
             normal, reduction = (self._block(search, kind) for kind in BLOCKS)
             costs = search.budget.model.table("params")[BLOCKS[1]]
-            accuracy = None if search.health is None else search.health.derived
+            derived = None if search.health is None else search.health.derived
             cost = block_cost(self.space.shape, self.space.operations, reduction, costs)
-            found.append(FoundBlocks(normal, reduction, 100.0 - (accuracy or 0.0), cost))
+            found.append(FoundBlocks(normal, reduction, 100.0 - (derived or 0.0), cost))
         return make_pool(found, self.reductions)
 
 

@@ -290,4 +290,14 @@ class Task(ABC):
         whatever must be the same when the run goes on."""
 
 
-__all__ = ["IMAGES", "Batch", "Batches", "Domain", "Metric", "Part", "Signature", "Split", "Task"]
+REMEMBERED = {
+    "class_names": "the names of the classes",
+    "labels": "the labels",
+    "input_shape": "the size or the colours of the images",
+    "train_images": "the number of training images",
+    "test_images": "the number of test images",
+    "digest": "images, their labels or their order",
+}
+"""What entries of :meth:`Task.describe` are called in sentences."""
+
+__all__ = ["IMAGES", "REMEMBERED", "Batch", "Batches", "Domain", "Metric", "Part", "Signature", "Split", "Task"]

@@ -196,19 +196,19 @@ class SpaceConformance:
                 self.space.build(a, network=config, in_channels=images.shape[1], initialisation="kaiming-fan-in")
                 for a in (one, two)
             ]
-            logits = [_tied(network).double().eval()(images) for network in builds]
-            torch.testing.assert_close(*logits, msg=f"{one} and its canonical {two} compute different functions")
+            outputs = [_tied(network).double().eval()(images) for network in builds]
+            torch.testing.assert_close(*outputs, msg=f"{one} and its canonical {two} compute different functions")
 
-    def test_every_network_maps_images_to_logits(self) -> None:
+    def test_every_network_maps_images_to_outputs(self) -> None:
         for name, config in self.space.networks.items():
             images = self.images(config)
             for architecture in self.architectures(2, seed=3):
                 network = self.space.build(architecture, network=name, in_channels=images.shape[1], num_classes=7)
                 with torch.no_grad():
-                    logits = network.eval()(images)
-                assert logits.shape == (2, 7), (name, str(architecture))
-                assert logits.isfinite().all(), (name, str(architecture))
-                assert torch.equal(logits, network(images)), "evaluation mode is deterministic"
+                    output = network.eval()(images)
+                assert output.shape == (2, 7), (name, str(architecture))
+                assert output.isfinite().all(), (name, str(architecture))
+                assert torch.equal(output, network(images)), "evaluation mode is deterministic"
 
     def test_a_network_takes_the_images_own_channels(self) -> None:
         config = self.space.networks["score"]

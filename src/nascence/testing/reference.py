@@ -179,13 +179,13 @@ def kernel_trace(
 
 
 def squared_gradient_norm(
-    network: nn.Module, x_BCHW: Tensor, labels_B: Tensor, weights: MixingWeights | None = None
+    network: nn.Module, x_BCHW: Tensor, target_B: Tensor, weights: MixingWeights | None = None
 ) -> float:
     """|| d L / d theta ||^2 of the mean cross-entropy L over all parameters, training mode."""
     network = copy.deepcopy(network).train()
     network.requires_grad_().zero_grad()
-    logits = _call(network, x_BCHW, weights)
-    loss = -torch.stack([row.log_softmax(0)[label] for row, label in zip(logits, labels_B, strict=True)]).mean()
+    output = _call(network, x_BCHW, weights)
+    loss = -torch.stack([row.log_softmax(0)[known] for row, known in zip(output, target_B, strict=True)]).mean()
     loss.backward()
     return sum(float(p.grad.square().sum()) for p in network.parameters() if p.grad is not None)
 

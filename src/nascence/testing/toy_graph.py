@@ -29,17 +29,17 @@ def toy_graph_task(seed: int = 0, nodes: int = 90, *, sampled: bool = False) -> 
     independently of its own: a network that looks at the node alone guesses. ``sampled``: in batches of neighbourhoods.
     """
     draws = generator(seed, "toy graph")
-    labels = torch.arange(nodes) % 3
+    target = torch.arange(nodes) % 3
     shown = torch.randint(3, (nodes,), generator=draws)
     features = torch.randn(nodes, 4, generator=draws) * 0.5
     features[torch.arange(nodes), shown] += 2
     sources = []
-    for label in labels.tolist():
-        fitting = (shown == label).nonzero()[:, 0]
+    for known in target.tolist():
+        fitting = (shown == known).nonzero()[:, 0]
         sources.append(fitting[torch.randperm(len(fitting), generator=draws)[:6]])
     targets = torch.cat([torch.full_like(row, at) for at, row in enumerate(sources)])
     edges = torch.stack([torch.cat(sources), targets])
-    graph, _ = make_graph("toy-graph", features, labels, edges, directed=True)
+    graph, _ = make_graph("toy-graph", features, target, edges, directed=True)
     return NodeClassification("toy-graph", graph, random_split(graph, seed), fanouts=(4, 4) if sampled else None)
 
 
@@ -152,7 +152,7 @@ class _Network(nn.Module):
         self.classifier = nn.Linear(channels, outputs)
 
     def forward(self, x_NF: Tensor, edges_2E: Tensor) -> Tensor:
-        """Logits [N, K] of nodes with features [N, F] and edges [2, E] from source to target."""
+        """Outputs [N, K] of nodes with features [N, F] and edges [2, E] from source to target."""
         x_NC = self.stem(x_NF).relu()
         states = []
         for block in self.blocks:

@@ -221,7 +221,7 @@ class Training:
 
 
 def fitted(task: Task, config: TrainingConfig, seed: int) -> Task:
-    """The task as the settings want it: with a validation part, weights of classes, smoothed labels. Raises
+    """The task as the settings want it: with a validation part, weights of classes, smoothed targets. Raises
     :class:`NascenceError` where it does not offer one of them."""
     if config.validation:
         task = task.holding_out(config.validation, seed)

@@ -158,7 +158,7 @@ class BilevelDescent(Strategy):
 
     def advance(self) -> dict[str, Any]:
         """A chunk of steps. Its event: ``epoch`` (from 1), ``stage``, ``step`` (of the epoch, from 1) and the means
-        since the epoch began, under augmentation: ``train_loss`` and the task's metric, such as ``train_accuracy``
+        since the epoch began, under augmentation: ``train_loss`` and the task's metric, its name behind ``train_``
         (weights), ``validation_loss`` and the like (architecture; missing in warm-up). At the end of an epoch also
         ``learning_rate``, the weight of every objective, what relaxation, players and :class:`Health` report,
         ``weights`` (mean mixing weights per group), ``architecture``, and ``warning``, a sentence, where the search has

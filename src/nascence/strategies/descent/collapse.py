@@ -84,7 +84,7 @@ class Health:
         return None
 
     def event(self) -> dict[str, Any]:
-        """As a part of an event; the metrics are called such as ``supernet_accuracy``."""
+        """As a part of an event; the metric's name follows ``supernet_`` and ``derived_``."""
         names = {"supernet": f"supernet_{self.metric.name}", "derived": f"derived_{self.metric.name}"}
         values = {name: value for name, value in vars(self).items() if name not in ("metric", "pool_share", "learning")}
         return {names.get(name, name): value for name, value in values.items()} | {
