@@ -11,7 +11,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Search:
     """``options``: of :func:`nascence.search`. ``needs``: ``latencies``, a file of measured networks of the toy space,
-    or ``table``, one of the space ``nas-bench-macro``; both are made up."""
+    ``table``, one of the space ``nas-bench-macro``, or ``pictures``, a folder that is searched on; all are made up."""
 
     method: str
     space: str = "toy"
@@ -47,6 +47,10 @@ SMALL = {
 CELLS = {**SMALL, "epochs": 1, "channels": 2, "depth": 2, "train_images": 16, "valid_images": 16}
 """The same for the spaces of papers."""
 
+DENOISE = {"task": "denoise", "task_settings": ("sigma=25", "patch=8")}
+DOUBLE = {"task": "super-resolve", "task_settings": ("scale=2", "patch=8")}
+"""Of pictures; patches are of the degraded ones."""
+
 BLOCKS = {
     "complexities": (0.0, 3.0),
     "epochs": 2,
@@ -76,6 +80,13 @@ def small(method: str, **settings: Any) -> Search:
 
 def cells(method: str, space: str, **settings: Any) -> Search:
     return Search(method, space, {**CELLS, **settings})
+
+
+def pictures(method: str, space: str, options: Mapping[str, Any], **settings: Any) -> Search:
+    """Two steps an epoch; the second and last one moves the architecture."""
+    shared = {"epochs": 2, "warmup_epochs": 1, "batch_size": 2, "epoch_images": 4, "check_images": 1}
+    rates = {"size": "search-small", "architecture_learning_rate": 0.05}
+    return Search(method, space, {**shared, **rates, **settings}, options, needs="pictures")
 
 
 def latency(method: str, **settings: Any) -> Search:
@@ -132,6 +143,24 @@ CASES: dict[str, Search | Train] = {
     "e2rnas-pgd-first-order": small("e2rnas", order=1, attack="pgd", attack_steps=2, least_params=0.0),
     "toponas": small("toponas"),
     "toponas-partial": small("toponas", module_sharing="partial"),
+    # Gradient methods on widths and on pictures
+    "dmasking": Search(
+        "dmasking",
+        "toy-widths",
+        {
+            "size": "search-small",
+            "epochs": 3,
+            "warmup_epochs": 1,
+            "batch_size": 16,
+            "train_images": 48,
+            "valid_images": 48,
+            "check_images": 16,
+            "architecture_learning_rate": 0.3,
+        },
+        {"channels": 8},
+    ),
+    "mod-nas": pictures("mod-nas", "unfold-dense", {"channels": 8, **DENOISE}, channels=8, unfolding=0),
+    "trilevel-sr": pictures("trilevel-sr", "path-tree-small", {"channels": 8, **DOUBLE}, channels=8),
     # Gradient methods on the spaces of papers
     "darts-nas-bench-201": cells("darts", "nas-bench-201"),
     "gdas-nas-bench-201": cells("gdas", "nas-bench-201"),

@@ -13,17 +13,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 import torch.nn.functional as F
 from golden_cases import CASES, Search, Train
+from PIL import Image
 from torch import Tensor
 
 import nascence
 from nascence.methods import METHODS
 from nascence.spaces import get_space
-from nascence.testing import toy_space
+from nascence.testing import toy_denoiser_space, toy_space, toy_widths
 
 FOLDER = Path(__file__).parent / "recorded"
 ARITHMETIC = FOLDER / "arithmetic.json"
@@ -39,11 +41,15 @@ _GIVEN = {"settings", "input_shape", "class_names", "training", "data", "method"
 def record(name: str, folder: Path) -> dict[str, Any]:
     """Run the case ``name`` in the empty ``folder`` with one thread."""
     toy_space()
+    toy_widths()
+    toy_denoiser_space()
     case = CASES[name]
     common = {"data": "digits", "data_dir": folder, "out": folder / "run", "seed": 0, "threads": 1, "progress": False}
     if isinstance(case, Train):
         architecture = nascence.Architecture.from_string(case.architecture, case.space)
         return record_of(nascence.train(architecture, **common, **case.options).run.path)
+    if case.needs == "pictures":
+        common["data"] = str(_pictures(folder))
     return record_of(nascence.search(case.method, case.space, **common, **_options(case, folder)).run.path)
 
 
@@ -79,6 +85,16 @@ def _latencies(folder: Path) -> Path:
     rows = [f'"{space.format(each)}",{1 + sum(cost[answer] for answer in each.answers)}' for each in some]
     path.write_text("\n".join(["architecture,latency_ms", *rows, ""]))
     return path
+
+
+def _pictures(folder: Path) -> Path:
+    """Six grey pictures of 32 x 32 random pixels, smoothed, so that there is something to restore."""
+    (folder / "pictures").mkdir()
+    for number in range(6):
+        pixels = np.random.default_rng(number).integers(0, 256, (36, 36)).astype(np.float64)
+        smooth = np.lib.stride_tricks.sliding_window_view(pixels, (5, 5)).mean((2, 3))
+        Image.fromarray(smooth.astype(np.uint8)).save(folder / "pictures" / f"{number}.png")
+    return folder / "pictures"
 
 
 def _table(folder: Path) -> None:
