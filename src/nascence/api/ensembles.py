@@ -17,8 +17,7 @@ from nascence.seeding import derive_seed
 from nascence.strategies.found import Found
 from nascence.tasks import Task
 from nascence.tasks.loaders import loader_of
-from nascence.training import evaluate
-from nascence.training.ensemble import Ensemble
+from nascence.training.ensemble import Ensemble, judge_ensemble
 
 FOUND = "found.json"
 _ABOUT = ("method", "space", "data", "data_dir", "image_size", "loading", "seed", "network", "task")
@@ -113,13 +112,15 @@ def _metrics(
     run: RunDirectory, task: Task, members: list[dict[str, Any]], runs: list[RunDirectory], load_one: LoadOne
 ) -> dict[str, Any]:
     models = [load_one(each) for each in runs]
-    evaluation = evaluate(Ensemble(models, task.combine).eval(), task.part("test"), task)
+    evaluation, together = judge_ensemble(models, task.part("test"), task)
+    about = together.pop("members", [{}] * len(models))
     own = [each.read_json("metrics.json") for each in runs]
     metric, examples = task.metric.name, task.examples
     rate = f"{examples}_per_second"
     return {
         **task.report(evaluation.measures),
         "loss": evaluation.loss,
+        **together,
         "metric": vars(task.metric),
         "examples": examples,
         f"test_{examples}": len(task.part("test")),
@@ -129,8 +130,8 @@ def _metrics(
         "params": sum(row["params"] for row in members),
         "flops": sum(row["flops"] for row in members),
         "members": [
-            {**{name: row[name] for name in ("index", "architecture", "params", "flops")}, metric: each[metric]}
-            for row, each in zip(members, own, strict=True)
+            {**{name: row[name] for name in ("index", "architecture", "params", "flops")}, metric: each[metric], **more}
+            for row, each, more in zip(members, own, about, strict=True)
         ],
         "training": run.config[TRAINING.name],
     }

@@ -275,6 +275,15 @@ class Task(ABC):
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         """One output from those of several networks, on the same scale as theirs."""
 
+    def judge_together(self, outputs: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Sums for :meth:`together`, from the outputs of several networks."""
+        return {}
+
+    def together(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """What there is to say of networks that answer together beside what :meth:`measures` says of their combined
+        output; nothing for most tasks. ``members``: what is said of each, in their order."""
+        return {}
+
     def box(self) -> Box:
         """Where the pixels of normalised inputs can lie. Raises :class:`SettingError` where inputs have none."""
         raise SettingError(f"'{self.name}' has no pixels that could be attacked; attacks are for classes of images.")

@@ -16,6 +16,7 @@ from nascence.seeding import generator as seeded_generator
 from nascence.tasks.augmentation import cutout, random_crop, random_flip, shrink
 from nascence.tasks.base import Batch, Batches, Metric, Part, Signature, Split, Task
 from nascence.tasks.box import Box
+from nascence.tasks.calibration import calibration_error, calibration_sums, differing
 from nascence.tasks.class_weights import balanced_weights, weights_in_order
 from nascence.tasks.combining import mean_probability
 from nascence.tasks.cycling import CyclingBatches
@@ -183,6 +184,28 @@ class ImageClassification(Task):
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
         """The logarithm of the mean of the networks' probabilities."""
         return mean_probability(outputs)
+
+    def judge_together(self, outputs: Sequence[Tensor], batch: Batch) -> dict[str, Tensor]:
+        every = [*outputs, self.combine(outputs)]
+        losses = [F.cross_entropy(output.detach().double(), batch.target, reduction="sum") for output in every]
+        return {
+            "count": batch.target.new_tensor(len(batch.target)),
+            "losses": torch.stack(losses),
+            "calibration": torch.stack([calibration_sums(output, batch.target) for output in every]),
+            "differing": differing(outputs),
+        }
+
+    def together(self, sums: Mapping[str, Any]) -> dict[str, Any]:
+        """``nll``: of the mean of probabilities, in nats; ``ece``: its expected calibration error in percent;
+        ``disagreement``: how many images a pair of networks calls differently, the mean over pairs, in percent;
+        ``members``: ``accuracy``, ``nll`` and ``ece`` of each."""
+        count = float(sums["count"])
+        rows = [
+            {"accuracy": 100 * float(bins[2].sum()) / count, "nll": float(loss) / count, "ece": calibration_error(bins)}
+            for loss, bins in zip(sums["losses"], sums["calibration"], strict=True)
+        ]
+        whole = {name: rows[-1][name] for name in ("nll", "ece")}
+        return {**whole, "disagreement": 100 * float(sums["differing"]) / count, "members": rows[:-1]}
 
     def describe(self) -> dict[str, Any]:
         """Class names, the labels they had, shape (channels, height, width), counts, and mean and deviation per channel
