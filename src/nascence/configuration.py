@@ -113,8 +113,13 @@ def type_name(hint: Any) -> str:
 
 
 def number(text: str) -> float:
-    """A finite number, ``1e6``, ``1_000_000``, ``300k``, ``0.3M``, ``2GB`` and ``2GiB`` included (``k``, ``M``, ``G``,
-    ``T`` are powers of 1000, with ``iB`` of 1024). Raises ``ValueError``."""
+    """A finite number, ``1e6``, ``1_000_000``, ``300k``, ``0.3M``, ``8/255``, ``2GB`` and ``2GiB`` included (``k``,
+    ``M``, ``G``, ``T`` are powers of 1000, with ``iB`` of 1024). Raises ``ValueError``."""
+    if text.count("/") == 1:
+        above, below = map(number, text.split("/"))
+        if not below or not math.isfinite(above / below):
+            raise ValueError(text)
+        return above / below
     found = _WITH_PREFIX.fullmatch(text.strip())
     value = float(text if found is None else found["number"])
     if found is not None:

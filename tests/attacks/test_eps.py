@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascence.attacks.eps import read_eps, told_eps
+from nascence.attacks.eps import check_eps, read_eps, told_eps
 from nascence.errors import SettingError
 
 
@@ -29,6 +29,15 @@ def test_what_is_no_radius(text):
     with pytest.raises(SettingError, match="8/255") as caught:
         read_eps(text)
     assert len(str(caught.value)) < 300
+
+
+def test_settings_are_asked_back_as_settings():
+    check_eps("eps", 8 / 255)
+    with pytest.raises(SettingError, match=r"is 8/255 meant\? Type: --set adversarial_eps=8/255"):
+        check_eps("adversarial_eps", 8.0)
+    for value in (0.0, -1.0, 256.0, float("nan")):
+        with pytest.raises(SettingError, match="The setting eps is above 0 and below 1"):
+            check_eps("eps", value)
 
 
 @given(st.text(max_size=30))

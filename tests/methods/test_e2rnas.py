@@ -84,8 +84,8 @@ def test_size_makes_networks_smaller_than_darts(digits):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"eps": 8}, "2/255"),
-        ({"eps": 0}, "2/255"),
+        ({"eps": 8}, r"is 8/255 meant\? Type: --set eps=8/255"),
+        ({"eps": 0}, "such as 8/255"),
         ({"attack_steps": 0}, "attack_steps"),
         ({"least_params": -1}, "least_params"),
         ({"size_weight": 0.5}, "combine=sum"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 from nascence.costs import CostModel
 from nascence.engine.forked import parallel_map
 from nascence.engine.threads import compute_threads
+from nascence.errors import RunError
 from nascence.runs import TRAINING, RunDirectory
 from nascence.runs.retraining import MEMBERS
 from nascence.seeding import derive_seed
@@ -60,7 +62,7 @@ def train_members(
     Every member is trained on one thread, from a seed of its own; as many at once as PyTorch is allowed threads.
     """
     runs = [_member_run(run, at, row) for at, row in enumerate(members)]
-    left = [at for at, each in enumerate(runs) if not each.has("metrics.json")]
+    left = [at for at, each in enumerate(runs) if not _trained(each)]
     threads = torch.get_num_threads()
 
     def work(at: int, shown: bool | str = False) -> None:
@@ -76,13 +78,31 @@ def train_members(
     return _metrics(run, task, members, runs, load_one)
 
 
+def missing_members(run: RunDirectory, members: list[dict[str, Any]]) -> list[int]:
+    """The indices of those that are not trained, or whose files are gone."""
+    places = [_place(run, at) for at in range(len(members))]
+    there = [(place / "config.json").is_file() and _trained(RunDirectory.open(place)) for place in places]
+    return [at for at, found in enumerate(there) if not found]
+
+
 def load_ensemble(run: RunDirectory, members: list[dict[str, Any]], load_one: LoadOne) -> Ensemble:
     """The trained members as one network, in evaluation mode. Raises :class:`RunError` where one is missing."""
+    missing = missing_members(run, members)
+    if missing:
+        told = f"member {missing[0]}" if len(missing) == 1 else f"members {', '.join(map(str, missing))}"
+        raise RunError(
+            f"Of the {len(members)} networks of the ensemble in {run.path}, {told} of {MEMBERS}/ cannot be found; train"
+            f" what is missing anew with: nascence train {shlex.quote(str(run.path))}"
+        )
     loader, _ = loader_of(run.config)
     runs = [RunDirectory.open(_place(run, at)) for at in range(len(members))]
     ensemble = Ensemble([load_one(each) for each in runs], loader.combine)
     ensemble.eval()
     return ensemble
+
+
+def _trained(run: RunDirectory) -> bool:
+    return run.has("metrics.json") and run.has("model.pt")
 
 
 def _place(run: RunDirectory, at: int) -> Any:
@@ -102,7 +122,8 @@ def _member_run(run: RunDirectory, at: int, row: Mapping[str, Any]) -> RunDirect
     path = _place(run, at)
     if (path / "config.json").is_file():
         there = RunDirectory.open(path)
-        if all(there.config.get(name) == value for name, value in config.items()):
+        lost = there.has("metrics.json") and not there.has("model.pt")
+        if not lost and all(there.config.get(name) == value for name, value in config.items()):
             return there
     path.parent.mkdir(exist_ok=True)
     return RunDirectory.create(path, config, overwrite=True)
@@ -137,4 +158,4 @@ def _metrics(
     }
 
 
-__all__ = ["FOUND", "describe_found", "load_ensemble", "members_to_train", "train_members"]
+__all__ = ["FOUND", "describe_found", "load_ensemble", "members_to_train", "missing_members", "train_members"]

@@ -29,6 +29,19 @@ def read_eps(text: str | float) -> float:
     return value
 
 
+def check_eps(name: str, value: float) -> None:
+    """Raises :class:`SettingError` where the setting ``name`` is no radius; where it must be meant of 255, the message
+    asks back."""
+    if 0 < value < 1:
+        return
+    if 1 <= value <= 255:
+        raise SettingError(
+            f"{name}={value:g} would move every pixel over its whole range, 0 to 1; is {value:g}/255 meant? "
+            f"Type: --set {name}={value:g}/255"
+        )
+    raise SettingError(f"The setting {name} is above 0 and below 1, such as 8/255, not {value:g}.")
+
+
 def told_eps(eps: float) -> str:
     """``8/255`` where it is a multiple of that, else the number."""
     of_255 = Fraction(eps * 255).limit_denominator(10)
@@ -37,4 +50,4 @@ def told_eps(eps: float) -> str:
     return f"{eps:.4g}"
 
 
-__all__ = ["read_eps", "told_eps"]
+__all__ = ["check_eps", "read_eps", "told_eps"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from nascence.attacks import Attack
+from nascence.attacks.eps import check_eps
 from nascence.attacks.fgsm import FGSM
 from nascence.attacks.pgd import PGD
 from nascence.errors import SettingError
@@ -61,10 +62,7 @@ class E2RNAS(GradientMethod):
         at_least(1, attack_steps=self.attack_steps)
         if self.combine == "mgda" and self.size_weight not in (0, 1):
             raise SettingError("mgda normalises gradients, so that a size_weight means nothing; it takes combine=sum.")
-        if not 0 < self.eps < 1:
-            raise SettingError(
-                f"The setting eps is of a pixel's range 0 to 1, such as 2/255 = 0.00784, not {self.eps}."
-            )
+        check_eps("eps", self.eps)
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

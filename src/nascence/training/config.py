@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nascence.attacks.eps import check_eps
 from nascence.errors import SettingError, UnknownNameError
 from nascence.tasks import Task
 
@@ -69,12 +70,12 @@ class TrainingConfig:
             "auxiliary_weight": (self.auxiliary_weight >= 0, "at least 0"),
             "validation": (0 <= self.validation < 1, "in [0, 1)"),
             "patience": (self.patience >= 0, "at least 0"),
-            "adversarial_eps": (0 < self.adversarial_eps < 1, "above 0 and below 1, such as 8/255 = 0.0314"),
             "adversarial_steps": (self.adversarial_steps >= 1, "at least 1"),
         }
         for name, (holds, expected) in ranges.items():
             if not holds:
                 raise SettingError(f"The training's {name} must be {expected}, got {getattr(self, name)}.")
+        check_eps("adversarial_eps", self.adversarial_eps)
         if self.cutout and not self.augment:
             raise SettingError("The training's cutout needs augment to be on.")
         idle = {"adversarial_eps": (8 / 255, ("fgsm", "pgd")), "adversarial_steps": (7, ("pgd",))}
