@@ -85,7 +85,7 @@ def main() -> None:
 
 def searched(given: argparse.Namespace, seed: int) -> EnsembleSearch:
     """The finished search."""
-    short = {"epochs": 16, "epoch_images": 2560, "posterior_epochs": 1, "valid_images": 2560, "check_images": 0}
+    short = {"epochs": 16, "epoch_images": 2560, "valid_images": 2560, "check_images": 0}
     changes = {**NESS.PRESETS["laptop"], **short, "members": given.members}
     space, task = get_space(SPACE), load_task("cifar10")
     budget = Budget().bind(space, space.networks["evaluation"], signature=task.signature)

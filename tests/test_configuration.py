@@ -198,7 +198,27 @@ def test_fractions_are_numbers() -> None:
     assert integer("6/3") == 2
 
 
-@pytest.mark.parametrize("text", ["1/0", "/", "8/", "8//255", "1/2/3", "1e308/1e-308", "k", "3m", "3kk", "GB", "nan", "inf", "1e400", "9e299G", "300x", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/0",
+        "/",
+        "8/",
+        "8//255",
+        "1/2/3",
+        "1e308/1e-308",
+        "k",
+        "3m",
+        "3kk",
+        "GB",
+        "nan",
+        "inf",
+        "1e400",
+        "9e299G",
+        "300x",
+        "",
+    ],
+)
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         number(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ def test_members_are_trained_and_answer_together(found: nascence.SearchResult, t
         torch.testing.assert_close(whole(x_BCHW).softmax(1), share)
     right = float((share.argmax(1) == task.test.labels).float().mean())
     assert metrics["accuracy"] == pytest.approx(100 * right)
+    assert metrics["nll"] == pytest.approx(metrics["loss"], rel=1e-5)
+    for row, model in zip(metrics["members"], alone, strict=True):
+        with torch.no_grad():
+            loss = torch.nn.functional.cross_entropy(model(x_BCHW), task.test.labels)
+        assert row["nll"] == pytest.approx(float(loss), rel=1e-5)
+    called = [model(x_BCHW).argmax(1) for model in alone]
+    pairs = [(called[a] != called[b]).double().mean() for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert metrics["disagreement"] == pytest.approx(100 * float(sum(pairs)) / 3)
     assert not torch.equal(alone[0](x_BCHW), alone[1](x_BCHW))
 
     check = nascence.export(found.run)
@@ -80,6 +89,21 @@ def test_a_stopped_training_of_members_trains_what_is_left(
     assert (first / "model.pt").read_bytes() == before
     assert len(found.run.read_json("metrics.json")["members"]) == 3
     assert nascence.resume(found.run.path, progress=False) == []
+
+
+def test_a_lost_member_is_named_and_trained_anew(found: nascence.SearchResult) -> None:
+    before = nascence.train(found.run, epochs=1, progress=False).metrics
+    path = found.run.path
+    for lost in (path / "members" / "1" / "model.pt", path / "members" / "1", path / "members"):
+        shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+        said = "member 1" if lost.name != "members" else "members 0, 1, 2"
+        with pytest.raises(RunError, match=rf"{said} of members/ cannot be found; .* nascence runs resume"):
+            nascence.export(RunDirectory.open(path))
+        with pytest.raises(RunError, match=said):
+            nascence.attack(path, images=10, progress=False)
+        assert nascence.resume(path, progress=False) == ["training"]
+        assert RunDirectory.open(path).read_json("metrics.json")["nll"] == before["nll"]
+        assert nascence.resume(path, progress=False) == []
 
 
 def test_two_at_once_are_what_one_after_the_other_are(search_toy: Any) -> None:

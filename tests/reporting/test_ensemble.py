@@ -35,11 +35,24 @@ def test_members_with_and_without_training(fabricate) -> None:
     assert "2 networks that answer together" in told
     assert "Only one of them is trained in this run" in told
     own = [{**row, "accuracy": 80.0 + row["index"]} for row in members(2)]
-    write(path, "metrics.json", members=own)
+    write(path, "metrics.json", members=own, params=21, flops=14)
     made = ensemble(Contents.read(path))
     assert "each by itself 80.50 % in the mean" in joined(made)
     rows = [[cell.text for cell in row] for row in parse(made).iter("tr") if row.find("td") is not None]
-    assert [row[3] for row in rows] == ["80.00 %", "81.00 %"]
+    assert [row[3] for row in rows] == ["80.00 %", "81.00 %", "94.00 %"]
+
+
+def test_what_they_are_together(fabricate) -> None:
+    path = fabricate(training=True)
+    write(path, "found.json", form="ensemble", pick=1, members=members(2))
+    own = [{**row, "accuracy": 80.0, "nll": 0.7 + row["index"] / 10, "ece": 5.0} for row in members(2)]
+    write(path, "metrics.json", members=own, params=21, flops=14, nll=0.6543, ece=3.21, disagreement=12.345)
+    made = ensemble(Contents.read(path))
+    rows = [[cell.text for cell in row] for row in parse(made).iter("tr") if row.find("td") is not None]
+    assert [row[4] for row in rows] == ["0.7", "0.8", "0.6543"]
+    assert rows[-1][0] == "together"
+    assert rows[-1][5] == "3.21 %"
+    assert "call 12.35 % of the test images differently" in joined(made)
 
 
 def test_another_metric_and_other_examples(fabricate) -> None:

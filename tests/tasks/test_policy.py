@@ -39,6 +39,18 @@ def test_files(tmp_path):
     assert Policy.load(path) == policy, "the record of a search that found one"
 
 
+def test_of_a_run(tmp_path):
+    """What its training used comes before what its search found."""
+    found, used = uniform_policy(0.5), uniform_policy(0.25)
+    with pytest.raises(DataError, match="has no policy: neither its search found one"):
+        Policy.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"method": "daas", "training": {"seed": 0}}))
+    (tmp_path / "architecture.json").write_text(json.dumps({"policy": found.to_json()}))
+    assert Policy.load(tmp_path) == found
+    (tmp_path / "config.json").write_text(json.dumps({"training": {"policy": used.to_json()}}))
+    assert Policy.load(tmp_path) == used
+
+
 GOOD = uniform_policy().to_json()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from nascence.engine.forked import parallel_map
 from nascence.engine.threads import compute_threads
 from nascence.errors import RunError
 from nascence.runs import TRAINING, RunDirectory
-from nascence.runs.retraining import MEMBERS
+from nascence.runs.retraining import MEMBERS, lost_members
 from nascence.seeding import derive_seed
 from nascence.strategies.found import Found
 from nascence.tasks import Task
@@ -78,21 +77,14 @@ def train_members(
     return _metrics(run, task, members, runs, load_one)
 
 
-def missing_members(run: RunDirectory, members: list[dict[str, Any]]) -> list[int]:
-    """The indices of those that are not trained, or whose files are gone."""
-    places = [_place(run, at) for at in range(len(members))]
-    there = [(place / "config.json").is_file() and _trained(RunDirectory.open(place)) for place in places]
-    return [at for at, found in enumerate(there) if not found]
-
-
 def load_ensemble(run: RunDirectory, members: list[dict[str, Any]], load_one: LoadOne) -> Ensemble:
     """The trained members as one network, in evaluation mode. Raises :class:`RunError` where one is missing."""
-    missing = missing_members(run, members)
+    missing = lost_members(run)
     if missing:
         told = f"member {missing[0]}" if len(missing) == 1 else f"members {', '.join(map(str, missing))}"
         raise RunError(
             f"Of the {len(members)} networks of the ensemble in {run.path}, {told} of {MEMBERS}/ cannot be found; train"
-            f" what is missing anew with: nascence train {shlex.quote(str(run.path))}"
+            f" what is missing anew with: {run.resume_command}"
         )
     loader, _ = loader_of(run.config)
     runs = [RunDirectory.open(_place(run, at)) for at in range(len(members))]
@@ -158,4 +150,4 @@ def _metrics(
     }
 
 
-__all__ = ["FOUND", "describe_found", "load_ensemble", "members_to_train", "missing_members", "train_members"]
+__all__ = ["FOUND", "describe_found", "load_ensemble", "members_to_train", "train_members"]

@@ -11,6 +11,7 @@ from nascence import configuration
 from nascence.configuration import to_json
 from nascence.errors import SettingError
 from nascence.tasks import Task
+from nascence.tasks.auto_augment import auto_augment
 from nascence.tasks.class_weights import read_class_weights, weights_in_order
 from nascence.tasks.policy import Policy, uniform_policy
 from nascence.training import PRESETS, TrainingConfig
@@ -61,11 +62,13 @@ class Recipe:
 
 
 def given_policy(given: Policy | str | Path | None) -> Policy | None:
-    """A policy, ``random`` (all pairs of operations, equally likely), ``none``, or a file."""
+    """A policy, ``random`` (all pairs of operations, equally likely), ``autoaugment``, ``none``, a file, or a run."""
     if given is None or isinstance(given, Policy):
         return given
-    named = {"none": None, "random": uniform_policy()}
-    return named[str(given)] if str(given) in named else Policy.load(given)
+    if str(given) == "none":
+        return None
+    named = {"random": uniform_policy, "autoaugment": auto_augment}
+    return named[str(given)]() if str(given) in named else Policy.load(given)
 
 
 def given_weights(given: str | Path | Mapping[str, float] | None) -> Mapping[str, float] | Literal["balanced"] | None:

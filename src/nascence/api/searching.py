@@ -10,6 +10,7 @@ from typing import Any, final
 
 import nascence.configuration as configuration
 from nascence.api.ensembles import FOUND, describe_found
+from nascence.api.examples import keep_examples
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     data_source,
@@ -228,6 +229,8 @@ class PreparedSearch:
         told = trajectory(passed, self.config["data_dir"]) if passed else None
         if told is not None:
             run.write_json("trajectory.json", told)
+        if "policy" in record:
+            keep_examples(run, self.task)
         run.write_json("architecture.json", record)
         return SearchResult(architecture, run, record)
 

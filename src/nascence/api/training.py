@@ -10,7 +10,8 @@ from typing import Any, Literal, final
 
 from torch import nn
 
-from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, missing_members, train_members
+from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train_members
+from nascence.api.examples import keep_examples
 from nascence.api.fronts import pick as pick_from
 from nascence.api.fronts import place_of, rows_of
 from nascence.api.inputs import (
@@ -98,8 +99,9 @@ def train(
     by class, or a file of them. ``adversarial``: fgsm or pgd, what every batch is attacked with before the network
     learns from it. A training that was begun with the same settings is continued.
 
-    ``policy``: an augmentation policy, the file of one, or the ``architecture.json`` of a search that found one, by
-    which training images are changed; without, the one that the run's own search found; ``none`` for none.
+    ``policy``: an augmentation policy by which training images are changed: the file of one, a run directory that
+    found or used one (or its ``architecture.json``), ``autoaugment``, ``random``, or ``none``; without, the one that
+    the run's own search found.
 
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
@@ -165,7 +167,7 @@ def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainRe
     """Bring a training to its end from its directory alone; the caller holds the run's lock."""
     run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
     current = retraining.begun(run) or run
-    if _complete(run, current):
+    if current.has("metrics.json") and not retraining.lost_members(current):
         return _kept(run)
     with compute_threads(current.config[TRAINING.name].get("threads")):
         return _finish(run, current, reload_task(run), progress)
@@ -263,7 +265,7 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
 
 def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
     """Bring the training in ``current`` to its end: the run itself, or what is to replace its training."""
-    if _complete(run, current):
+    if current.has("metrics.json") and not retraining.lost_members(current):
         return _kept(current)
     architecture = _architecture(current)
     members = members_to_train(run, current)
@@ -283,15 +285,9 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
         retraining.give_up(run)
         raise NascenceError(f"{error} The network that was trained before is still there.") from error
     current.write_tensors("model.pt", prepared.state())
+    if "policy" in current.config[TRAINING.name]:
+        keep_examples(run, task)
     return _settle(run, current, architecture, _metrics(prepared, current, seconds))
-
-
-def _complete(run: RunDirectory, current: RunDirectory) -> bool:
-    """Whether a training is finished; that of an ensemble is not where a member has been lost."""
-    if not current.has("metrics.json"):
-        return False
-    members = members_to_train(run, current)
-    return members is None or not missing_members(current, members)
 
 
 def _finish_member(run: RunDirectory, task: Task, progress: bool | str) -> TrainResult:

@@ -54,9 +54,9 @@ def command(
     policy: Annotated[
         str | None,
         typer.Option(
-            help="Augment training images by a policy: a file, the architecture.json of a search that found one, random"
-            " or none [default: what the run's own search found].",
-            metavar="FILE|random|none",
+            help="Augment training images by a policy: a file, a run that found or used one, autoaugment, random or"
+            " none [default: what the run's own search found].",
+            metavar="FILE|RUN|autoaugment|random|none",
         ),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
@@ -123,6 +123,8 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
                 f"{metrics[metric['name']]:.2f} {metric['unit']} on {metrics[f'test_{examples}']:,} test {examples}",
             ),
             ("balanced accuracy", _balanced(metrics)),
+            ("members", _members(metrics)),
+            ("together", _together(metrics)),
             ("best epoch", None if watched is None else _best(watched, examples)),
             ("parameters", count(metrics["params"])),
             ("epochs", metrics["epochs"]),
@@ -137,6 +139,21 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
         (f"nascence export {place} --format python", "one Python file and its weights"),
         (f"nascence report {place}", "one page about the search and the network"),
     )
+
+
+def _members(metrics: dict[str, Any]) -> str | None:
+    """Of an ensemble, each by itself."""
+    if "members" not in metrics:
+        return None
+    name, unit = metrics["metric"]["name"], metrics["metric"]["unit"]
+    return ", ".join(f"{row[name]:.2f}" for row in metrics["members"]) + f" {unit}"
+
+
+def _together(metrics: dict[str, Any]) -> str | None:
+    if "disagreement" not in metrics:
+        return None
+    told = f"NLL {metrics['nll']:.4f} nats, ECE {metrics['ece']:.2f} %"
+    return f"{told}; pairs disagree on {metrics['disagreement']:.2f} % of {metrics['examples']}"
 
 
 def _balanced(metrics: dict[str, Any]) -> str | None:

@@ -33,6 +33,7 @@ class Contents:
     front: Mapping[str, Any] | None = None
     attacks: Mapping[str, Any] | None = None
     ensemble: Mapping[str, Any] | None = None
+    examples_kept: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -54,6 +55,7 @@ class Contents:
             front=_object(run, "front.json"),
             attacks=_object(run, "attacks.json"),
             ensemble=_object(run, "found.json"),
+            examples_kept=_object(run, "examples.json"),
         )
 
     @property

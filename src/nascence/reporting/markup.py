@@ -32,7 +32,7 @@ def element(tag: str, /, *children: str, **values: object) -> str:
 
 
 _NO_BREAK = "\u00a0"
-_VOID = {"path", "line", "rect", "circle", "polygon", "polyline", "meta"}
+_VOID = {"img", "path", "line", "rect", "circle", "polygon", "polyline", "meta"}
 
 
 def svg(width: float, height: float, label: str, *children: str, min_width: int | None = None) -> str:

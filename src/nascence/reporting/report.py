@@ -17,6 +17,7 @@ from nascence.reporting.contents import Contents
 from nascence.reporting.ensemble import ensemble
 from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
+from nascence.reporting.policy import policy
 from nascence.runs import files
 from nascence.version import __version__
 
@@ -93,6 +94,7 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
         front(run),
         ensemble(run),
         sections.search(run),
+        policy(run),
         sections.cloud(run, cloud),
         sections.training(run),
         confusion(run),

@@ -386,7 +386,7 @@ def commands(run: Contents) -> list[str]:
     common = _options(config, "space", "data", "image_size", "threads")
     common += _options(config.get("network") or {}, "channels", "depth")
     trained = config.get("training") or {}
-    recipe = [*_options(trained, "preset", "seed"), *_settings(trained.get("settings"))]
+    recipe = [*_options(trained, "preset", "seed"), *_policy(run), *_settings(trained.get("settings"))]
     lines = []
     if searched:
         limits = config.get("budget") or {}
@@ -403,6 +403,15 @@ def commands(run: Contents) -> list[str]:
         lines.append(_command(target, [*common, *recipe, f"--out {path}"]))
     lines += [f"nascence export {path} --format {shlex.quote(name)}" for name in run.exports]
     return [*lines, f"nascence report {path}"]
+
+
+def _policy(run: Contents) -> list[str]:
+    """Where the training used another policy than the one that the search found: that of this run, or none."""
+    trained = run.config.get("training") or {}
+    found, used = run.record.get("policy"), trained.get("policy")
+    if not trained or used == found:
+        return []
+    return ["--policy none"] if used is None else [f"--policy {shlex.quote(str(run.path))}"]
 
 
 def _options(values: Mapping[str, Any], *names: str) -> list[str]:

@@ -90,11 +90,13 @@ def summary(run: RunDirectory) -> dict[str, Any]:
 
 
 def unfinished_stages(run: RunDirectory) -> list[str]:
-    """Names of the stages that were asked for and have no result yet, in their order."""
+    """Names of the stages that were asked for and have no result yet, in their order; training is one of them where a
+    member of an ensemble has been lost."""
     wanted = []
     if run.config["kind"] == SEARCH.name and not run.has("architecture.json"):
         wanted.append(SEARCH.name)
-    if retraining.begun(run) is not None or (TRAINING.name in run.config and not run.has("metrics.json")):
+    begun = retraining.begun(run) is not None or (TRAINING.name in run.config and not run.has("metrics.json"))
+    if begun or retraining.lost_members(run):
         wanted.append(TRAINING.name)
     return wanted
 

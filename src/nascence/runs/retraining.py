@@ -72,4 +72,13 @@ def take_place(path: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-__all__ = ["FOLDER", "MEMBERS", "begin", "begun", "give_up", "is_complete", "take_place"]
+def lost_members(run: RunDirectory) -> list[int]:
+    """The indices of those members of a finished ensemble whose files are gone."""
+    if not run.has("metrics.json"):
+        return []
+    count = len(run.read_json("metrics.json").get("members") or [])
+    wanted = ("config.json", "metrics.json", "model.pt")
+    return [at for at in range(count) if not all((run.path / MEMBERS / str(at) / name).is_file() for name in wanted)]
+
+
+__all__ = ["FOLDER", "MEMBERS", "begin", "begun", "give_up", "is_complete", "lost_members", "take_place"]

@@ -6,6 +6,7 @@ size. Who needs an entry asks for it by name (:meth:`nascence.runs.RunDirectory.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, RootModel, model_validator
@@ -134,6 +135,9 @@ class Metrics(FileEntry):
     images_per_second: Annotated[float, Field(ge=0)] | None = None
     params: Annotated[float, Field(ge=0)] | None = None
     flops: Annotated[float, Field(ge=0)] | None = None
+    nll: float | None = None
+    ece: Annotated[float, Field(ge=0, le=100)] | None = None
+    disagreement: Annotated[float, Field(ge=0, le=100)] | None = None
 
     @model_validator(mode="after")
     def _square(self) -> Metrics:
@@ -240,6 +244,20 @@ class Attacks(FileEntry):
     seconds: Annotated[float, Field(ge=0)] | None = None
 
 
+class Examples(FileEntry):
+    """``examples.json``: pixels of a few images, one byte each, in base64."""
+
+    shape: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=4, max_length=4)]
+    pixels: Annotated[str, Field(max_length=2**20)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Examples:
+        count = math.prod(self.shape)
+        if len(self.pixels) != 4 * -(-count // 3) or self.shape[1] not in (1, 3):
+            raise ValueError("there is one byte a pixel of images of one or three channels")
+        return self
+
+
 class CloudPoint(FileEntry):
     architecture: Text
     params: Annotated[float, Field(ge=0)]
@@ -295,6 +313,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "found.json": FoundFile,
     "random_cloud.json": Cloud,
     "trajectory.json": Trajectory,
+    "examples.json": Examples,
 }
 
 __all__ = ["SCHEMAS", "Config", "Event"]

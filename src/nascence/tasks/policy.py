@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
@@ -108,14 +109,26 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
-        """From a file of its own, or from the ``architecture.json`` of a search that found one."""
+        """From a file of its own, from the ``architecture.json`` of a search that found one, or from a run directory:
+        the policy that its training used or, without one, that its search found."""
+        if Path(path).is_dir():
+            return cls._of_run(Path(path))
         value = read_json(path, error=DataError, what="the policy", pipe=True)
+        if isinstance(value, dict) and isinstance(value.get("training"), dict):  # the configuration of a run
+            value = value["training"]
         if isinstance(value, dict) and isinstance(value.get("policy"), dict):
             value = value["policy"]
         try:
             return cls.from_json(value)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
+
+    @classmethod
+    def _of_run(cls, path: Path) -> Policy:
+        for name in ("config.json", "architecture.json"):
+            with suppress(DataError):
+                return cls.load(path / name)
+        raise DataError(f"{path} has no policy: neither its search found one, nor was its training given one.")
 
 
 def apply_steps(x_BCHW: Tensor, steps: Sequence[Step], random: torch.Generator) -> Tensor:
