@@ -49,6 +49,9 @@ def test_of_a_run(tmp_path):
     assert Policy.load(tmp_path) == found
     (tmp_path / "config.json").write_text(json.dumps({"training": {"policy": used.to_json()}}))
     assert Policy.load(tmp_path) == used
+    (tmp_path / "config.json").write_text(json.dumps({"training": {"policy": {**used.to_json(), "version": 9}}}))
+    with pytest.raises(DataError, match=r"config\.json: This policy is of version 9"):
+        Policy.load(tmp_path)
 
 
 GOOD = uniform_policy().to_json()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
@@ -111,24 +110,31 @@ class Policy:
     def load(cls, path: str | Path) -> Policy:
         """From a file of its own, from the ``architecture.json`` of a search that found one, or from a run directory:
         the policy that its training used or, without one, that its search found."""
-        if Path(path).is_dir():
-            return cls._of_run(Path(path))
-        value = read_json(path, error=DataError, what="the policy", pipe=True)
-        if isinstance(value, dict) and isinstance(value.get("training"), dict):  # the configuration of a run
-            value = value["training"]
-        if isinstance(value, dict) and isinstance(value.get("policy"), dict):
-            value = value["policy"]
+        path = Path(path)
+        if path.is_dir():
+            files = [path / name for name in ("config.json", "architecture.json")]
+            holding = [file for file in files if file.is_file() and _inside(cls._read(file)) is not None]
+            if not holding:
+                raise DataError(f"{path} has no policy: neither its search found one, nor was its training given one.")
+            path = holding[0]
+        value = cls._read(path)
+        inside = _inside(value)
         try:
-            return cls.from_json(value)
+            return cls.from_json(value if inside is None else inside)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
 
-    @classmethod
-    def _of_run(cls, path: Path) -> Policy:
-        for name in ("config.json", "architecture.json"):
-            with suppress(DataError):
-                return cls.load(path / name)
-        raise DataError(f"{path} has no policy: neither its search found one, nor was its training given one.")
+    @staticmethod
+    def _read(path: Path) -> Any:
+        return read_json(path, error=DataError, what="the policy", pipe=True)
+
+
+def _inside(value: Any) -> Mapping[str, Any] | None:
+    """The policy in the configuration of a run, where its training has one, or in the record of a search."""
+    if isinstance(value, dict) and isinstance(value.get("training"), dict):
+        value = value["training"]
+    found = value.get("policy") if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def apply_steps(x_BCHW: Tensor, steps: Sequence[Step], random: torch.Generator) -> Tensor:
