@@ -89,7 +89,7 @@ def test_no_file_and_no_json(tmp_path):
     (tmp_path / "text").write_text("[" * 100_000)
     with pytest.raises(DataError, match=r"text is damaged: it is nested"):
         Policy.load(tmp_path / "text")
-    with pytest.raises(DataError, match="it is a directory, not a file"):
+    with pytest.raises(DataError, match="has no policy: neither its search"):
         Policy.load(tmp_path)
 
 
