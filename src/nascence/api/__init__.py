@@ -8,6 +8,7 @@ from nascence.api.measuring import measure, measure_networks, measure_table
 from nascence.api.planning import plan
 from nascence.api.predicting import Prediction, predict
 from nascence.api.resuming import resume
+from nascence.api.sampling import draw_ensemble
 from nascence.api.scoring import score, score_many
 from nascence.api.searching import SearchResult, search
 from nascence.api.training import TrainResult, load_model, train
@@ -19,6 +20,7 @@ __all__ = [
     "attack",
     "compare",
     "correlate",
+    "draw_ensemble",
     "export",
     "load_model",
     "measure",

@@ -209,7 +209,7 @@ class PreparedSearch:
         repaired = repairs[found.pick if found.form == "ensemble" else 0]
         architecture = repaired.architecture
         seconds += time.monotonic() - began
-        record = {**self._describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
+        record = {**self.describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
         if found.form == "front":
             described = describe_front(found, self.checker.model)
             run.write_json("front.json", described)
@@ -234,7 +234,8 @@ class PreparedSearch:
         run.write_json("architecture.json", record)
         return SearchResult(architecture, run, record)
 
-    def _describe(self, architecture: Architecture) -> dict[str, Any]:
+    def describe(self, architecture: Architecture) -> dict[str, Any]:
+        """What ``architecture.json`` says of an architecture that this search found."""
         model = self.checker.model
         table = look_up(architecture, self.config["data_dir"], steered=self.method.reads_table)
         index = self.space.index(architecture)

@@ -393,7 +393,13 @@ def commands(run: Contents) -> list[str]:
         own = [*_options(config, "method", "seed"), *_options(limits, *limits)]
         if limits.get("max_latency_ms") is not None:
             own += _options({"runtime": config.get("runtime", "torch")}, "runtime")  # before a choice, it was PyTorch
-        lines.append(_command("nascence search", [*own, *common, *_settings(config.get("settings")), f"--out {path}"]))
+        drawn = config.get("ensemble_of")
+        to = path if drawn is None else shlex.quote(str(drawn["run"]))
+        lines.append(_command("nascence search", [*own, *common, *_settings(config.get("settings")), f"--out {to}"]))
+        if drawn is not None:
+            given = ", ".join(f"{name}={value!r}" for name, value in drawn.items() if name != "run")
+            call = f"draw_ensemble({drawn['run']!r}, {str(run.path)!r}, {given})"
+            lines.append(f"python -c {shlex.quote(f'import nascence; nascence.{call}')}")
     if trained and searched:
         at = (run.record.get("front") or {}).get("index")
         picked = [] if at is None else [f"--pick {at}"]
