@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
+import mmap
 import os
 import pkgutil
 import resource
@@ -64,9 +65,12 @@ def call(
     seconds: float,
     before: Callable[[], object] | None = None,
     memory: int | None = None,
+    during: Callable[[int], bool] | None = None,
+    patience: float = 5.0,
 ) -> Ended:
     """``nascence ARGUMENTS`` in ``folder``, stopped by SIGINT after ``seconds``. ``before`` is called in the process
-    first; ``memory``: bytes of address space that it may have."""
+    first; ``memory``: bytes of address space that it may have; ``during`` is called with the process again and again
+    until it says that it is done; ``patience``: seconds in which other processes of the group have to end."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -74,7 +78,7 @@ def call(
         pid = os.fork()
         if pid == 0:
             _child(arguments, folder, environment, out.fileno(), err.fileno(), before, memory)
-        code = _wait(pid, seconds)
+        code = _wait(pid, seconds, during)
         stopped = hung = False
         if code is None:
             os.kill(pid, signal.SIGINT)
@@ -84,7 +88,7 @@ def call(
             os.killpg(pid, signal.SIGKILL)
             code = _wait(pid, PATIENCE)
         took = time.monotonic() - began
-        left = _group_lives(pid)
+        left = _group_lives(pid, patience)
         if left:
             os.killpg(pid, signal.SIGKILL)
         told = []
@@ -138,20 +142,22 @@ def _child(
         os._exit(code)
 
 
-def _wait(pid: int, seconds: float) -> int | None:
+def _wait(pid: int, seconds: float, during: Callable[[int], bool] | None = None) -> int | None:
     """The exit code once the process has ended; None when it has not after so many seconds."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(POLL)
+        if during is not None and during(pid):
+            during = None
+        time.sleep(POLL if during is None else POLL / 10)
     return None
 
 
-def _group_lives(pid: int) -> bool:
-    """Whether a process of the group lives on for a second."""
-    until = time.monotonic() + 5
+def _group_lives(pid: int, patience: float) -> bool:
+    """Whether a process of the group lives on for so many seconds."""
+    until = time.monotonic() + patience
     while time.monotonic() < until:
         try:
             os.killpg(pid, 0)
@@ -161,4 +167,44 @@ def _group_lives(pid: int) -> bool:
     return True
 
 
-__all__ = ["Ended", "call", "import_everything", "temporary_folder"]
+def end_at(number: int | None, folder: Path, counted: mmap.mmap) -> None:
+    """Let this process be killed right before the ``number``-th call that changes a file or a folder below ``folder``;
+    ``counted`` gets how many there were, eight bytes."""
+    own, seen = os.getpid(), 0
+
+    def count() -> None:
+        nonlocal seen
+        if os.getpid() != own:  # a worker
+            return
+        seen += 1
+        counted[:8] = seen.to_bytes(8, "little")
+        if seen == number:
+            os.kill(own, signal.SIGKILL)
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and _below(path, folder):
+                count()
+        elif event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"):
+            if _below(arguments[0], folder):
+                count()
+        elif event == "ctypes.dlsym" and arguments[1] == "renameat2":
+            count()
+
+    def sync(descriptor: int) -> None:
+        count()
+        plain_sync(descriptor)
+
+    plain_sync, os.fsync = os.fsync, sync
+    sys.addaudithook(hook)
+
+
+def _below(path: object, folder: Path) -> bool:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return isinstance(path, int)
+    name = os.fsdecode(path)
+    return not os.path.isabs(name) or os.path.commonpath([name, folder]) == str(folder)
+
+
+__all__ = ["Ended", "call", "end_at", "import_everything", "temporary_folder"]

@@ -1,13 +1,15 @@
 """Kills every command, again and again, and holds what it ends in against an undisturbed one, bit for bit.
 
-    python benchmarks/kills.py [--kills 25] [--commands search,train,...] [--seed 0] [--json FILE]
+    python benchmarks/kills.py [--kills 25] [--calls 10] [--commands search,train,...] [--seed 0] [--json FILE]
 
 Each of the kills of a command is one of five kinds in turn: the process (SIGKILL), its whole group, one of its worker
 processes, the process in the moment in which a file is being written, and a full disk instead of a kill (a file system
-of a few hundred kilobytes, where the machine lets an ordinary user mount one). Moments and sizes are random. After it
-the command that continues is typed, until it ends with 0. Counted are results that differ, commands that do not
-continue, processes that stay for longer than half a minute, files that stay beside the results or in the folder for
-temporary files, and tracebacks. What takes time (seconds, rates, dates) is not compared.
+of a few hundred kilobytes, where an ordinary user may mount one). Moments and sizes are random. ``--calls``
+kills more come right before a chosen call that changes a file or a folder: a file opened for writing, fsync, a rename,
+an exchange, unlink, mkdir, rmdir. After each the command that continues is typed, until it ends with 0. Counted are
+results that differ, commands that do not continue, processes that stay for longer than half a minute, files that stay
+beside the results or in the folder for temporary files, and tracebacks. What takes time (seconds, rates, dates) is not
+compared. Commands run in forks of this process, which has imported everything, so that kills fall into their work.
 """
 
 from __future__ import annotations
@@ -15,21 +17,22 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import mmap
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from forked import Ended, call, end_at, import_everything, temporary_folder
 
 PROGRAM = [sys.executable, "-m", "nascence"]
 SIZE = "--channels 2 --depth 1"
@@ -92,13 +95,15 @@ class Found:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--calls", type=int, default=10)
     parser.add_argument("--commands", default=",".join(COMMANDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    import_everything()
     told: dict[str, Any] = {}
     for name in given.commands.split(","):
-        found = kill_often(name, COMMANDS[name], given.kills, random.Random(f"{given.seed} {name}"))
+        found = kill_often(COMMANDS[name], given.kills, given.calls, random.Random(f"{given.seed} {name}"))
         told[name] = vars(found)
         print(f"{name}: {found.kills} kills {dict(found.kinds)}, {found.early} ended before:", end=" ")
         print(f"{len(found.problems)} problems")
@@ -110,102 +115,93 @@ def main() -> int:
     return 1 if any(each["problems"] for each in told.values()) else 0
 
 
-def kill_often(name: str, command: Command, count: int, random_: random.Random) -> Found:
+def kill_often(command: Command, kills: int, calls: int, random_: random.Random) -> Found:
     found = Found()
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        root = Path(folder)
+    with temporary_folder("kills-") as root:
         prepared = root / "prepared"
         prepared.mkdir()
         for line in command.before:
             expect(line, prepared, root)
-        whole = root / "whole"
+        whole, counted = root / "whole", mmap.mmap(-1, 8)
         shutil.copytree(prepared, whole)
         began = time.monotonic()
-        expect(command.line, whole, root)
+        expect(command.line, whole, root, lambda: end_at(None, root, counted))
         seconds = time.monotonic() - began
         expected = digest(whole, command.results)
-        for at in range(count):
-            kind = KINDS[at % len(KINDS)]
+        there = int.from_bytes(counted[:8], "little")
+        chosen = sorted(random_.sample(range(1, there + 1), min(calls, there)))
+        kinds = [KINDS[at % len(KINDS)] for at in range(kills)] + [f"call {at} of {there}" for at in chosen]
+        for at, kind in enumerate(kinds):
             place = root / str(at)
             shutil.copytree(prepared, place)
-            token = f"{os.getpid()}-{name.replace(' ', '')}-{at}"
             if kind == "full disk":
                 ended = on_a_full_disk(command, place, root, random_)
+            elif kind.startswith("call"):
+                number = chosen[at - kills]
+                done = run(command.line, place, root, lambda number=number: end_at(number, root, mmap.mmap(-1, 8)))
+                ended = done if done.code == -signal.SIGKILL else None
             else:
-                ended = kill_once(command, place, root, kind, seconds, token, random_)
+                ended = kill_once(command, place, root, kind, seconds, random_)
             if ended is None:
                 found.early += 1
             else:
                 found.kills += 1
-                found.kinds[kind] += 1
-                if "Traceback" in ended:
-                    found.problems.append(f"{at}, {kind}: traceback: {ended[-300:]!r}")
-            found.problems += [f"{at}, {kind}: {problem}" for problem in finish(command, place, root, expected, token)]
+                found.kinds[kind.split(" ")[0]] += 1
+                if "Traceback" in ended.err:
+                    found.problems.append(f"{at}, {kind}: traceback: {ended.err[-300:]!r}")
+                if ended.left:
+                    found.problems.append(f"{at}, {kind}: processes stayed for {PATIENCE:g} s")
+            found.problems += [f"{at}, {kind}: {problem}" for problem in finish(command, place, root, expected)]
             shutil.rmtree(place)
     return found
 
 
-def environment(root: Path, token: str = "") -> dict[str, str]:
+def environment(root: Path) -> dict[str, str]:
     temporary = root / "temporary"
     temporary.mkdir(exist_ok=True)
     source = str(Path(__file__).parents[1] / "src")
-    own = {"PYTHONPATH": source, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary), "NASCENCE_KILLS": token}
+    own = {"PYTHONPATH": source, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
     return {**os.environ, **own, "XDG_CACHE_HOME": str(root / "cache"), "NASCENCE_DATA": str(root / "data")}
 
 
-def expect(line: str, place: Path, root: Path) -> None:
-    done = run(line, place, root)
-    if done.returncode != 0:
-        raise SystemExit(f"nascence {line}: exit code {done.returncode}: {done.stderr[-500:]}")
+def expect(line: str, place: Path, root: Path, before: Callable[[], object] | None = None) -> None:
+    done = run(line, place, root, before)
+    if done.code != 0:
+        raise SystemExit(f"nascence {line}: exit code {done.code}: {done.err[-500:]}")
 
 
-def run(line: str, place: Path, root: Path, token: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *line.split()],
-        cwd=place,
-        env=environment(root, token),
-        capture_output=True,
-        text=True,
-        timeout=LONGEST,
-    )
+def run(line: str, place: Path, root: Path, before: Callable[[], object] | None = None, **options: Any) -> Ended:
+    return call(line.split(), place, environment(root), LONGEST, before, patience=PATIENCE, **options)
 
 
 def kill_once(
-    command: Command, place: Path, root: Path, kind: str, seconds: float, token: str, random_: random.Random
-) -> str | None:
-    """What it said until it was killed; None when it had ended before."""
-    with subprocess.Popen(
-        [*PROGRAM, *command.line.split()],
-        cwd=place,
-        env=environment(root, token),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        until = time.monotonic() + random_.uniform(0.2, 1.0) * seconds
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        while kind == "writing" and process.poll() is None and not list(place.rglob(".*.tmp*")):
-            time.sleep(0.0005)
-        while kind == "worker" and process.poll() is None and not (workers := below(process.pid)):
-            time.sleep(0.01)
-            if time.monotonic() > until + seconds / 2:
-                kind = "process"  # it has none
-        if process.poll() is not None:
-            process.communicate()
-            return None
+    command: Command, place: Path, root: Path, kind: str, seconds: float, random_: random.Random
+) -> Ended | None:
+    """None when it had ended before; ``seconds`` is what an undisturbed one took."""
+    until = time.monotonic() + random_.uniform(0.0, 0.9) * seconds
+    late = until + seconds / 2
+    killed = False
+
+    def kill(pid: int) -> bool:
+        nonlocal killed
+        now = time.monotonic()
+        if now < until or (kind == "writing" and now < late and not list(place.rglob(".*.tmp*"))):
+            return False
+        workers = below(pid) if kind == "worker" else []
+        if kind == "worker" and not workers and now < late:
+            return False
         if kind == "group":
-            os.killpg(process.pid, signal.SIGKILL)
-        elif kind == "worker":
-            os.kill(random_.choice(workers), signal.SIGKILL)
-        else:
-            process.kill()
-        _, told = process.communicate(timeout=LONGEST)
-        return told
+            os.killpg(pid, signal.SIGKILL)
+        else:  # without workers, the process
+            os.kill(random_.choice(workers) if workers else pid, signal.SIGKILL)
+        killed = True
+        return True
+
+    ended = run(command.line, place, root, during=kill)
+    return ended if killed and ended.code != 0 else None
 
 
-def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Random) -> str | None:
+def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Random) -> Ended | None:
     """Run on a small file system, whose files are copied back; None where there is none to be had or it sufficed."""
     disk = root / "disk"
     disk.mkdir(exist_ok=True)
@@ -223,19 +219,12 @@ def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Ra
     if done.returncode in (0, 77):
         return None
     if done.returncode != 2 or "space" not in done.stderr:
-        return f"Traceback? exit code {done.returncode}: {done.stderr}"
-    return done.stderr
+        return Ended(done.returncode, "", f"Traceback? exit code {done.returncode}: {done.stderr}", 0.0)
+    return Ended(2, "", done.stderr, 0.0)
 
 
-def finish(command: Command, place: Path, root: Path, expected: dict[str, str], token: str) -> Iterator[str]:
+def finish(command: Command, place: Path, root: Path, expected: dict[str, str]) -> Iterator[str]:
     """Continue to the end; yields what is not as it should be."""
-    until = time.monotonic() + PATIENCE
-    while (left := marked(token)) and time.monotonic() < until:
-        time.sleep(0.05)
-    if left:
-        yield f"{len(left)} processes stayed for {PATIENCE:g} s"
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
     temporary = [path.name for path in (root / "temporary").iterdir()]
     if temporary:
         yield f"among the temporary files: {temporary}"
@@ -243,12 +232,12 @@ def finish(command: Command, place: Path, root: Path, expected: dict[str, str], 
     for _ in range(3):
         line = next(line for needed, line in command.after if not needed or (place / needed).exists())
         done = run(line, place, root)
-        if done.returncode == 0 and line == next(
+        if done.code == 0 and line == next(
             own for needed, own in command.after if not needed or (place / needed).exists()
         ):
             break
-    if done.returncode != 0:
-        yield f"'{line}' ends with {done.returncode}: {done.stderr[-300:]!r}"
+    if done.code != 0:
+        yield f"'{line}' ends with {done.code}: {done.err[-300:]!r}"
         return
     found = digest(place, command.results)
     different = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
@@ -280,7 +269,7 @@ def content(path: Path) -> Any:
     if path.suffix == ".parquet":
         from pyarrow import parquet
 
-        return parquet.read_table(path).to_pydict()
+        return parquet.read_table(path, use_threads=False).to_pydict()
     return path.read_bytes()
 
 
@@ -292,20 +281,6 @@ def without_times(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return [str(value.dtype), list(value.shape), hashlib.sha256(value.contiguous().numpy().tobytes()).hexdigest()]
     return value
-
-
-def marked(token: str) -> list[int]:
-    """Living processes that a command with this token started, or is."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and token:
-            try:
-                alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-                if alive and f"NASCENCE_KILLS={token}\0".encode() in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
 
 
 def below(pid: int) -> list[int]:

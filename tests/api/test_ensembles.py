@@ -132,3 +132,14 @@ def test_a_damaged_ensemble_is_named(found: nascence.SearchResult) -> None:
     path.write_text(json.dumps({**kept, "pick": 7}))
     with pytest.raises(RunError, match=r"found\.json is damaged"):
         nascence.train(RunDirectory.open(found.run.path), epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("name", ["members", "members/0"])
+def test_members_are_trained_in_the_run_alone(found: nascence.SearchResult, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (found.run.path / name).parent.mkdir(exist_ok=True)
+    (found.run.path / name).symlink_to(outside)
+    with pytest.raises(RunError, match=f"{name} is a link, which nothing is written through"):
+        nascence.train(found.run, epochs=1, progress=False)
+    assert not list(outside.iterdir())

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,39 @@ def test_what_cannot_be_predicted_is_said(
         nascence.predict(run, pictures, batch_size=0)
     with pytest.raises(RunError, match="has no trained model yet"):
         nascence.predict(search_toy("other").run, pictures)
+
+
+def test_names_that_are_no_utf_8_are_spelt_out(run: RunDirectory, pictures: list[Path], tmp_path: Path) -> None:
+    odd = pictures[0].with_name(os.fsdecode(b"caf\xe9.png"))
+    pictures[0].rename(odd)
+    for ending in ("csv", "json", "parquet"):
+        assert nascence.predict(run, [odd], out=tmp_path / f"a.{ending}").columns["file"] == [str(odd)]
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist()[0]["file"].endswith(r"caf\udce9.png")
+    assert json.loads((tmp_path / "a.json").read_text())[0]["file"] == str(odd)
+
+
+def test_files_of_a_folder_that_count_as_data_are_predicted(run: RunDirectory, pictures: list[Path]) -> None:
+    folder = pictures[0].parent
+    for place in (".hidden", "__MACOSX", "@eaDir"):
+        (folder / place).mkdir()
+        shutil.copy(pictures[0], folder / place / "a.png")
+    os.mkfifo(folder / "pipe.png")
+    assert nascence.predict(run, [folder]).columns["file"] == [str(path) for path in pictures]
+    with pytest.raises(DataError, match=r"pipe\.png is a pipe"):
+        nascence.predict(run, [folder / "pipe.png"])
+    (folder / "gone.png").symlink_to("nowhere.png")
+    with pytest.raises(DataError, match=r"gone\.png is a link to nowhere\.png, which is not there"):
+        nascence.predict(run, [folder])
+
+
+def test_a_table_takes_the_place_of_a_link_and_leaves_what_it_leads_to(
+    run: RunDirectory, pictures: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "other").write_text("not ours")
+    for at, target in enumerate(("other", "nowhere")):
+        out = tmp_path / f"{at}.csv"
+        out.symlink_to(target)
+        nascence.predict(run, pictures, out=out, overwrite=True)
+        assert not out.is_symlink()
+    assert (tmp_path / "other").read_text() == "not ours"
+    assert not (tmp_path / "nowhere").exists()

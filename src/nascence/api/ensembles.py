@@ -112,6 +112,9 @@ def _member_run(run: RunDirectory, at: int, row: Mapping[str, Any]) -> RunDirect
         TRAINING.name: {**entry, "seed": seed, "threads": 1},
     }
     path = _place(run, at)
+    for place in (path.parent, path):
+        if place.is_symlink():
+            raise RunError(f"{place} is a link, which nothing is written through; remove it, and train again.")
     if (path / "config.json").is_file():
         there = RunDirectory.open(path)
         lost = there.has("metrics.json") and not there.has("model.pt")

@@ -57,6 +57,8 @@ def predict(
             raise SettingError("Name the folder for what is predicted with --out DIR.")
         if place.exists() and not place.is_dir():
             raise SettingError(f"{place} is a file; name a folder with --out.")
+        if overwrite:
+            raise SettingError("Predicted pictures replace no files; leave --overwrite out, and name another --out.")
     elif place is not None:
         if place.suffix.lower() not in TABLES:
             raise SettingError(f"{place} ends in none of {', '.join(TABLES)}, which predictions can be written as.")
@@ -80,14 +82,19 @@ def _write(found: Prediction, path: Path) -> None:
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".json":
-            write_bytes(path, (json.dumps(found.rows(), indent=1, ensure_ascii=False) + "\n").encode())
+            write_bytes(path, (json.dumps(found.rows(), indent=1) + "\n").encode())
             return
         import pyarrow as pa
         from pyarrow import csv, parquet
 
-        table = pa.table({name: list(column) for name, column in found.columns.items()})
+        table = pa.table({_text(name): list(map(_text, column)) for name, column in found.columns.items()})
         with replacing(path) as (file, _):
             (csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table)(table, file)
+
+
+def _text(value: Any) -> Any:
+    """What is no UTF-8 in the name of a file or a class is spelt out, since a table cannot hold it."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 __all__ = ["TABLES", "Prediction", "predict"]

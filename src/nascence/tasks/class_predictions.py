@@ -13,6 +13,7 @@ from torch import Tensor
 from nascence.errors import DataError, SettingError
 from nascence.tasks.decoding import decode_images
 from nascence.tasks.folder import is_image_file
+from nascence.tasks.listing import files_below
 from nascence.tasks.predicting import Columns, Question
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -46,10 +47,10 @@ def _steps(files: Sequence[Path], question: Question) -> range:
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Files as they are named; of a folder, the images in it and below, by name."""
+    """Files as they are named; of a folder, the images in it and below, by name and by the rule of all readers."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if is_image_file(file))
+            yield from sorted(filter(is_image_file, files_below(path)))
         else:
             yield path
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import resource
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -193,6 +194,9 @@ def read_picture(name: str, source: bytes | Path) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
+        mode = source.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would wait for who writes into it
+            raise DataError(f"{name} is a pipe, a socket or a device; expected a file.")
         with source.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > _LARGEST_FILE:

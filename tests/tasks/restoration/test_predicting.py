@@ -1,5 +1,6 @@
 """A user's own pictures: restored into a folder, with a page, and nothing overwritten."""
 
+import os
 import re
 from pathlib import Path
 
@@ -77,3 +78,24 @@ def test_what_is_refused(tmp_path, random_picture, save):
     with pytest.raises(DataError, match=r"bad\.png"):
         ask([tmp_path / "bad.png"], tmp_path / "out")
     assert not (tmp_path / "out" / PAGE).exists()
+
+
+def test_only_what_counts_as_data_is_restored(folder, tmp_path, random_picture, save):
+    for place in (".hidden/a.png", "@eaDir/b.png"):
+        save(folder / place, random_picture(8, 8))
+    os.mkfifo(folder / "pipe.png")
+    found = ask([folder], tmp_path / "out")
+    assert len(found["file"]) == 6
+    with pytest.raises(DataError, match=r"pipe\.png is a pipe"):
+        ask([folder / "pipe.png"], tmp_path / "other")
+
+
+def test_names_that_are_no_utf_8_and_links_in_the_place_of_results(tmp_path, random_picture, save):
+    odd = save(tmp_path / "a.png", random_picture(8, 8)).rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    out.mkdir()
+    (out / PAGE).symlink_to(outside)
+    (out / odd.name).symlink_to(outside)
+    ask([odd], out)
+    assert r"caf\udce9.png" in (out / PAGE).read_text()
+    assert not outside.exists()

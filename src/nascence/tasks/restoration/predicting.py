@@ -15,6 +15,7 @@ from torch import nn
 
 from nascence.errors import DataError, RunError, SettingError
 from nascence.tasks.folder import is_image_file
+from nascence.tasks.listing import files_below
 from nascence.tasks.restoration.decoding import decode_picture
 from nascence.tasks.restoration.encoding import encode_png
 from nascence.tasks.restoration.resizing import enlarge_picture
@@ -61,7 +62,7 @@ def predict_pictures(
         )
         if len(shown) < _SHOWN:
             shown.append((source.name, *_middles(picture, restored, scale)))
-    write_bytes(out / PAGE, _page(shown, len(rows)).encode())
+    write_bytes(out / PAGE, _page(shown, len(rows)).encode(errors="backslashreplace"))
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
@@ -88,7 +89,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        below = sorted(file for file in path.rglob("*") if file.is_file() and is_image_file(file))
+        below = sorted(filter(is_image_file, files_below(path)))
         if not below:
             raise DataError(f"{path} has no pictures in it.")
         yield from below
