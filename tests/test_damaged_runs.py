@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from nascence.cli import main
 from nascence.methods import METHODS
@@ -38,6 +39,10 @@ COMMANDS = (
     "train {run} --epochs 1",
     "train {run} --pick knee --epochs 1 --overwrite",
     "score {run} --scores params --json",
+    "predict {run} picture.png --out {run}-predicted.csv --overwrite",
+    "attack {run} --attacks fgsm --images 2",
+    "measure {run} --repeats 2 --warm-up 1",
+    "train {run} --epochs 1 --overwrite --policy {run}/architecture.json --class-weights {run}/metrics.json",
     "report {run} --out {run}-elsewhere.html --overwrite",
 )
 
@@ -63,6 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         code, told = say(line)
         assert code == 0, told
     (folder / "outside").write_text("not ours")
+    Image.new("L", (8, 8), 99).save(folder / "picture.png")
     yield folder
     patch.undo()
 
@@ -128,7 +134,7 @@ for _ in range(200):
 ODD = st.sampled_from(
     [
         *(None, True, -1, 0, 10**6, 10**30, 1e308, -0.5, float("nan"), float("inf")),
-        *("", "nan", "a\x1b[31mb", "x" * 5000, "\ud800", "../../outside", "/etc/passwd"),
+        *("", "nan", "a\x1b[31mb", "x" * 5000, "\ud800", "../../outside", "/etc/passwd", "a\0b", "~nobody/x"),
         *([], {}, [1, "a"], {"a": 1}, DEEP, [[1.0]], ["; rm -rf /"]),
     ]
 )

@@ -19,7 +19,7 @@ from nascence.api.inputs import (
     settled,
     slug,
 )
-from nascence.errors import RunError, SettingError
+from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification, ImageSet, decoding, load_task
@@ -46,6 +46,17 @@ def test_either_part_of_the_size_can_be_given() -> None:
     for wrong in ({"channels": 0}, {"depth": -1}):
         with pytest.raises(SettingError, match=f"{next(iter(wrong))} of the network must be at least 1"):
             network_size(space, task, **wrong)
+
+
+@pytest.mark.parametrize("place", ["loop", "~nobody-here", "x" * 300, "a/" * 3000])
+def test_odd_folders_of_data_hold_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    if not place.startswith("~"):
+        assert data_source("digits", place, None)["data"] == "digits"
+    for data in (f"{place}/pictures", f"./{place}"):
+        with pytest.raises((DataError, OSError)):  # the system says that a name is too long
+            settled(data_source(data, place, None))
 
 
 def test_a_path_is_kept_absolute_and_a_name_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

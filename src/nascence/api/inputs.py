@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,9 +38,9 @@ def data_source(
     ``loading``, where they are not image classes read as usual: the kind of ``task`` and all its settings."""
     if not data.strip():
         raise DataError("The name of the data is empty; 'nascence datasets' lists names, or give a path.")
-    folder = find_data_dir(data_dir).resolve()
+    folder = Path(os.path.realpath(find_data_dir(data_dir)))
     path = at_home(data)
-    absolute = str(path.resolve()) if not is_named(data, folder) and path.exists() else data
+    absolute = os.path.realpath(path) if not is_named(data, folder) and path.exists() else data
     read = loading(absolute, folder, task, task_settings)
     return {
         "data": absolute,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def predict(
         model=load_model(run),
         config=run.config,
         settings=settings,
-        paths=tuple(Path(path).expanduser() for path in paths),
+        paths=tuple(Path(os.path.expanduser(path)) for path in paths),
         out=place,
         batch_size=batch_size,
     )

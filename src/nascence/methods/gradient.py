@@ -148,7 +148,7 @@ class GradientMethod(Descent, Method):
         at_least(1e-6, latency_target=self.latency_target, cost_target=self.cost_target)
         at_least(0, cost_weight=self.cost_weight)
         if Path(self.latencies).is_file():  # so that it means the same from any folder
-            object.__setattr__(self, "latencies", str(Path(self.latencies).resolve()))
+            object.__setattr__(self, "latencies", os.path.realpath(self.latencies))
         self._refuse_idle_latency_settings()
         stages = self.make_stages()
         if self.weights_optimizer == "adam" and (self.order == 2 or len({stage.partial for stage in stages}) > 1):

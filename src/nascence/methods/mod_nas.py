@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -97,7 +98,7 @@ class MoDNAS(GradientMethod):
         if self.teacher:
             if not Path(self.teacher).is_file():
                 raise SettingError(f"There is no file {self.teacher} to be the teacher; expected an ONNX file.")
-            object.__setattr__(self, "teacher", str(Path(self.teacher).resolve()))
+            object.__setattr__(self, "teacher", os.path.realpath(self.teacher))
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         start, end = self.temperature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.resources import files as package_files
@@ -80,7 +81,7 @@ def page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
 
 def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     style = package_files("nascence.reporting").joinpath("templates/report.css").read_text(encoding="utf-8")
-    title = f"{run.path.resolve().name}: found by {run.record.get('method') or 'hand'}"
+    title = f"{os.path.basename(os.path.realpath(run.path))}: found by {run.record.get('method') or 'hand'}"
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -39,7 +40,7 @@ def header(run: Contents) -> str:
     return element(
         "header",
         paragraph(f"{method or 'network'} · {run.architecture.space} · {_data(run)}", "kicker"),
-        element("h1", escape(run.path.resolve().name)),
+        element("h1", escape(os.path.basename(os.path.realpath(run.path)))),
         paragraph(found + result, "lead"),
         paragraph(caution, "note"),
         _tiles(run),

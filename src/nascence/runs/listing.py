@@ -106,7 +106,7 @@ def delete_run(path: str | Path) -> None:
     stands in, or a process works on it."""
     run = RunDirectory.open(path)
     if run.path.is_symlink():
-        target = run.path.resolve()
+        target = Path(os.path.realpath(run.path))
         raise RunError(f"{path} is a link; to delete the run itself, type: nascence runs delete {quote(str(target))}")
     check_new(run.path)
     with run.locked(), files.explained(run.path):

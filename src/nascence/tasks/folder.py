@@ -24,7 +24,7 @@ def read_folder(path: Path, request: Request) -> RawData:
     training, validating, testing = _parts(path)
     train, test = _read(training, request, "training"), _read(testing, request, "test") if testing else None
     watched = _read(validating, request, "validation") if validating else None
-    return RawData(path.resolve().name, train, test, validation=watched)
+    return RawData(os.path.basename(os.path.realpath(path)), train, test, validation=watched)
 
 
 def is_image_file(path: Path) -> bool:
@@ -104,7 +104,7 @@ def _read(roots: list[Path], request: Request, part: str) -> LabelledImages:
                 raise DataError(f"Two class folders in {root} have names that read '{name}'; rename one.")
             sources += [(readable(str(file)), file) for file in files]
             labels += [name] * len(files)
-    keep = f"{part} images in {[str(root.resolve()) for root in roots]}"
+    keep = f"{part} images in {[os.path.realpath(root) for root in roots]}"
     return LabelledImages(decode_images(sources, request.image_size, keep=keep, told=request.told), labels)
 
 

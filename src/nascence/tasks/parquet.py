@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -45,7 +46,7 @@ def read_parquet(
     own = {file: names for file, table in tables.items() if (names := _class_names(file, table.schema))}
     named = _matched(labels, own, class_names, request)
     return RawData(
-        name or path.resolve().stem,
+        name or Path(os.path.realpath(path)).stem,
         _labelled({file: labels[file] for file in train}, request, "training"),
         _labelled({file: labels[file] for file in test}, request, "test") if test else None,
         dict(enumerate(named)) if named else None,
@@ -100,7 +101,7 @@ def _labelled(labels: Mapping[Path, list[int | str]], request: Request, part: st
     if not every:
         raise DataError(f"{next(iter(labels))} has no rows.")
     sources = _Rows({file: len(found) for file, found in labels.items()})
-    keep = f"{part} images in {[str(file.resolve()) for file in labels]}"
+    keep = f"{part} images in {[os.path.realpath(file) for file in labels]}"
     return LabelledImages(decode_images(sources, request.image_size, keep=keep, told=request.told), every)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class PictureSettings:
 
     def __post_init__(self) -> None:
         """Folders mean the same from anywhere."""
-        found = tuple(str(Path(name).expanduser().resolve()) if Path(name).is_dir() else name for name in self.test)
+        found = tuple(os.path.realpath(os.path.expanduser(name)) if Path(name).is_dir() else name for name in self.test)
         object.__setattr__(self, "test", found)
 
 

@@ -65,10 +65,10 @@ def load_restoration(
     bottom and at the right. ``skip_damaged``: files that cannot be read are left out and counted.
     Raises :class:`DataError` and :class:`SettingError`.
     """
-    root = Path(data).expanduser()
+    root = Path(os.path.expanduser(data))
     training, testing = _find(root, scale)
     for folder in test:
-        more = [file for part in _find(Path(folder).expanduser(), scale) for file in part]
+        more = [file for part in _find(Path(os.path.expanduser(folder)), scale) for file in part]
         testing = [*testing, *more]
     degradation = _degradation(kind, sigma, scale, any(file.degraded for file in (*training, *testing)))
     if not testing:
@@ -82,13 +82,13 @@ def load_restoration(
     found = {part: tuple(reader.finished(raw, channels)) for part, raw in read.items()}
     loss = loss or ("mse" if kind == "denoise" else "l1")
     passed = Passed()
-    for folder in (root, *(Path(name).expanduser() for name in test)):
+    for folder in (root, *(Path(os.path.expanduser(name)) for name in test)):
         files_below(folder, passed)
     told = passed.note(root)
     if patch < 1:
         raise SettingError(f"patch must be at least 1 pixel, not {patch}.")
     return Restoration(
-        root.resolve().name,
+        os.path.basename(os.path.realpath(root)),
         degradation,
         found["train"],
         found["test"],
