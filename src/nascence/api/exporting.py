@@ -35,7 +35,7 @@ def export(
     Raises :class:`RunError` when nothing is trained yet (``untrained``: nothing found yet) or when ``out`` exists and
     ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
     """
-    from nascence.exporting import export_any_onnx, export_graph_python, export_onnx, export_python
+    from nascence.exporting import export_any_onnx, export_graph_python, export_onnx, export_python, flattened
     from nascence.reporting.report import renew_report
 
     if format not in EXPORTS:
@@ -65,7 +65,9 @@ def export(
         if signature.classes:
             known = {name: task[name] for name in ("class_names", "mean", "std")}
             write = export_onnx if format == "onnx" else export_python
-            check = write(model, path, signature.input_shape, **about, **known)
+            check = write(
+                model if format == "onnx" else flattened(model), path, signature.input_shape, **about, **known
+            )
         elif format == "python":
             check = export_graph_python(model, path, signature, described=task, **about)
         else:

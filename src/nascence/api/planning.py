@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from torch import nn
+
 from nascence.api.inputs import data_source, network_size, settled
-from nascence.api.searching import method_of, search_config
+from nascence.api.searching import (
+    OWN,
+    USUAL_METHOD,
+    USUAL_OWN_METHOD,
+    method_of,
+    own_model,
+    priced,
+    search_config,
+)
 from nascence.api.step_clock import time_steps
 from nascence.configuration import to_json
 from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
 from nascence.engine.threads import compute_threads
 from nascence.errors import BudgetError, NascenceError
 from nascence.spaces import get_space
+from nascence.spaces.own.known import own_space
 
 SEARCH_SECONDS = 20.0
 """How long steps of the search are timed for, starting the program included."""
@@ -28,7 +41,9 @@ def plan(
     space: str = "nas-bench-201",
     data: str = "digits",
     *,
-    method: str = "te-nas",
+    method: str | None = None,
+    model: nn.Module | str | Path | None = None,
+    weights: str | Path | None = None,
     seed: int = 0,
     data_dir: str | Path | None = None,
     image_size: int | None = None,
@@ -61,10 +76,18 @@ def plan(
 
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
-    preset, chosen = method_of(method, settings, None, objectives, preset, space)
+    own = own_model(model, weights, space)
+    method = method or (USUAL_METHOD if own is None else USUAL_OWN_METHOD)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
-    found = get_space(space)
+    more = None if own is None else priced(method, budget, settings, {})
+    preset, chosen = method_of(method, settings, more, objectives, preset, space if own is None else OWN)
+    if own is None:
+        get_space(space)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    if own is not None:
+        space = own.space(loaded.signature).name
+        source["model"] = own.title
+    found = get_space(space)
     with compute_threads(threads) as threads:
         network = network_size(found, loaded, channels, depth)
         table = None if latency_table is None else LatencyTable.load(latency_table)
@@ -72,26 +95,39 @@ def plan(
         counted = budget if timed else replace(budget, max_latency_ms=None)
         bound: dict[str, Any] = {"threads": threads, "latency_table": table, "runtime": runtime}
         checker = counted.bind(found, network, signature=loaded.signature, **bound)
-        model = checker.model
+        priced_by = checker.model
         names = ["params", "flops", "memory_mib", *(["latency_ms"] if timed else [])]
-        ranges = {name: model.range(name) for name in names if name != "memory_mib"}
-        together = survey(model, list(ranges))  # after the ranges: it draws more in its time when parts are known
-        costs = [_cost(model, name, ranges.get(name), together) for name in names]
+        ranges = {name: priced_by.range(name) for name in names if name != "memory_mib"}
+        together = survey(priced_by, list(ranges))  # after the ranges: it draws more in its time when parts are known
+        costs = [_cost(priced_by, name, ranges.get(name), together) for name in names]
         told = _budget(checker, together) if budget else None
         if told is not None and told["possible"] and counted != budget:
             told = {"limits": budget.limits, "possible": None, "share": None, "share_below": False, "why": _UNMEASURED}
         search: dict[str, Any] | None = None
         if measure and (told is None or told["possible"]):
-            if max_latency_ms is not None and model.adds_up("latency_ms"):
-                table = LatencyTable.of(model)  # so that the search sees the same latencies
+            if max_latency_ms is not None and priced_by.adds_up("latency_ms"):
+                table = LatencyTable.of(priced_by)  # so that the search sees the same latencies
             config = search_config(
                 chosen, space, source, loaded, network, budget, seed, threads, table, preset, runtime
             )
-            search = _search(config)
-        latency = _latency(model) if timed else None
+            with kept_aside({} if own is None else own.files(own_space(space))) as folder:
+                search = _search(config if folder is None else {**config, "network_folder": str(folder)})
+        latency = _latency(priced_by) if timed else None
     size = {"network": to_json(network), "input_shape": list(loaded.signature.input_shape), "threads": threads}
     answers = {"costs": costs, "budget": told, "latency": latency, "search": search}
     return {"space": space, "size": found.size, "data": data, **size, **answers}
+
+
+@contextmanager
+def kept_aside(files: Mapping[str, bytes]) -> Iterator[Path | None]:
+    """A folder with ``files``, for another process to read; None where there are none."""
+    if not files:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(content)
+        yield Path(folder)
 
 
 def _latency(model: CostModel) -> dict[str, Any]:

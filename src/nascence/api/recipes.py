@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -15,6 +15,7 @@ from nascence.tasks.auto_augment import auto_augment
 from nascence.tasks.class_weights import read_class_weights, weights_in_order
 from nascence.tasks.policy import Policy, uniform_policy
 from nascence.training import PRESETS, TrainingConfig
+from nascence.training.config import FINE
 
 
 @final
@@ -46,8 +47,10 @@ class Recipe:
         if preset is not None:
             TrainingConfig.preset(preset, **self.changes)
 
-    def entry(self, task: Task, seed: int, threads: int) -> dict[str, Any]:
-        """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads."""
+    def entry(self, task: Task, seed: int, threads: int, *, tuned: bool = False) -> dict[str, Any]:
+        """The run's ``training`` entry: every setting, the preset's name, the seed and the number of threads.
+
+        ``tuned``: the network has weights already, so that steps are smaller unless something else is said."""
         changes = dict(self.changes)
         if self.class_weights is not None:
             if "class_weights" in changes:
@@ -57,6 +60,8 @@ class Recipe:
             config = TrainingConfig.suggested(task, **changes)
         else:
             config = TrainingConfig.preset(self.preset, **changes)
+        if tuned and self.preset is None and "learning_rate" not in changes:
+            config = replace(config, learning_rate=config.learning_rate * FINE)
         policy = {} if self.policy is None else {"policy": self.policy.to_json()}
         return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config), **policy}
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, final
 
+from torch import nn
+
 import nascence.configuration as configuration
 from nascence.api.ensembles import FOUND, describe_found
 from nascence.api.examples import keep_examples
@@ -20,6 +22,7 @@ from nascence.api.inputs import (
     settled,
     slug,
 )
+from nascence.api.models import OwnModel
 from nascence.api.tables import look_up, trajectory
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
@@ -32,6 +35,7 @@ from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute,
 from nascence.runs.listing import USUAL
 from nascence.runs.progress import duration, tell
 from nascence.spaces import SPACES, Size, get_space
+from nascence.spaces.own.known import own_space
 from nascence.strategies import Strategy
 from nascence.tasks import Task
 
@@ -51,11 +55,17 @@ def default_out(method: str, space: str, data: str, seed: int) -> Path:
     return USUAL / f"{method}-{space}-{slug(data)}-s{seed}"
 
 
+USUAL_METHOD, USUAL_OWN_METHOD = "te-nas", "dmasking"
+"""What searches unless something else is named: among spaces' networks, and among those left of one's own."""
+
+
 def search(
-    method: str = "te-nas",
+    method: str | None = None,
     space: str = "nas-bench-201",
     data: str = "digits",
     *,
+    model: nn.Module | str | Path | None = None,
+    weights: str | Path | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -91,17 +101,29 @@ def search(
     keeps all in ``front.json``, and its knee as the architecture. ``overwrite`` replaces an existing run. ``download``
     allows fetching CIFAR-10. ``progress`` goes to stderr; a text is its title.
 
+    ``model``: a network of one's own, to be made thinner and shorter, instead of a ``space``: a module, or
+    ``FILE.py:FUNCTION``, which is run; ``weights``: the file of its state dictionary. ``method`` is te-nas where it is
+    None, and dmasking for a network of one's own.
+
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
-    get_space(space)
-    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space)
+    own = own_model(model, weights, space)
+    method = method or (USUAL_METHOD if own is None else USUAL_OWN_METHOD)
+    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    if own is None:
+        get_space(space)
+    else:
+        more_settings = {**priced(method, budget, settings, more_settings), **more_settings}
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space if own is None else OWN)
     if progress and chosen.caveat:
         tell(f"Note: {chosen.caveat}")
-    budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
-    path = Path(out) if out is not None else default_out(method, space, data, seed)
+    path = Path(out) if out is not None else default_out(method, space if own is None else own.slug, data, seed)
     check_free(path, overwrite)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    if own is not None:
+        space = own.space(loaded.signature).name
+        source["model"] = own.title
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), loaded, channels, depth)
         config = search_config(
@@ -109,7 +131,8 @@ def search(
         )
         prepared = PreparedSearch(config, loaded)
         prepared.keep_latencies()
-        run = RunDirectory.create(path, prepared.config, overwrite)
+        kept = {} if own is None else own.files(own_space(space))
+        run = RunDirectory.create(path, prepared.config, overwrite, kept)
         if progress and out is None:
             tell(f"The run goes to {path}")
         try:
@@ -121,6 +144,31 @@ def search(
             if not run.events():  # a search that cannot even begin leaves nothing behind
                 delete_run(path)
             raise
+
+
+OWN = "own"
+"""The form of presets for networks of one's own, such as ``laptop-own``."""
+
+
+def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, space: str) -> OwnModel | None:
+    """What ``--model`` and ``--weights`` name; nothing is run yet. Raises :class:`SettingError`."""
+    if model is None:
+        if weights is not None:
+            raise SettingError("Weights are those of a network of your own; name it with --model FILE.py:FUNCTION.")
+        return None
+    if space != "nas-bench-201":
+        raise SettingError(f"A network of your own is a space by itself; leave --space {space} out.")
+    return OwnModel.given(model, weights)
+
+
+def priced(
+    method: str, budget: Budget, settings: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The setting ``cost``, where the method has it, nobody set it, and one cost alone is limited: that one."""
+    names = {field.name for field in fields(METHODS.get(method))}
+    given = {*more, *(settings if isinstance(settings, Mapping) else (text.partition("=")[0] for text in settings))}
+    limits = list(budget.limits)
+    return {"cost": limits[0]} if "cost" in names - given and len(limits) == 1 and limits != ["flops"] else {}
 
 
 def search_config(
@@ -250,6 +298,19 @@ class PreparedSearch:
             **({"class_names": names} if (names := self.config["task"].get("class_names")) else {}),
             **({"table": table} if table is not None else {}),
             **({"caveat": self.method.caveat} if self.method.caveat else {}),
+            **({} if "model" not in self.config else {"own": self._describe_own()}),
+        }
+
+    def _describe_own(self) -> dict[str, Any]:
+        """What was found in the network that the search began with, and what the whole of it costs."""
+        space, model = own_space(self.space.name), self.checker.model
+        whole = space.largest
+        return {
+            "model": self.config["model"],
+            "params": model.params(whole),
+            "flops": model.flops(whole),
+            "trained": space.trained,
+            "parts": space.table(),
         }
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Timer
 from typing import Any
 
@@ -70,10 +71,13 @@ def main() -> None:
     from nascence.api.inputs import load_source
     from nascence.api.searching import PreparedSearch
     from nascence.engine.threads import compute_threads
+    from nascence.spaces.own.known import keep_known
 
     end_with(sys.stdout.fileno(), lambda: os.killpg(0, signal.SIGKILL))  # nobody waits for the answer any more
     config = json.load(sys.stdin)
     try:
+        if "network_folder" in config:
+            keep_known(Path(config["network_folder"]))
         with compute_threads(config["threads"]):
             strategy = PreparedSearch(config, load_source(config)).strategy
             expected = strategy.expected_seconds()

@@ -14,6 +14,7 @@ from nascence.configuration import from_json
 from nascence.errors import RunError, SettingError
 from nascence.runs import RunDirectory, files
 from nascence.spaces import Size, Space, get_space
+from nascence.spaces.own.known import keep_known
 from nascence.tasks import Task
 from nascence.tasks.base import Signature
 
@@ -151,6 +152,7 @@ def _of_run(run: RunDirectory) -> Target:
 def _of_file(path: Path) -> Target:
     """An ``architecture.json`` that is in no run: it says the data's name, and the shape they had."""
     path = path / "architecture.json" if path.is_dir() else path
+    keep_known(path.parent)
     architecture = Architecture.load(path)
     record = files.read_json(path)
     if not {"data", "network", "input_shape", "class_names"} <= record.keys():

@@ -22,6 +22,7 @@ from nascence.api.inputs import (
     reload_task,
     settled,
 )
+from nascence.api.models import own_files, own_teacher, own_training
 from nascence.api.recipes import Recipe, given_policy, given_weights, same_training
 from nascence.api.tables import look_up
 from nascence.architecture import Architecture
@@ -36,6 +37,7 @@ from nascence.runs.progress import tell
 from nascence.runs.schemas import ArchitectureFile
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
+from nascence.spaces.own.known import keep_known
 from nascence.tasks import Task
 from nascence.tasks.image_classification import image_classes
 from nascence.tasks.policy import Policy
@@ -80,6 +82,8 @@ def train(
     class_weights: Literal["balanced"] | str | Path | Mapping[str, float] | None = None,
     adversarial: str | None = None,
     policy: Policy | str | Path | None = None,
+    from_scratch: bool = False,
+    teacher: bool = False,
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     threads: int | None = None,
@@ -87,7 +91,8 @@ def train(
     download: bool = False,
     progress: bool | str = True,
 ) -> TrainResult:
-    """Train an architecture from scratch and keep ``model.pt`` and ``metrics.json``.
+    """Train an architecture and keep ``model.pt`` and ``metrics.json``: from scratch, but what was thinned from a
+    network of the user's own goes on from that one's weights.
 
     ``target``: a run directory with a finished search, whose data, network size and seed are used and which receives
     the results; or an :class:`Architecture`, an ``architecture.json``, or an architecture's string with ``space``, all
@@ -102,6 +107,9 @@ def train(
     ``policy``: an augmentation policy by which training images are changed: the file of one, a run directory that
     found or used one (or its ``architecture.json``), ``autoaugment``, ``random``, or ``none``; without, the one that
     the run's own search found.
+
+    ``from_scratch``: weights that the user's own network brought are left aside. ``teacher``: the network learns from
+    the outputs of that whole network as much as from the targets.
 
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
@@ -124,7 +132,9 @@ def train(
             recipe.policy = Policy.from_json(told)
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
             loaded = reload_task(found)
-            chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads)
+            tuned = not from_scratch and get_space(found.config["space"]).brings_weights
+            chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads, tuned=tuned)
+            chosen |= own_training(found.config["space"], from_scratch, teacher)
             with found.locked():
                 current = retraining.begun(found) or found
                 architecture = _architecture(current) if pick is None else _picked(found, str(pick))
@@ -154,11 +164,15 @@ def train(
             "network": to_json(network_size(get_space(architecture.space), loaded, channels, depth)),
             "task": describe_task(loaded),
         }
-        chosen = recipe.entry(loaded, config["seed"], threads)
+        tuned = not from_scratch and get_space(architecture.space).brings_weights
+        chosen = recipe.entry(loaded, config["seed"], threads, tuned=tuned)
+        chosen |= own_training(architecture.space, from_scratch, teacher)
         _Prepared(
             {**config, TRAINING.name: chosen}, architecture, loaded
         )  # whatever does not fit is told before writing
-        run = RunDirectory.create(out, {**config, "architecture": str(architecture), TRAINING.name: chosen}, overwrite)
+        about, kept = own_files(architecture.space, record)
+        whole = {**config, **about, "architecture": str(architecture), TRAINING.name: chosen}
+        run = RunDirectory.create(out, whole, overwrite, kept)
         with run.locked():
             return _finish(run, run, loaded, progress)
 
@@ -198,7 +212,12 @@ def fresh_model(run: RunDirectory) -> nn.Module:
     run.require_architecture()
     run.require("seed", "network", "task")
     seed = run.config.get(TRAINING.name, run.config)["seed"]
-    return _build(run.config, _architecture(run), auxiliary=False, seed=_weights_seed(seed)).eval()
+    architecture = _architecture(run)
+    model = _build(run.config, architecture, auxiliary=False, seed=_weights_seed(seed))
+    inherited = get_space(architecture.space).brought(architecture)
+    if inherited is not None:
+        model.load_state_dict(inherited)
+    return model.eval()
 
 
 def _weights_seed(seed: int) -> int:
@@ -221,9 +240,15 @@ class _Prepared:
             if not weight:
                 raise
             raise SettingError(f"{error} Type: --set auxiliary_weight=0") from None
+        space = get_space(architecture.space)
+        inherited = None if entry.get("from_scratch") else space.brought(architecture)
+        if inherited is not None:
+            model.load_state_dict(inherited)
         if "policy" in entry:
             task = replace(image_classes(task, "An augmentation policy"), policy=Policy.from_json(entry["policy"]))
-        self.training = Training(model, task, settings, seed=entry["seed"])
+        self.training = Training(
+            model, task, settings, seed=entry["seed"], teacher=own_teacher(entry, architecture.space)
+        )
         self.task = self.training.task
 
     def state(self) -> dict[str, Any]:
@@ -431,6 +456,7 @@ def _given(target: object, space: str | None) -> dict[str, Any]:
     text = str(target)
     path = Path(text)
     if path.suffix == ".json" or (len(text) < 255 and path.is_file()):
+        keep_known(path.parent)
         architecture = Architecture.load(path)
         if space is not None and space != architecture.space:
             raise ArchitectureError(f"{path} is an architecture of {architecture.space}, not of {space}.")

@@ -124,6 +124,26 @@ Depth = Annotated[
     ),
 ]
 Method = Annotated[str, typer.Option("--method", help="How to search; 'nascence methods' lists them.")]
+MaybeMethod = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="How to search; 'nascence methods' lists them [default: te-nas, with --model dmasking].",
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Make your own network thinner: a Python file, which is run, and the function in it that returns a "
+        "torch.nn.Module, such as mynet.py:build.",
+        metavar="FILE.py:FUNCTION",
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="The state dictionary of the --model's network, from torch.save.", metavar="FILE"),
+]
 _TARGET = typer.Argument(help="A run directory, an architecture.json, or an architecture's text.", metavar="TARGET")
 Target = Annotated[str, _TARGET]
 MaybeTarget = Annotated[str | None, _TARGET]

@@ -12,7 +12,9 @@ from nascence.runs.progress import duration
 
 
 def command(
-    method: options.Method = "te-nas",
+    method: options.MaybeMethod = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
     space: options.Space = "nas-bench-201",
     data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
@@ -47,6 +49,8 @@ def command(
         space,
         data,
         method=method,
+        model=model,
+        weights=weights,
         seed=seed,
         data_dir=data_dir,
         image_size=image_size,

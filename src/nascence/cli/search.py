@@ -18,7 +18,9 @@ _LONGEST = 120  # characters of an architecture in a table; those of cells fit, 
 
 
 def command(
-    method: options.Method = "te-nas",
+    method: options.MaybeMethod = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
     space: options.Space = "nas-bench-201",
     data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
@@ -54,6 +56,8 @@ def command(
         method,
         space,
         data,
+        model=model,
+        weights=weights,
         seed=seed,
         out=out,
         data_dir=data_dir,
@@ -89,8 +93,8 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         "Found",
         [
             ("architecture", record["architecture"]),
-            ("parameters", count(record["params"])),
-            ("FLOPs", count(record["flops"])),
+            ("parameters", count(record["params"]) + _of_whole(record, "params")),
+            ("FLOPs", count(record["flops"]) + _of_whole(record, "flops")),
             ("latency", _latency(record)),
             ("predicted latency", _prediction(record.get("predicted_latency"))),
             ("search", duration(record["search_seconds"])),
@@ -100,6 +104,8 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         ],
     )
     place = shlex.quote(str(path))
+    if record.get("own"):
+        show_own(console, record)
     if record.get("front"):
         show_front(console, path)
     if record.get("ensemble"):
@@ -114,6 +120,28 @@ def show(console: Any, path: Path, record: dict[str, Any]) -> None:
         *picks,
         (f"nascence report {place}", "see how the search went"),
     )
+
+
+def _of_whole(record: dict[str, Any], name: str) -> str:
+    """Beside what the whole network costs, where the network was thinned from one."""
+    whole = (record.get("own") or {}).get(name)
+    return f" of {count(whole)} ({100 * record[name] / whole:.0f} %)" if whole else ""
+
+
+def show_own(console: Any, record: dict[str, Any]) -> None:
+    """What could be made thinner of the user's network, what was left whole, and why."""
+    choices = record["choices"]
+    console.print(f"What is left of {record['own']['model']}:", markup=False)
+    rows = [
+        [part["part"], part["choice"] or "left whole", choices.get(part["part"], ""), part["whole"] or _others(part)]
+        for part in record["own"]["parts"]
+    ]
+    show_table(console, ("part", "choice", "answer", ""), rows)
+
+
+def _others(part: dict[str, Any]) -> str:
+    others = [name for name in part["layers"] if name != part["part"]]
+    return f"together with {', '.join(others)}" if others else ""
 
 
 def _latency(record: dict[str, Any]) -> str | None:

@@ -59,6 +59,12 @@ def command(
             metavar="FILE|RUN|autoaugment|random|none",
         ),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Leave aside the weights that your own network brought.")
+    ] = False,
+    teacher: Annotated[
+        bool, typer.Option("--teacher", help="Learn from the outputs of your whole network, as much as from the data.")
+    ] = False,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
     settings: options.Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
@@ -74,7 +80,7 @@ def command(
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
-    """Train an architecture from scratch. Stopped at any moment, the same command or 'nascence runs resume' goes on."""
+    """Train an architecture. Stopped at any moment, the same command or 'nascence runs resume' goes on."""
     from nascence.api.training import train
 
     console = human(json)
@@ -99,6 +105,8 @@ def command(
         class_weights=class_weights,
         adversarial=adversarial,
         policy=policy,
+        from_scratch=from_scratch,
+        teacher=teacher,
         preset=preset,
         settings=settings or [],
         threads=threads,

@@ -4,6 +4,7 @@ from nascence.exporting.any_task import export_any_onnx
 from nascence.exporting.check import ExportCheck, ExportError, Latency
 from nascence.exporting.graph_python import export_graph_python
 from nascence.exporting.onnx import export_onnx
+from nascence.exporting.own_python import flattened
 from nascence.exporting.python import export_python
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "export_graph_python",
     "export_onnx",
     "export_python",
+    "flattened",
 ]

@@ -32,6 +32,16 @@ _LAPTOP: dict[str, Any] = {
 budget, with a weight that leaves the task's loss a say (its slope in a width is small, and Adam does not mind)."""
 
 
+_OWN: dict[str, Any] = {
+    **{name: value for name, value in _LAPTOP.items() if name != "image_size"},
+    "epochs": 12,
+    "warmup_epochs": 4,
+    "epoch_images": 5000,
+    "learning_rate": 0.02,
+}
+"""For networks of one's own, whose weights are trained already: fewer epochs, smaller steps, images as they are."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class DMasking(GradientMethod):
@@ -54,6 +64,7 @@ class DMasking(GradientMethod):
         "paper": {},
         "laptop": _LAPTOP,
         "laptop-darts": {**_LAPTOP, "epochs": 20, "warmup_epochs": 12, "epoch_images": 5000},
+        "laptop-own": _OWN,
         "laptop-fbnetv2": {
             **_LAPTOP,
             "draws": "hard",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from nascence.strategies.one_shot import OneShot
 from nascence.tasks import ImageClassification, Part, Task, image_classes
 from nascence.tasks.error import Error
 from nascence.training import Training, TrainingConfig
+from nascence.training.config import FINE
 
 if TYPE_CHECKING:
     from nascence.benchmarks.tables import Table
@@ -104,6 +105,8 @@ def by_training(
     own, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
     train = own.part("train")
     config = TrainingConfig.suggested(own, **{"epochs": epochs, "patience": 0, **changes})
+    if space.brings_weights and "learning_rate" not in changes:
+        config = replace(config, learning_rate=config.learning_rate * FINE)
     try:
         train.check(config.batch_size, augment=config.augment, cutout=config.cutout)
     except DataError:
@@ -171,6 +174,9 @@ def _trained_error(
 ) -> float:
     weights = derive_seed(seed, "value", "weights")
     model = space.build(architecture, network=network, signature=task.signature, seed=weights)
+    inherited = space.brought(architecture)
+    if inherited is not None:
+        model.load_state_dict(inherited)
     training = Training(model, task, config, seed=derive_seed(seed, "value"), judged=held_out)
     try:
         while not training.done:

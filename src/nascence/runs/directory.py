@@ -58,8 +58,11 @@ class RunDirectory:
         self._whole = part_of or path
 
     @classmethod
-    def create(cls, path: str | Path, config: Mapping[str, Any], overwrite: bool = False) -> RunDirectory:
-        """A new run that holds ``config`` and the versions of everything. The directory appears with its config inside.
+    def create(
+        cls, path: str | Path, config: Mapping[str, Any], overwrite: bool = False, kept: Mapping[str, bytes] = {}
+    ) -> RunDirectory:
+        """A new run that holds ``config`` and the versions of everything. The directory appears with its config inside,
+        and with the files ``kept``, by their names.
 
         Raises :class:`RunError` when something is at ``path`` already. With ``overwrite`` an existing run (only a run,
         and none that another process works on) makes way once the new one exists.
@@ -80,6 +83,8 @@ class RunDirectory:
             path.parent.mkdir(parents=True, exist_ok=True)
             with leftovers.half_made(path) as fresh:
                 files.write_json(fresh / "config.json", run.config)
+                for name, content in kept.items():
+                    files.write_bytes(fresh / name, content)
                 if occupied:
                     with cls.open(path).locked():
                         leftovers.exchange(fresh, path)
@@ -112,6 +117,10 @@ class RunDirectory:
         from nascence.runs.schemas import Config
 
         reading.check(config, Config, path / "config.json")
+        if "model" in config:  # a network of somebody's own, which the run keeps
+            from nascence.spaces.own.known import keep_known
+
+            keep_known(path)
         if retraining.is_complete(path):  # a kill came before it had taken its place
             run = cls(path, config)
             with suppress(RunError), run.locked():

@@ -35,9 +35,18 @@ SPACES = Registry(
 )
 
 
-@cache
 def get_space(name: str) -> Space:
-    """The space called ``name``. Raises :class:`nascence.errors.UnknownNameError`."""
+    """The space called ``name``; of a network of somebody's own, where this process or a run that was opened knows it.
+    Raises :class:`nascence.errors.UnknownNameError` and :class:`nascence.errors.ArchitectureError`."""
+    if name.startswith("own-"):
+        from nascence.spaces.own.known import own_space
+
+        return own_space(name)
+    return _listed(name)
+
+
+@cache
+def _listed(name: str) -> Space:
     space = SPACES.get(name)()
     assert isinstance(space, Space)
     return space

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
@@ -142,6 +142,16 @@ class Space(ABC):
         """One representative of all architectures that compute the same function; here the architecture itself."""
         return architecture
 
+    @property
+    def brings_weights(self) -> bool:
+        """Whether :meth:`brought` gives any."""
+        return False
+
+    def brought(self, architecture: Architecture) -> dict[str, Tensor] | None:
+        """Trained weights that the space brings for the network of an architecture, with which its training begins;
+        here None, there are none."""
+        return None
+
     def pieces(self, architecture: Architecture, network: Size, signature: Signature) -> Iterator[Piece] | None:
         """Parts whose parameters and FLOPs add up to the network's, where a space can name them without building it:
         counting each kind of part once is then much quicker than counting every network. Here None."""
@@ -166,7 +176,8 @@ class Space(ABC):
         changes = {name: value for name, value in changes.items() if value is not None}
         for name in changes:
             if name not in known:
-                raise SettingError(f"Networks of {self.name} have no {name} to set; their size has {', '.join(known)}.")
+                there = f"their size has {', '.join(known)}" if known else "they have one size"
+                raise SettingError(f"Networks of {self.name} have no {name} to set; {there}.")
         return replace(network, **changes)
 
     @property

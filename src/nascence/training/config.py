@@ -9,6 +9,9 @@ from nascence.attacks.eps import check_eps
 from nascence.errors import SettingError, UnknownNameError
 from nascence.tasks import Task
 
+FINE = 0.2
+"""The learning rate of a network that is trained already, as a part of one that is not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:

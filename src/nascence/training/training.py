@@ -22,6 +22,7 @@ from nascence.tasks import Part, Task
 from nascence.tasks.base import Batch
 from nascence.training.config import TrainingConfig
 from nascence.training.evaluation import Evaluation, Totals, evaluate, model_device, wide
+from nascence.training.teaching import Teacher
 
 _LOOK_EVERY = 32
 """Steps after which losses are looked at: on a GPU, to look is to wait."""
@@ -33,7 +34,7 @@ class Training:
 
     One step is one epoch. Every random number follows from ``seed`` and the number of the epoch, so a resumed training
     is the same to the bit. ``judged``: the part that each epoch is measured on; None for the task's validation part
-    or, where there is none, the test part.
+    or, where there is none, the test part. ``teacher``: whose outputs the network learns from beside the targets.
 
     With a validation part, the weights of the best epoch by it are those that the network has in the end, the test part
     is judged once, with them, and the training ends before its time when ``config.patience`` epochs bring no better
@@ -43,10 +44,17 @@ class Training:
     """
 
     def __init__(
-        self, model: nn.Module, task: Task, config: TrainingConfig, *, seed: int = 0, judged: Part | None = None
+        self,
+        model: nn.Module,
+        task: Task,
+        config: TrainingConfig,
+        *,
+        seed: int = 0,
+        judged: Part | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self.task = fitted(task, config, seed)
-        self.model, self.config, self.seed = model, config, seed
+        self.model, self.config, self.seed, self.teacher = model, config, seed, teacher
         self.part = self.task.part("train")
         self.part.check(config.batch_size, augment=config.augment, cutout=config.cutout)
         self.split, self.judged = ("test", judged) if judged is not None else _judged(self.task)
@@ -185,6 +193,8 @@ class Training:
             losses.append(loss.detach())
             sums = self.task.sums(output, batch)
             totals.add({**sums, "loss": wide(losses[-1]) * sums["count"]})
+            if self.teacher is not None:
+                loss = self.teacher.taught(loss, output, batch, self.task)
             if auxiliary is not None:
                 loss = loss + config.auxiliary_weight * self.task.loss(auxiliary, batch)
             if (step + 1) % _LOOK_EVERY == 0:

@@ -13,8 +13,10 @@ from torch import Tensor, fx, nn
 from nascence.errors import SettingError
 from nascence.spaces.own.branches import Branch, branches
 from nascence.spaces.own.channels import STAYS, Channels, Integers, channels
+from nascence.spaces.own.following import follow
 from nascence.spaces.own.importance import importance
-from nascence.spaces.own.labels import CONVOLUTIONS, Labelled, follow
+from nascence.spaces.own.labels import Labelled
+from nascence.spaces.own.layer_rules import CONVOLUTIONS
 from nascence.tasks.base import Signature
 
 Axes = list[Integers | None]
@@ -27,7 +29,8 @@ class Analysis:
     """``tensors``: per layer and tensor of it its axes. ``reads``: per node the dimension of its input that it reads
     channel by channel, and the units. ``sizes``: per node that names sizes, the axes of each of its outputs.
     ``heads``: per product of matrices the unit of each. ``numbers``: per node that gives a number which follows from
-    how many channels there are, that number in the whole network. ``flops``: per node, of one image. ``rank``: of every unit
+    how many channels there are, that number in the whole network.
+    ``flops``: per node, of one image. ``rank``: of every unit
     within its group, 0 for the one that stays longest. ``whole``: layers whose channels all stay, and why.
     """
 
@@ -53,9 +56,15 @@ class Analysis:
         return kept
 
 
-def analyse(network: fx.GraphModule, signature: Signature, whole: Mapping[str, str]) -> Analysis:
-    """``whole``: what could not be traced, and why. Raises :class:`SettingError` where nothing can be chosen."""
+def analyse(
+    network: fx.GraphModule, signature: Signature, whole: Mapping[str, str], left: Mapping[str, str] = {}
+) -> Analysis:
+    """``whole``: what could not be traced, and why; ``left``: layers and branches that are to be left as they are.
+
+    Raises :class:`SettingError` where nothing can be chosen."""
     found = follow(network, signature)
+    for path, reason in left.items():
+        found.pin(found.producers.get(path), reason)
     known = channels(found)
     tensors: dict[str, dict[str, Axes]] = {}
     for path, parts in found.layers.items():
@@ -69,7 +78,9 @@ def analyse(network: fx.GraphModule, signature: Signature, whole: Mapping[str, s
         }
         if isinstance(layer, CONVOLUTIONS) and layer.groups > 1 and not layer.transposed:
             tensors[path]["weight"][1] = None  # each group reads all of its own
-    reads = {name: (dim, axis) for name, (dim, vector) in found.reads.items() if (axis := _axis(known, vector)) is not None}
+    reads = {
+        name: (dim, axis) for name, (dim, vector) in found.reads.items() if (axis := _axis(known, vector)) is not None
+    }
     moved = {name: [_axes(known, each) for each in outputs] for name, outputs in found.shapes.items()}
     sizes = {
         name: outputs
@@ -77,9 +88,9 @@ def analyse(network: fx.GraphModule, signature: Signature, whole: Mapping[str, s
         if not name.startswith("loose ") and any(axis is not None for axes in outputs for axis in axes)
     }
     heads = {name: axis for name, vector in found.heads.items() if (axis := _axis(known, vector)) is not None}
-    choosable = branches(network, found.values)
+    choosable = tuple(branch for branch in branches(network, found.values) if branch.name not in left)
     if not known.groups and not choosable:
-        told = "; ".join(f"{path}: {why}" for path, why in list({**whole, **known.whole}.items())[:3])
+        told = "; ".join(f"{path}: {why}" for path, why in list({**known.whole, **whole, **left}.items())[:3])
         raise SettingError(f"Nothing of this network can be made thinner or left out ({told}).")
     return Analysis(
         network,
@@ -93,7 +104,7 @@ def analyse(network: fx.GraphModule, signature: Signature, whole: Mapping[str, s
         _numbers(network, known, found),
         found.flops,
         _ranked(network, known, tensors),
-        {**known.whole, **whole},
+        {**known.whole, **whole, **left},
     )
 
 

@@ -36,8 +36,8 @@ def branches(network: fx.GraphModule, values: dict[str, Any]) -> tuple[Branch, .
             inside = _inside(shortcut, branch)
             shapes = {_shape(values.get(each.name)) for each in (shortcut, branch, node)}
             if shortcut.op != "placeholder" and inside and len(shapes) == 1 and _has_layers(network, inside):
-                names = frozenset(each.name for each in inside)
-                found.append(Branch(_name(inside, node), node.name, place, names))
+                within = frozenset(each.name for each in inside)
+                found.append(Branch(_name(inside, node), node.name, place, within))
                 break
     innermost = [one for one in found if not any(other.add in one.inside for other in found)]
     names = [branch.name for branch in innermost]

@@ -22,7 +22,7 @@ _ROUNDS = 20
 
 @final
 @dataclass(frozen=True)
-class Group:
+class UnitGroup:
     """Units that are alike: ``units``, their numbers. ``name``: the first layer that makes them; ``layers``: all."""
 
     name: str
@@ -36,7 +36,7 @@ class Channels:
     """``unit_of``: per channel's number its unit, or :data:`STAYS`. ``whole``: layers whose channels all stay, and
     why."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[UnitGroup, ...]
     unit_of: Integers
     whole: dict[str, str]
 
@@ -54,7 +54,8 @@ def channels(found: Labelled) -> Channels:
         classes = _classes(found)
     pinned = classes[PINNED]
     parents = _components(
-        len(classes), [(classes[vector[:-1].numpy()], classes[vector[1:].numpy()]) for vector in found.producers.values()],
+        len(classes),
+        [(classes[vector[:-1].numpy()], classes[vector[1:].numpy()]) for vector in found.producers.values()],
         keep_apart=pinned,
     )
     unit_of = np.full(len(classes), STAYS, dtype=np.int64)
@@ -70,13 +71,14 @@ def channels(found: Labelled) -> Channels:
                     units.append(one)
                 if path not in makers[int(parents[one])]:
                     makers[int(parents[one])].append(path)
-    groups, unit_by_class = [], {}
+    groups: list[UnitGroup] = []
+    unit_by_class: dict[int, int] = {}
     for parent, units in members.items():
         if len(units) < 2:
             continue
         first = len(unit_by_class)
         unit_by_class |= {one: first + at for at, one in enumerate(units)}
-        groups.append(Group(makers[parent][0], tuple(range(first, first + len(units))), tuple(makers[parent])))
+        groups.append(UnitGroup(makers[parent][0], tuple(range(first, first + len(units))), tuple(makers[parent])))
     for one, unit in unit_by_class.items():
         unit_of[classes == one] = unit
     unit_of[NONE] = STAYS
@@ -100,9 +102,7 @@ def _classes(found: Labelled) -> Integers:
     return _components(found.count, edges)
 
 
-def _components(
-    count: int, edges: Sequence[tuple[Integers, Integers]], keep_apart: int | None = None
-) -> Integers:
+def _components(count: int, edges: Sequence[tuple[Integers, Integers]], keep_apart: int | None = None) -> Integers:
     """The number of its component [count] of each; what meets ``keep_apart`` is not joined by it."""
     one = np.concatenate([each[0] for each in edges]) if edges else np.zeros(0, dtype=np.int64)
     two = np.concatenate([each[1] for each in edges]) if edges else np.zeros(0, dtype=np.int64)
@@ -126,11 +126,13 @@ def _tie_shapes(found: Labelled, classes: Integers) -> bool:
         for numbers in outputs:
             known = torch.from_numpy(classes[numbers.numpy()])
             known[numbers == NONE] = int(classes[PINNED])
-            varying = [d for d in range(known.dim()) if known.shape[d] > 1 and bool((known != known.narrow(d, 0, 1)).any())]
+            varying = [
+                d for d in range(known.dim()) if known.shape[d] > 1 and bool((known != known.narrow(d, 0, 1)).any())
+            ]
             for dim in varying[1:]:
                 found.tie(numbers, numbers.narrow(dim, 0, 1).expand_as(numbers))
     found.equal = [each for each in found.equal if each[1].startswith("pieces")]
     return len(found.edges) > before
 
 
-__all__ = ["STAYS", "Channels", "Group", "channels"]
+__all__ = ["STAYS", "Channels", "UnitGroup", "channels"]

@@ -18,10 +18,31 @@ from nascence.spaces.own.layers import describe, make
 
 _FORMAT = 1
 _OPERATORS = frozenset(
-    "add sub mul truediv floordiv neg pow mod matmul getitem iadd isub imul itruediv eq ne lt le gt ge".split()
+    [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "neg",
+        "pow",
+        "mod",
+        "matmul",
+        "getitem",
+        "iadd",
+        "isub",
+        "imul",
+        "itruediv",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+    ]
 )
-_ATTRIBUTES = frozenset("shape dtype device ndim T mT data".split())
-_DTYPES = frozenset("float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split())
+_ATTRIBUTES = frozenset(["shape", "dtype", "device", "ndim", "T", "mT", "data"])
+_DTYPES = frozenset(["float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"])
 Borrow = Callable[[str], nn.Module]
 """A part's name -> that part of the module that a user's own code makes."""
 

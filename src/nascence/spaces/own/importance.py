@@ -14,9 +14,9 @@ from torch import nn
 def importance(network: nn.Module, tensors: Mapping[str, Mapping[str, Any]], units: int) -> NDArray[np.float64]:
     """[units]: the mean over all tensors of the unit's L2 norm in it, each as a part of the tensor's mean over units.
 
-    Kernels that make the channel, kernels that read it, and the scale of its normalisation all have a say, so that no
-    layer's unit of measurement does (group magnitude: Fang et al., DepGraph, CVPR 2023, section 3.3). Shifts and running
-    statistics have none.
+    Kernels that make the channel, kernels that read it, and the scale of its normalisation all have a say, and no
+    layer's unit of measurement does (group magnitude: Fang et al., DepGraph, CVPR 2023, section 3.3). Shifts and
+    running statistics have none.
     """
     total, seen = np.zeros(units), np.zeros(units)
     for path, parts in tensors.items():

@@ -91,12 +91,11 @@ def resized(layer: nn.Module, lengths: Mapping[str, tuple[int, ...]]) -> dict[st
         return described
     weight = lengths["weight"]
     if "in_channels" in args:
-        made, read = (weight[1], weight[0]) if args.get("transposed", getattr(layer, "transposed", False)) else weight[:2]
+        transposed = bool(getattr(layer, "transposed", False))
+        made, read = (weight[1], weight[0]) if transposed else weight[:2]
         if args["groups"] > 1:
-            old = getattr(layer, "weight").shape
-            transposed = bool(getattr(layer, "transposed", False))
-            moving = 0  # dimension 0 is cut group by group
-            groups = args["groups"] * weight[moving] // old[moving]
+            whole = args["in_channels"] if transposed else args["out_channels"]
+            groups = args["groups"] * weight[0] // whole  # dimension 0 is cut group by group
             made, read = (weight[1] * groups, weight[0]) if transposed else (weight[0], weight[1] * groups)
             args["groups"] = groups
         args["out_channels"], args["in_channels"] = made, read

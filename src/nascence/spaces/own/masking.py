@@ -25,8 +25,8 @@ Steps = Mapping[str, tuple[Row, Tensor]]
 
 @final
 class MaskedChannels(MixedPart):
-    """x times the chance that each position of dimension ``dim`` is kept: sum_o w_o 1[unit kept by o] (as in Wan et al.,
-    FBNetV2, CVPR 2020, equation 4, for units in any order and from several rows)."""
+    """x times the chance that each position of dimension ``dim`` is kept: sum_o w_o 1[unit kept by o] (Wan et al.,
+    FBNetV2, CVPR 2020, equation 4, here for units in any order and from several rows)."""
 
     def __init__(self, dim: int, steps: Sequence[tuple[Row, Tensor]], places: Integers) -> None:
         """``places`` [n]: 0 for what stays, else 1 + the unit's place among those of all ``steps``."""

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from nascence.errors import SettingError
 from nascence.spaces.own.analysis import Analysis, Axes
 from nascence.spaces.own.channels import Integers
 from nascence.spaces.own.labels import kind_of
@@ -30,9 +29,8 @@ def sliced(analysis: Analysis, kept: Integers, skipped: Collection[str] = ()) ->
         if name in alive:
             _name_sizes(nodes[name], outputs, analysis, kept)
     for name, number in analysis.numbers.items():
-        for user in list(nodes[name].users if name in alive else ()):
-            user.args = fx.node.map_arg(user.args, lambda each, own=nodes[name], n=number: n if each is own else each)
-            user.kwargs = fx.node.map_arg(user.kwargs, lambda each, own=nodes[name], n=number: n if each is own else each)
+        if name in alive:
+            _write_number(nodes[name], number)
     graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
     layers: dict[str, nn.Module] = {}
     for node in graph.nodes:
@@ -52,6 +50,17 @@ def copied_graph(network: fx.GraphModule) -> tuple[fx.Graph, dict[str, fx.Node]]
     return graph, {node.name: new for node, new in known.items()}
 
 
+def _write_number(node: fx.Node, number: float) -> None:
+    """Write ``number`` where a node's value was asked for."""
+
+    def written(each: fx.Node) -> Any:
+        return number if each is node else each
+
+    for user in list(node.users):
+        user.args = fx.node.map_arg(user.args, written)
+        user.kwargs = fx.node.map_arg(user.kwargs, written)
+
+
 def positions(axis: Integers, kept: Integers) -> Integers:
     """What is left of an axis."""
     return np.flatnonzero(kept[axis])
@@ -62,7 +71,7 @@ def _cut(layer: nn.Module, tensors: Mapping[str, Axes], kept: Integers) -> nn.Mo
     cuts = {name: [None if axis is None else positions(axis, kept) for axis in axes] for name, axes in tensors.items()}
     if all(cut is None for axes in cuts.values() for cut in axes):
         return copied(layer)
-    state = {name: value for name, value in layer.state_dict().items()}
+    state = layer.state_dict()
     lengths = {
         name: tuple(
             length if cut is None else len(cut)
@@ -94,9 +103,7 @@ def _name_sizes(node: fx.Node, outputs: list[Axes], analysis: Analysis, kept: In
         first, sizes = node.args[0], list(_sizes(node))
         if len(sizes) != len(lengths):
             return
-        new = [
-            size if length is None or size == -1 else length for size, length in zip(sizes, lengths, strict=True)
-        ]
+        new = [size if length is None or size == -1 else length for size, length in zip(sizes, lengths, strict=True)]
         node.args, node.kwargs = (first, tuple(new)), {}
         if node.op == "call_method":
             node.args = (first, *new)
@@ -120,20 +127,10 @@ def _sizes(node: fx.Node) -> tuple[Any, ...]:
 def _unflattened(node: fx.Node, lengths: list[int | None]) -> None:
     dim, sizes = node.args[1], node.args[2]
     assert isinstance(sizes, tuple | list)
-    first = dim % (len(lengths) - len(sizes) + 1)  # type: ignore[operator]
+    assert isinstance(dim, int)
+    first = dim % (len(lengths) - len(sizes) + 1)
     new = [size if (own := lengths[first + at]) is None or size == -1 else own for at, size in enumerate(sizes)]
     node.args = (node.args[0], dim, tuple(new))
 
 
-def check(analysis: Analysis, kept: Integers, skipped: Collection[str], expected: Tensor, images: Tensor) -> None:
-    """Raises :class:`SettingError` where what is left does not compute ``expected``."""
-    try:
-        with torch.no_grad():
-            found = sliced(analysis, kept, skipped)(images)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise SettingError(str(error).splitlines()[0][:160]) from None
-    if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
-        raise SettingError("what is left computes something else")
-
-
-__all__ = ["check", "copied_graph", "positions", "sliced"]
+__all__ = ["copied_graph", "positions", "sliced"]

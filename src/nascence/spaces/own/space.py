@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -61,14 +61,26 @@ class OwnSpace(RowwiseSpace):
         self.signature, self.trained, self.borrowed = signature, trained, dict(borrowed)
         self.written = to_json(network, borrowed)
         self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        inputs = {"signature": signature.to_dict()}
+        inputs = {"signature": signature.to_dict(), "trained": trained}
         self.name = PREFIX + digest({**self.written, **inputs}, self.state)[:12]
-        self.analysis: Analysis = analyse(network, signature, whole)
+        self.analysis = self._analysed(network, whole)
         self._counts = {group.name: _counts(len(group.units)) for group in self.analysis.channels.groups}
         self._groups, self._rows = self._grouped()
         widths = [Choice(name, tuple(options), ordered=True) for name, options in self._counts.items()]
         self.choices = (*widths, *(Choice(branch.name, BRANCH) for branch in self.analysis.branches))
-        self._check()
+
+    def _analysed(self, network: fx.GraphModule, whole: Mapping[str, str]) -> Analysis:
+        """Everything at its thinnest must compute what the masks say; what alone does not is left whole."""
+        left: dict[str, str] = {}
+        while True:
+            found = analyse(network, self.signature, whole, left)
+            if _agrees(found, [g.name for g in found.channels.groups], [b.name for b in found.branches]):
+                return found
+            wrong = [group.name for group in found.channels.groups if not _agrees(found, [group.name], [])]
+            wrong += [branch.name for branch in found.branches if not _agrees(found, [], [branch.name])]
+            if not wrong:
+                raise SettingError("This network cannot be made thinner: what is left of it computes something else.")
+            left |= dict.fromkeys(wrong, "without some of it, what is left computes something else")
 
     def _grouped(self) -> tuple[tuple[ChoiceGroup, ...], dict[str, Row]]:
         """Rows of the same options make a group."""
@@ -82,18 +94,6 @@ class OwnSpace(RowwiseSpace):
         if self.analysis.branches:
             groups.append(ChoiceGroup("branch", tuple(each.name for each in self.analysis.branches), BRANCH, "skip"))
         return tuple(groups), {row: (group.name, at) for group in groups for at, row in enumerate(group.rows)}
-
-    def _check(self) -> None:
-        """Everything at its thinnest and at about half computes what the masks say; raises :class:`SettingError`."""
-        images = torch.rand(self.signature.example(2)[0].shape, generator=torch.Generator().manual_seed(0))
-        supernet = self.supernet(None, self.signature).eval()
-        for place in (0, 1):
-            answers = [c.options[0 if place == 0 else len(c.options) // 2] for c in self.choices]
-            one = self.architecture(answers)
-            with torch.no_grad():
-                expected = supernet(images, weights=self.one_hot(one))
-            kept, skipped = self._of(one)
-            slicing.check(self.analysis, kept, skipped, expected, images)
 
     @property
     def groups(self) -> tuple[ChoiceGroup, ...]:
@@ -124,8 +124,14 @@ class OwnSpace(RowwiseSpace):
         self._fits(signature)
         return slicing.sliced(self.analysis, *self._of(architecture))
 
-    def inherited(self, architecture: Architecture) -> dict[str, Tensor]:
-        """The whole network's weights, as far as the architecture has them."""
+    @property
+    def brings_weights(self) -> bool:
+        return self.trained
+
+    def brought(self, architecture: Architecture) -> dict[str, Tensor] | None:
+        """The whole network's weights, as far as the architecture has them; None where they are not trained."""
+        if not self.trained:
+            return None
         return slicing.sliced(self.analysis, *self._of(architecture)).state_dict()
 
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
@@ -150,7 +156,9 @@ class OwnSpace(RowwiseSpace):
             {"part": g.name, "layers": list(g.layers), "choice": f"{len(g.units)} units", "whole": None}
             for g in self.analysis.channels.groups
         ]
-        found += [{"part": b.name, "layers": [], "choice": "keep or skip", "whole": None} for b in self.analysis.branches]
+        found += [
+            {"part": b.name, "layers": [], "choice": "keep or skip", "whole": None} for b in self.analysis.branches
+        ]
         found += [{"part": p, "layers": [p], "choice": None, "whole": why} for p, why in self.analysis.whole.items()]
         return found
 
@@ -178,6 +186,39 @@ class OwnSpace(RowwiseSpace):
                 f"{self.name} takes {own.features} channels to {own.outputs} outputs; these data have "
                 f"{signature.features} and {signature.outputs}."
             )
+
+
+def _agrees(analysis: Analysis, groups: Sequence[str], gone: Sequence[str]) -> bool:
+    """Whether the network with half of each of ``groups``, and with a unit of each, and without the branches ``gone``
+    computes what the whole one does behind its masks."""
+    images = torch.rand(analysis.signature.example(2)[0].shape, generator=torch.Generator().manual_seed(0))
+    known = {group.name: group for group in analysis.channels.groups}
+    rows: dict[str, Row] = {name: ("width", at) for at, name in enumerate(known)}
+    gates: dict[str, Row] = {branch.name: ("branch", at) for at, branch in enumerate(analysis.branches)}
+    halves = {name: (1, len(known[name].units) // 2, len(known[name].units)) for name in known}
+    steps = {}
+    for name, counts in halves.items():
+        rank = torch.from_numpy(analysis.rank[list(known[name].units)])
+        steps[name] = (rows[name], (rank < torch.tensor(counts)[:, None]).double())
+    groups_of = [ChoiceGroup("width", tuple(rows) or ("none",), ("one", "half", "all"), "width")]
+    groups_of.append(ChoiceGroup("branch", tuple(gates) or ("none",), BRANCH, "skip"))
+    supernet = MixedSupernet(groups_of, masked(analysis, steps, gates)).eval()
+    for place in (0, 1):
+        weights = {group.name: torch.zeros(group.shape) for group in groups_of}
+        for name, (_, row) in rows.items():
+            weights["width"][row, place if name in groups else 2] = 1.0
+        for name, (_, row) in gates.items():
+            weights["branch"][row, BRANCH.index("skip" if name in gone else "keep")] = 1.0
+        kept = analysis.kept({name: halves[name][place] for name in groups})
+        with torch.no_grad():
+            expected = supernet(images, weights=weights)
+            try:
+                found = slicing.sliced(analysis, kept, frozenset(gone))(images)
+            except (RuntimeError, TypeError, ValueError, IndexError):
+                return False
+        if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
+            return False
+    return True
 
 
 def _counts(units: int) -> dict[str, int]:

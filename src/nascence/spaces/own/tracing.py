@@ -74,7 +74,9 @@ def trace(module: nn.Module, signature: Signature) -> Traced:
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     for node in inputs[1:]:
         if node.users:
-            raise SettingError(f"The network {name} takes {len(inputs)} inputs ({node.target}, ...), and a task has one.")
+            raise SettingError(
+                f"The network {name} takes {len(inputs)} inputs ({node.target}, ...), and a task has one."
+            )
         graph.erase_node(node)
     network = fx.GraphModule(own, graph, name)
     _give_layers(network, name)
@@ -84,7 +86,9 @@ def trace(module: nn.Module, signature: Signature) -> Traced:
     network.eval()
     difference = float((_called(network, signature) - output).abs().max())
     if not difference <= _TOLERANCE * max(float(output.abs().max()), 1e-3):
-        raise SettingError(f"The network {name} cannot be traced: its graph computes something else ({difference:.2g} off).")
+        raise SettingError(
+            f"The network {name} cannot be traced: its graph computes something else ({difference:.2g} off)."
+        )
     return Traced(network, whole)
 
 
@@ -152,7 +156,11 @@ def _give_layers(network: fx.GraphModule, name: str) -> None:
         elif node.op == "call_module" and type(network.get_submodule(str(node.target))) is nn.Identity:
             node.replace_all_uses_with(node.args[0])
             network.graph.erase_node(node)
-        elif node.op == "call_function" and node.target in _DROPOUTS and ("training" in node.kwargs or len(node.args) > 2):
+        elif (
+            node.op == "call_function"
+            and node.target in _DROPOUTS
+            and ("training" in node.kwargs or len(node.args) > 2)
+        ):
             rate = node.args[1] if len(node.args) > 1 else node.kwargs.get("p", 0.5)
             network.add_submodule(node.name, _DROPOUTS[node.target](rate))
             _replace(network, node, node.name, (node.args[0] if node.args else node.kwargs["input"],))
