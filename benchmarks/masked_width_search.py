@@ -45,7 +45,7 @@ def ranking(strategy: BilevelDescent, accuracies: dict[str, float], count: int, 
     space, draws = strategy.space, generator(1, "ranked")
     names = {str(space.sample(draws)) for _ in range(2 * count)}
     chosen = sorted(names)[:: max(1, len(names) // count)][:count]
-    batches = list(strategy.valid.first(images).passing(256, image_size=strategy.descent.image_size))
+    batches = list(strategy.valid.first(images).passing(256, image_size=strategy.descent.data.image_size))
     losses, rights = [], []
     strategy.supernet.train()
     for name in chosen:

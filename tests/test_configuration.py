@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nascence.configuration import at_most, describe, from_json, integer, number, settings, to_json, type_name
+from nascence.declaring import setting
 from nascence.errors import NascenceError, SettingError, UnknownNameError
 
 
@@ -18,14 +19,11 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A recipe. ``repeats``: how often; more is slower. ``rate``, ``decay``: per step, in 1/s.
-
-    ``labels``: of the images, ``true`` or ``random``; nothing else.
-    """
+    """A recipe."""
 
     name: ClassVar[str] = "recipe"
-    repeats: int = 3
-    rate: float = 0.1
+    repeats: int = setting(3, "how often; more is slower.")
+    rate: float = setting(0.1, "per step, in 1/s.")
     decay: float = 0.0
     labels: Literal["true", "random"] = "true"
     stages: tuple[int, ...] = (1, 2)
@@ -153,7 +151,7 @@ def test_json_refuses_what_is_no_object() -> None:
         from_json(Recipe, [1])
 
 
-def test_describe_takes_types_defaults_and_docs() -> None:
+def test_describe_takes_types_defaults_and_sentences() -> None:
     fields = {entry["name"]: entry for entry in describe(Recipe)}
     assert list(fields)[:2] == ["repeats", "rate"]
     assert "name" not in fields
@@ -163,8 +161,8 @@ def test_describe_takes_types_defaults_and_docs() -> None:
         "default": 3,
         "doc": "how often; more is slower.",
     }
-    assert fields["rate"]["doc"] == fields["decay"]["doc"] == "per step, in 1/s."
-    assert fields["labels"]["doc"] == "of the images, ``true`` or ``random``; nothing else."
+    assert fields["rate"]["doc"] == "per step, in 1/s."
+    assert fields["labels"]["doc"] == ""
     assert fields["stages"]["default"] == [1, 2]
     assert fields["size"]["default"] == {"width": 4}
     assert fields["text"]["doc"] == "any text"

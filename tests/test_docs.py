@@ -17,6 +17,7 @@ import typer.main
 
 from nascence.cli.app import app
 from nascence.configuration import describe
+from nascence.declaring import spellings
 from nascence.methods import METHODS
 from nascence.scores import SCORES
 from nascence.spaces import SPACES
@@ -112,7 +113,7 @@ def test_commands_and_options_exist(page: str, line: str) -> None:
             assert set(word.split(",")) <= set(SCORES.names())
         if words[at - 1] == "--set" and "--method" in words and "best-spread" not in line:
             method = METHODS.get(words[words.index("--method") + 1])
-            assert word.partition("=")[0] in {entry["name"] for entry in describe(method)}
+            assert word.partition("=")[0] in spellings(method)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

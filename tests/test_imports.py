@@ -9,7 +9,18 @@ import nascence
 
 ROOT = Path(nascence.__file__).parent
 FLOORS = (  # a room imports rooms of its own floor and below
-    {"architecture", "errors", "initialisation", "libraries", "reading", "registry", "schedules", "seeding", "streams"},
+    {
+        "architecture",
+        "declaring",
+        "errors",
+        "initialisation",
+        "libraries",
+        "reading",
+        "registry",
+        "schedules",
+        "seeding",
+        "streams",
+    },
     {"schema", "version", "watching", "writing"},
     {"configuration", "engine"},
     {"operations"},

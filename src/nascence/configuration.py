@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import itertools
 import math
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nascence.errors import NascenceError, SettingError, UnknownNameError
+from nascence.declaring import Leaf, Settings, defaults, flat, given_twice, leaf_called, leaves, resolved
+from nascence.errors import NascenceError, SettingError
 
 T = TypeVar("T")
 _TRUE = {"true", "yes", "on", "1"}
@@ -22,31 +22,33 @@ def settings(
     cls: type[T],
     assignments: Iterable[str] = (),
     values: Mapping[str, Any] | None = None,
-    defaults: Mapping[str, Any] | None = None,
+    usual: Mapping[str, Any] | None = None,
 ) -> T:
     """An object of the dataclass ``cls`` from ``name=value`` texts and from ``values``, JSON-like, by name.
 
-    ``defaults`` stand for what neither names, before the fields' own defaults do.
+    Names are nested (``weights.learning_rate``) or flat (``learning_rate``). ``usual`` stands for what neither gives,
+    before the class's own defaults do.
 
     Raises :class:`UnknownNameError` and :class:`SettingError`, listing the settings or values there are.
     """
     chosen = from_json_values(cls, values or {})
-    hints = _hints(cls)
+    said: dict[str, str] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         name = name.strip().replace("-", "_")
         if not equals or not name:
             raise SettingError(f"'{assignment}' is no setting; expected name=value, such as '{_example(cls)}'.")
-        _known(cls, name, hints)
-        if name in chosen:
-            raise SettingError(f"The setting '{name}' is given twice; give it once.")
+        leaf = leaf_called(cls, name)
+        if leaf.name in chosen:
+            raise given_twice(said.get(leaf.name, name), name)
         try:
-            chosen[name] = _from_text(hints[name], text.strip())
+            chosen[leaf.name] = _from_text(_hint(leaf), text.strip())
         except SettingError:
             raise
         except ValueError:
-            raise _wrong(name, text, hints[name]) from None
-    return _construct(cls, {**from_json_values(cls, defaults or {}), **chosen})
+            raise _wrong(name, text, _hint(leaf)) from None
+        said[leaf.name] = name
+    return _construct(cls, {**from_json_values(cls, usual or {}), **chosen})
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -57,20 +59,22 @@ def from_json(cls: type[T], value: Any) -> T:
 
 
 def from_json_values(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` with lists turned into tuples and objects into dataclasses, as the fields of ``cls`` want them."""
-    hints = _hints(cls)
+    """``values`` by nested name, with lists turned into tuples and objects into dataclasses, as the fields of ``cls``
+    want them."""
     converted = {}
-    for name, value in values.items():
-        _known(cls, name, hints)
+    for name, value in resolved(cls, values).items():
+        leaf = leaves(cls)[name]
         try:
-            converted[name] = _from_value(hints[name], value)
+            converted[name] = _from_value(_hint(leaf), value)
         except ValueError:
-            raise _wrong(name, value, hints[name]) from None
+            raise _wrong(name if name in values else leaf.flat, value, _hint(leaf)) from None
     return converted
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass as a dictionary of numbers, texts, lists and dictionaries, field by field."""
+    """A dataclass as a dictionary of numbers, texts, lists and dictionaries, field by field; settings by flat name."""
+    if isinstance(value, Settings):
+        return {name: to_json(each) for name, each in flat(value).items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
@@ -79,19 +83,20 @@ def to_json(value: Any) -> Any:
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
-    """``name``, ``type``, ``default`` (absent where a value is required) and ``doc`` of every field.
-
-    The doc is the field's ``metadata["doc"]``, else what the class's docstring says after ````name````.
-    """
-    hints, texts = _hints(cls), _docs(cls)
+    """Of every setting ``name`` (nested), ``alias`` (its flat name, where that is another), ``type``, ``default``
+    (absent where a value is required), ``bounds`` (where it has any) and ``doc``."""
+    usual = defaults(cls)
     described = []
-    for field in dataclasses.fields(cls):
-        entry = {"name": field.name, "type": type_name(hints[field.name])}
-        if field.default is not dataclasses.MISSING:
-            entry["default"] = to_json(field.default)
-        elif field.default_factory is not dataclasses.MISSING:
-            entry["default"] = to_json(field.default_factory())
-        described.append({**entry, "doc": field.metadata.get("doc", texts.get(field.name, ""))})
+    for name, leaf in leaves(cls).items():
+        entry = {"name": name, "type": type_name(_hint(leaf))}
+        if leaf.flat != name:
+            entry["alias"] = leaf.flat
+        default = usual.get(name, leaf.default())
+        if default is not dataclasses.MISSING:
+            entry["default"] = to_json(default)
+        if str(leaf.bounds):
+            entry["bounds"] = str(leaf.bounds)
+        described.append({**entry, "doc": leaf.doc})
     return described
 
 
@@ -225,11 +230,6 @@ def _wrong(name: str, value: Any, hint: Any) -> SettingError:
     return SettingError(f"The setting '{name}' cannot be '{value}'; expected: {type_name(hint)}.")
 
 
-def _known(cls: type, name: str, hints: Mapping[str, Any]) -> None:
-    if name not in hints:
-        raise UnknownNameError(f"setting of {getattr(cls, 'name', cls.__name__)}", name, hints)
-
-
 def _construct(cls: type[T], values: dict[str, Any]) -> T:
     required = [entry["name"] for entry in describe(cls) if "default" not in entry]
     missing = [name for name in required if name not in values]
@@ -243,28 +243,18 @@ def _construct(cls: type[T], values: dict[str, Any]) -> T:
         raise SettingError(str(error)) from None
 
 
+def _hint(leaf: Leaf) -> Any:
+    return _hints(leaf.owner)[leaf.field.name]
+
+
+@cache
 def _hints(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    return get_type_hints(cls)
 
 
 def _example(cls: type) -> str:
     entries = [entry for entry in describe(cls) if "default" in entry]
     return f"{entries[0]['name']}={entries[0]['default']}" if entries else "name=value"
-
-
-def _docs(cls: type) -> dict[str, str]:
-    """For every paragraph part "``name``: text" or "``a``, ``b``: text" of the docstrings, the text of each name."""
-    found: dict[str, str] = {}
-    names = {field.name for field in dataclasses.fields(cls)}
-    for base in reversed(cls.__mro__):
-        text = " ".join(inspect.cleandoc(base.__dict__.get("__doc__") or "").split())
-        heads = list(re.finditer(r"((?:``\w+``(?:, | and )?)+): ", text))
-        heads = [head for head in heads if names & set(re.findall(r"\w+", head[1]))]
-        for head, following in itertools.zip_longest(heads, heads[1:]):
-            body = text[head.end() : following.start() if following else len(text)].strip(" ;")
-            found |= dict.fromkeys(re.findall(r"``(\w+)``", head[1]), body)
-    return {name: doc for name, doc in found.items() if name in names}
 
 
 __all__ = ["MOST", "at_most", "describe", "from_json", "integer", "number", "settings", "to_json", "type_name"]

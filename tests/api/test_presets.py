@@ -135,3 +135,18 @@ def test_what_the_table_says_of_each_epoch(tmp_path: Path) -> None:
 
 def test_the_list_of_methods_has_presets() -> None:
     assert {"paper", "laptop"} <= set(METHODS.get("drnas").PRESETS)
+
+
+def test_nested_settings_are_the_flat_ones(tmp_path: Path) -> None:
+    nested = {"data": {"batch_size": 8}, "network.channels": 2, "weights.learning_rate": 0.03}
+    left = {name: value for name, value in TINY["settings"].items() if name not in ("batch_size", "channels")}
+    flat = search(tmp_path / "a", settings={**TINY["settings"], "learning_rate": 0.03})
+    other = search(tmp_path / "b", settings={**left, **nested})
+    assert other.run.config["settings"] == flat.run.config["settings"]
+    assert other.run.config["settings"]["learning_rate"] == 0.03
+    assert other.architecture == flat.architecture
+    with pytest.raises(SettingError, match="given twice"):
+        search(tmp_path / "c", settings={**TINY["settings"], **nested})
+    with pytest.raises(SettingError, match="given twice"):
+        search(tmp_path / "c", settings={**left, **nested}, learning_rate=0.1)
+    assert not (tmp_path / "c").exists()

@@ -115,10 +115,26 @@ def test_methods_lists_settings(nascence_command: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(METHODS, "names", lambda: ["toy"])
     (method,) = nascence_command("methods", "--json").json["methods"]
     assert method["name"] == "toy"
-    assert method["settings"][0] == {"name": "steps", "type": "integer", "default": 5, "doc": "how many."}
+    assert method["settings"][0] == {"name": "steps", "type": "integer", "default": 5, "doc": "How many."}
     shown = nascence_command("methods").out
     assert "toy: Toy: a random walk" in shown
     assert "one of mutate, mix" in shown
+
+
+def test_methods_of_one_name(nascence_command: Any) -> None:
+    (method,) = nascence_command("methods", "drnas", "--json").json["methods"]
+    about = {setting["name"]: setting for setting in method["settings"]}
+    rate = about["weights.learning_rate"]
+    assert (rate["alias"], rate["default"], rate["bounds"]) == ("learning_rate", 0.025, "at least 0")
+    assert rate["doc"].startswith("Of the weights")
+    assert about["epochs"]["default"] == 100
+    shown = nascence_command("methods", "drnas").out
+    assert "weights.learning_rate" in shown
+    assert "stages=25:7:6,25:4:4" in shown
+    assert "gdas:" not in shown
+    refused = nascence_command("methods", "drna")
+    assert refused.code == 2
+    assert "drnas" in refused.err
 
 
 def test_spaces(nascence_command: Any) -> None:

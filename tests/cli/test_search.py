@@ -273,3 +273,13 @@ def test_where_digits_is_assumed_a_sentence_says_so(nascence_command: Any) -> No
     assert sentence in told.err
     assert told.json["data"] == "digits"
     assert sentence in nascence_command("plan", *size, "--no-measure").out
+
+
+def test_a_setting_by_its_flat_and_its_nested_name_is_refused(nascence_command: Any, tmp_path: Path) -> None:
+    both = ("--set", "learning_rate=0.1", "--set", "weights.learning_rate=0.1")
+    for given in (both, ("--preset", "laptop", *both), (*both[2:], *both[:2])):
+        done = nascence_command("search", "--method", "darts", "--data", "digits", *given, "--out", "a")
+        assert done.code == 2
+        assert done.err.count("\n") == 1
+        assert "is given twice" in done.err
+    assert not (tmp_path / "a").exists()

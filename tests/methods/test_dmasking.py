@@ -51,10 +51,10 @@ def finish(strategy):
 
 def test_the_papers_settings():
     m = DMasking()
-    assert (m.temperature, round(5 * 0.956**90, 3)) == (5.0, m.final_temperature)
-    assert (m.epochs, m.warmup_epochs, m.alternate, m.weights_share) == (90, 10, "epoch", 0.8)
-    assert (m.momentum, m.learning_rate, m.weight_decay) == (0.9, 0.1, 1e-4)
-    assert (m.architecture_weight_decay, m.draws, m.warm_up) == (5e-4, "soft", "drawn")
+    assert (m.temperature.start, round(5 * 0.956**90, 3)) == (5.0, m.temperature.end)
+    assert (m.epochs, m.warmup_epochs, m.architecture.alternate, m.data.weights_share) == (90, 10, "epoch", 0.8)
+    assert (m.weights.momentum, m.weights.learning_rate, m.weights.weight_decay) == (0.9, 0.1, 1e-4)
+    assert (m.architecture.weight_decay, m.draws, m.warm_up) == (5e-4, "soft", "drawn")
     assert "never released" in m.caveat
 
 

@@ -54,7 +54,13 @@ def test_without_attack_and_size_it_is_darts(digits, order):
 
 def test_the_paper_is_second_order_under_attack_with_mgda():
     paper = E2RNAS()
-    assert (paper.order, paper.attack, paper.eps, paper.epochs, paper.batch_size) == (2, "single", 2 / 255, 50, 64)
+    assert (paper.architecture.order, paper.attack, paper.eps, paper.epochs, paper.data.batch_size) == (
+        2,
+        "single",
+        2 / 255,
+        50,
+        64,
+    )
     assert paper.least_params * 131_157 == pytest.approx(7.2e4, rel=0.01)
     assert isinstance(paper.combination(), MGDA)
     assert isinstance(E2RNAS(combine="sum").combination(), Sum)

@@ -8,7 +8,7 @@ import torch
 from nascence.configuration import settings
 from nascence.costs import Budget
 from nascence.errors import RunError, SettingError
-from nascence.methods import METHODS, Problem, eg_nas
+from nascence.methods import METHODS, Problem, eg_networks
 from nascence.methods.eg_nas import EGNAS
 from nascence.methods.valuing import Valuation
 from nascence.spaces import NetworkConfig, get_space
@@ -52,7 +52,7 @@ def untrained(monkeypatch):
         error = Criterion("error", "%", "for tests")
         return Valuation(error, lambda found: [50 + zlib.crc32(networks.format(one).encode()) % 40 for one in found])
 
-    monkeypatch.setattr(eg_nas, "by_training", by_text)
+    monkeypatch.setattr(eg_networks, "by_training", by_text)
 
 
 def strategy(task, budget=None, space=SPACE, seed=0, **changes):
@@ -157,9 +157,9 @@ def test_a_space_of_fixed_networks_is_refused(digits):
     ("wrong", "says"),
     [
         ("complexities=0.1,0.1", "must differ"),
-        ("complexities=-1", "not negative"),
+        ("complexities=-1", "complexities must be at least 0"),
         ("warmup_epochs=2", "takes no step"),
-        ("holdout=1", "between 0 and 1"),
+        ("holdout=1", "holdout must be above 0 and below 1"),
         ("gradient=better", "enhanced, plain"),
     ],
 )
@@ -172,7 +172,7 @@ def test_wrong_settings_are_refused(wrong, says):
 def test_the_laptop_preset_is_taken_unless_told_otherwise():
     name, values = EGNAS.preset()
     assert name == "laptop"
-    assert values["generations"] < EGNAS().generations
+    assert values["generations"] < EGNAS().networks.generations
 
 
 def test_presets_are_settings():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nascence.costs import Budget
+from nascence.declaring import flat
 from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.methods import METHODS, Problem
 from nascence.methods.beta_darts import BetaDARTS
@@ -57,19 +58,17 @@ def finish(search):
 
 class TestThePapersSettings:
     def test_darts(self):
-        m = DARTS()
-        assert (m.epochs, m.batch_size, m.learning_rate, m.final_learning_rate) == (50, 64, 0.025, 0.001)
-        assert (m.momentum, m.weight_decay, m.clip_norm, m.nesterov) == (0.9, 3e-4, 5, False)
-        assert (m.architecture_learning_rate, m.architecture_betas, m.architecture_weight_decay) == (
-            3e-4,
-            (0.5, 0.999),
-            1e-3,
-        )
-        assert (m.order, m.first, m.all_operations) == (1, "architecture", True)
+        m = flat(DARTS())
+        assert (m["epochs"], m["batch_size"], m["learning_rate"], m["final_learning_rate"]) == (50, 64, 0.025, 0.001)
+        assert (m["momentum"], m["weight_decay"], m["clip_norm"], m["nesterov"]) == (0.9, 3e-4, 5, False)
+        assert (m["architecture_learning_rate"], m["architecture_betas"]) == (3e-4, (0.5, 0.999))
+        assert m["architecture_weight_decay"] == 1e-3
+        assert (m["order"], m["first"], m["all_operations"]) == (1, "architecture", True)
 
     def test_gdas(self):
         m = GDAS()
-        assert (m.epochs, m.batch_size, m.weight_decay, m.nesterov, m.first) == (250, 64, 5e-4, True, "weights")
+        assert (m.epochs, m.data.batch_size, m.architecture.first) == (250, 64, "weights")
+        assert (m.weights.weight_decay, m.weights.nesterov) == (5e-4, True)
         made = m.relaxation(toy_space(), toy_space().operations, 0)
         temperatures = []
         for epoch in timetable(m.make_stages())[::249]:
@@ -79,14 +78,15 @@ class TestThePapersSettings:
 
     def test_pc_darts(self):
         m = PCDARTS()
-        assert (m.epochs, m.batch_size, m.learning_rate, m.final_learning_rate) == (50, 256, 0.1, 0)
-        assert (m.architecture_learning_rate, m.warmup_epochs, m.partial_channels) == (6e-4, 15, 4)
+        assert (m.epochs, m.data.batch_size) == (50, 256)
+        assert (m.weights.learning_rate, m.weights.final_learning_rate) == (0.1, 0)
+        assert (m.architecture.learning_rate, m.warmup_epochs, m.network.partial_channels) == (6e-4, 15, 4)
         assert m.edge_normalisation
 
     def test_drnas(self):
         m = DrNAS()
-        assert (m.epochs, m.batch_size, m.warmup_epochs, m.partial_channels) == (100, 64, 0, 1)
-        assert (m.architecture_weight_decay, m.kl_anchor) == (1e-3, 0), "the l2 form, as released"
+        assert (m.epochs, m.data.batch_size, m.warmup_epochs, m.network.partial_channels) == (100, 64, 0, 1)
+        assert (m.architecture.weight_decay, m.kl_anchor) == (1e-3, 0), "the l2 form, as released"
         _, progressive = DrNAS.preset("paper-darts")
         stages = DrNAS(**{**progressive, "stages": tuple(progressive["stages"])}).make_stages()
         assert [(s.epochs, s.keep, s.partial, s.warmup) for s in stages] == [(25, 7, 6, 10), (25, 4, 4, 10)]
@@ -111,8 +111,8 @@ def test_limits_reduce_one_method_to_another(digits):
     """beta-DARTS with weight 0 is DARTS; PC-DARTS with K = 1 and no edge normalisation is DARTS: step by step."""
     plain = finish(strategy(DARTS(**TOY), digits))
     assert finish(strategy(BetaDARTS(**TOY, beta_decay=0.0, all_operations=True), digits)) == plain
-    same = {field: getattr(DARTS(), field) for field in ("learning_rate", "final_learning_rate", "warmup_epochs")}
-    same["architecture_learning_rate"] = DARTS().architecture_learning_rate
+    names = ("learning_rate", "final_learning_rate", "warmup_epochs", "architecture_learning_rate")
+    same = {name: flat(DARTS())[name] for name in names}
     pc = PCDARTS(**{**TOY, **same}, partial_channels=1, edge_normalisation=False)
     assert finish(strategy(pc, digits)) == plain
     assert finish(strategy(DARTS(**TOY, beta_decay=1.0), digits)) != plain
@@ -155,7 +155,7 @@ class TestPresets:
         for preset in method.PRESETS:
             made = settings(method, (), {}, method.preset(preset)[1])
             assert made.make_stages()
-            changed = [key for key, value in method.PRESETS[preset].items() if value == getattr(method(), key)]
+            changed = [key for key, value in method.PRESETS[preset].items() if value == flat(method())[key]]
             if not preset.startswith("laptop"):
                 assert not changed, "a preset says what differs"
 
@@ -164,7 +164,7 @@ class TestPresets:
 
         method = settings(METHODS.get(name), (), {}, METHODS.get(name).preset()[1])
         for space in ("nas-bench-201", "darts"):
-            small, whole = get_space(space).networks[method.size], get_space(space).networks["search"]
+            small, whole = get_space(space).networks[method.network.size], get_space(space).networks["search"]
             assert small.channels < whole.channels
             assert small.depth < whole.depth
 

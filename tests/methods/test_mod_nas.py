@@ -47,7 +47,7 @@ def test_it_is_known_and_says_what_is_ours():
     assert METHODS.get("mod-nas") is MoDNAS
     assert "reconstruction" in MoDNAS.caveat
     assert set(MoDNAS.PRESETS) == {"paper", "laptop"}
-    assert MoDNAS(**MoDNAS.PRESETS["laptop"]).weights_optimizer == "adam"
+    assert MoDNAS(**MoDNAS.PRESETS["laptop"]).weights.optimizer == "adam"
 
 
 def test_the_temperature_falls_while_the_architecture_moves():

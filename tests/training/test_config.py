@@ -61,12 +61,12 @@ def test_suggestions_can_be_changed() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, not 0"),
         ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"final_learning_rate": -1.0}, "final_learning_rate must be at least 0"),
-        ({"warmup_epochs": 10}, "warmup_epochs must be at least 0 and below the epochs"),
-        ({"momentum": 1.0}, r"momentum must be in \[0, 1\)"),
+        ({"warmup_epochs": 10}, r"warmup_epochs must be fewer than epochs \(10\), not 10"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1"),
         ({"momentum": 0.0}, "nesterov must be off where momentum is 0"),
         ({"weight_decay": -0.1}, "weight_decay"),
         ({"label_smoothing": 1.0}, "label_smoothing"),

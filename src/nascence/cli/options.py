@@ -101,7 +101,11 @@ Workers = Annotated[
 Download = Annotated[bool, typer.Option("--download", help="Fetch CIFAR-10 when it is missing.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A setting, name=value; may be repeated.", metavar="NAME=VALUE"),
+    typer.Option(
+        "--set",
+        help="A setting, name=value, by its flat or nested name; may be repeated.",
+        metavar="NAME=VALUE",
+    ),
 ]
 Preset = Annotated[
     str | None,

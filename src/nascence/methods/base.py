@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nascence.costs.budget import BudgetChecker
+from nascence.declaring import Settings
 from nascence.errors import SettingError, UnknownNameError
 from nascence.spaces import Size, Space
 from nascence.strategies import Strategy
@@ -36,8 +37,9 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method(ABC):
-    """Settings as fields (``--set field=value``), the recipe in :meth:`strategy`.
+class Method(Settings):
+    """Settings as fields (``--set name=value``), each declared with :func:`nascence.declaring.setting`, or parts of
+    them; the recipe in :meth:`strategy`. ``DEFAULTS``: the paper's values of settings that are inherited.
 
     ``PRESETS``: settings by the name of a preset (``--preset``). A method that is dear has ``paper``, what its paper
     did, and ``laptop``, which an ordinary computer finishes in minutes and which is taken unless another is asked for.
@@ -79,10 +81,3 @@ class Method(ABC):
     @abstractmethod
     def strategy(self, problem: Problem) -> Strategy:
         """Raises :class:`nascence.errors.NascenceError` where the method cannot work on the problem."""
-
-
-def at_least(least: float, **values: float | None) -> None:
-    """Raise :class:`SettingError` for the first value that is there and below ``least``, or not a number."""
-    for name, value in values.items():
-        if value is not None and not value >= least:
-            raise SettingError(f"The setting {name} must be at least {least:g}, not {value}.")

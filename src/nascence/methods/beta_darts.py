@@ -27,9 +27,7 @@ class BetaDARTS(GradientMethod):
         "laptop-sane": {**GRAPHS, "beta_decay": 5.0},
     }
 
-    epochs: int = 100
-    beta_decay: float = 50.0
-    all_operations: bool = False
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"epochs": 100, "beta_decay": 50.0, "network.all_operations": False}
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

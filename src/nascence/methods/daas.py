@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
+from nascence.declaring import Settings, part, setting
 from nascence.errors import SettingError
-from nascence.methods.base import Problem, at_least
+from nascence.methods.base import Problem
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.parts import Temperature
 from nascence.relaxations import FixedArchitecture, GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces.relaxable import RelaxableSpace
@@ -18,18 +20,27 @@ from nascence.strategies.descent.policy import PolicyPlayer
 _LAPTOP = {**LAPTOP, "exclude": "none"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicySteps(Settings):
+    """How the augmentation policy is moved."""
+
+    chunks: int = setting(
+        8, "Parts of a batch, one of them left as it is, the others by a sub-policy each.", at_least=2
+    )
+    learning_rate: float = setting(5e-3, "Of Adam on the policy.", at_least=0, alias="policy_learning_rate")
+    entropy: float = setting(1e-3, "Weight of the policy's entropy, falling to 0.", at_least=0, alias="policy_entropy")
+    wait: float = setting(
+        0.2, "Share of the search before the policy moves.", at_least=0, at_most=1, alias="policy_wait"
+    )
+    least_chance: float = setting(0.35, "That a step of a policy is applied with.", at_least=0, at_most=1)
+    sub_policies: int = setting(25, "Of the policy that is found.", at_least=1)
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class DAAS(GradientMethod):
     """DAAS (Wang, Chu, Yan & Yang, arXiv 2109.15273): single-path Gumbel-softmax for the architecture, score-function
-    gradients for the policy.
-
-    ``temperature``, ``final_temperature``: of the Gumbel samples. ``architecture``: searched, or fixed, so that the
-    policy is searched alone. ``fixed``: the text of the architecture in that case. ``chunks``: parts of a batch, one of
-    them left as it is, the others by a sub-policy each. ``policy_learning_rate``: of Adam on the policy.
-    ``policy_entropy``: weight of its entropy, falling to 0. ``policy_wait``: share of the search before the policy
-    moves. ``least_chance``: that a step is applied with. ``sub_policies``: of the policy that is found.
-    """
+    gradients for the policy."""
 
     name: ClassVar[str] = "daas"
     title: ClassVar[str] = "DAAS (reconstruction): architecture and augmentation policy, searched together"
@@ -44,46 +55,38 @@ class DAAS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "exclude": "none"},
     }
 
-    warmup_epochs: int = 5
-    first: Literal["architecture", "weights"] = "weights"
-    all_operations: bool = False
-    temperature: float = 10.0
-    final_temperature: float = 0.1
-    architecture: Literal["searched", "fixed"] = "searched"
-    fixed: str = ""
-    chunks: int = 8
-    policy_learning_rate: float = 5e-3
-    policy_entropy: float = 1e-3
-    policy_wait: float = 0.2
-    least_chance: float = 0.35
-    sub_policies: int = 25
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "warmup_epochs": 5,
+        "architecture.first": "weights",
+        "network.all_operations": False,
+    }
+
+    temperature: Temperature = part(Temperature)
+    mode: Literal["searched", "fixed"] = setting(
+        "searched", "Of the architecture; fixed, and the policy is searched alone.", alias="architecture"
+    )
+    fixed: str = setting("", "The text of the architecture in that case.")
+    policy: PolicySteps = part(PolicySteps)
 
     def __post_init__(self) -> None:
-        at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature)
-        at_least(2, chunks=self.chunks)
-        at_least(1, sub_policies=self.sub_policies)
-        at_least(0, policy_learning_rate=self.policy_learning_rate, policy_entropy=self.policy_entropy)
-        for name in ("policy_wait", "least_chance"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingError(f"The setting {name} is a share of 0 to 1, not {getattr(self, name)}.")
-        if (self.architecture == "fixed") != bool(self.fixed):
+        if (self.mode == "fixed") != bool(self.fixed):
             raise SettingError("A fixed architecture needs both: --set architecture=fixed --set fixed=TEXT.")
         super().__post_init__()
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
-        if self.architecture == "fixed":
+        if self.mode == "fixed":
             return FixedArchitecture(space, space.parse(self.fixed))
-        temperature = Linear(self.temperature, self.final_temperature, reach=True)
+        temperature = Linear(self.temperature.start, self.temperature.end, reach=True)
         return GumbelSoftmax(space, options, temperature, seed=seed)
 
     def players(self, problem: Problem, space: RelaxableSpace) -> tuple[Player, ...]:
         player = PolicyPlayer(
-            chunks=self.chunks,
-            learning_rate=self.policy_learning_rate,
-            entropy=Linear(self.policy_entropy, 0.0),
-            wait=self.policy_wait,
-            least=self.least_chance,
-            sub_policies=self.sub_policies,
+            chunks=self.policy.chunks,
+            learning_rate=self.policy.learning_rate,
+            entropy=Linear(self.policy.entropy, 0.0),
+            wait=self.policy.wait,
+            least=self.policy.least_chance,
+            sub_policies=self.policy.sub_policies,
             seed=problem.seed,
         )
         return (player,)

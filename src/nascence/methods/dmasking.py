@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
-from nascence.methods.base import at_least
+from nascence.declaring import part, setting
 from nascence.methods.gradient import GradientMethod
-from nascence.objectives.expected_cost import Form
+from nascence.methods.parts import Temperature
 from nascence.relaxations import Options, Relaxation, SoftGumbel
 from nascence.relaxations.soft_gumbel import Draws, WarmUp
 from nascence.schedules import Exponential
@@ -45,13 +45,8 @@ _OWN: dict[str, Any] = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class DMasking(GradientMethod):
-    """DMaskingNAS (Wan et al., FBNetV2, CVPR 2020, arXiv 2004.05565).
-
-    ``temperature``, ``final_temperature``: of the Gumbel-softmax, by the same factor every epoch. ``draws``: soft, as
-    published, so that masks are sums of masks, or hard: one option of every choice, with the gradient of the soft
-    draw. ``warm_up``: what the weights see before the architecture moves: drawn as later, uniform, or single: one
-    option of every choice, all with the same chance.
-    """
+    """DMaskingNAS (Wan et al., FBNetV2, CVPR 2020, arXiv 2004.05565). The temperature of its Gumbel-softmax falls by
+    the same factor every epoch."""
 
     name: ClassVar[str] = "dmasking"
     title: ClassVar[str] = "DMaskingNAS: widths and resolutions by masks, at the memory of one network"
@@ -75,28 +70,35 @@ class DMasking(GradientMethod):
         },
     }
 
-    epochs: int = 90
-    warmup_epochs: int = 10
-    batch_size: int = 192
-    alternate: Literal["step", "epoch"] = "epoch"
-    weights_share: float = 0.8
-    learning_rate: float = 0.1
-    final_learning_rate: float = 0.0
-    weight_decay: float = 1e-4
-    architecture_learning_rate: float = 0.01
-    architecture_betas: tuple[float, float] = (0.9, 0.999)
-    architecture_weight_decay: float = 5e-4
-    cost_weight: float = 0.1
-    cost_form: Form = "log"
-    temperature: float = 5.0
-    final_temperature: float = 0.087
-    draws: Draws = "soft"
-    warm_up: WarmUp = "drawn"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 90,
+        "warmup_epochs": 10,
+        "data.batch_size": 192,
+        "data.weights_share": 0.8,
+        "weights.learning_rate": 0.1,
+        "weights.final_learning_rate": 0.0,
+        "weights.weight_decay": 1e-4,
+        "architecture.alternate": "epoch",
+        "architecture.learning_rate": 0.01,
+        "architecture.betas": (0.9, 0.999),
+        "architecture.weight_decay": 5e-4,
+        "price.weight": 0.1,
+        "temperature.start": 5.0,
+        "temperature.end": 0.087,
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1e-3, temperature=self.temperature, final_temperature=self.final_temperature)
+    temperature: Temperature = part(Temperature)
+    draws: Draws = setting(
+        "soft",
+        "soft, as published, so that masks are sums of masks, or hard: one option of every choice, with the gradient "
+        "of the soft draw.",
+    )
+    warm_up: WarmUp = setting(
+        "drawn",
+        "What the weights see before the architecture moves: drawn as later, uniform, or single: one option of every "
+        "choice, all with the same chance.",
+    )
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
-        schedule = Exponential(self.temperature, self.final_temperature, reach=False)
+        schedule = Exponential(self.temperature.start, self.temperature.end, reach=False)
         return SoftGumbel(space, options, schedule, draws=self.draws, warm_up=self.warm_up, seed=seed)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from nascence.declaring import part, setting
 from nascence.errors import SettingError
-from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
+from nascence.methods.parts import Temperature
 from nascence.relaxations import DecoupledTopology, Relaxation
 from nascence.schedules import Exponential
 from nascence.spaces.cells import cell_space
@@ -21,11 +22,9 @@ from nascence.strategies.descent.stages import Stage
 class DOTS(GradientMethod):
     """DOTS (Gu, Wang, Liu, Yang, Wu, Lu & Cheng, CVPR 2021, arXiv 2010.00969).
 
-    ``phases``: how ``epochs`` are divided, as the paper's 70: weights alone, operations by bilevel descent with a
-    softmax over each group; then a fresh network of the best operation of each group, its weights alone, and the
-    topology together with them on all images. ``temperature``, ``final_temperature``: of the distribution over sets of
-    edges in the last part. ``balance``: factor on it for the softmax between an edge's two operations, which is nearly
-    one-hot from the start. On a space that keeps all edges, a dropped edge is one with ``none``.
+    Of the four phases, the paper's 70 epochs, two are weights alone and operations by bilevel descent with a softmax
+    over each group; then a fresh network of the best operation of each group, its weights alone, and the topology
+    together with them on all images. On a space that keeps all edges, a dropped edge is one with ``none``.
     """
 
     name: ClassVar[str] = "dots"
@@ -37,17 +36,23 @@ class DOTS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "epochs": 28, "phases": (12, 5, 6, 5), "warmup_epochs": 0},
     }
 
-    epochs: int = 70
-    phases: tuple[int, int, int, int] = (15, 15, 20, 20)
-    temperature: float = 10.0
-    final_temperature: float = 0.02
-    balance: float = 1e-3
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"epochs": 70, "temperature.end": 0.02}
+
+    phases: tuple[int, int, int, int] = setting(
+        (15, 15, 20, 20),
+        "How epochs are divided: weights alone, operations, weights of a fresh network, topology.",
+        at_least=1,
+    )
+    temperature: Temperature = part(Temperature)
+    balance: float = setting(
+        1e-3,
+        "Factor on the temperature for the softmax between an edge's two operations, nearly one-hot from the start.",
+        at_least=1e-6,
+    )
 
     def __post_init__(self) -> None:
-        at_least(4, epochs=self.epochs)
-        if min(self.phases) < 1:
-            raise SettingError(f"Each of the four phases of dots needs a part of the epochs, not {self.phases}.")
-        at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature, balance=self.balance)
+        if self.epochs < 4:
+            raise SettingError(f"The setting epochs must be at least 4 for the four phases of dots, not {self.epochs}.")
         if self.stages or self.warmup_epochs:
             raise SettingError("dots makes its stages and their warm-up from epochs; leave stages and warmup_epochs.")
         if self.edge_normalisation:
@@ -58,7 +63,7 @@ class DOTS(GradientMethod):
         whole = sum(self.phases)
         ends = [max(at + 1, round(self.epochs * sum(self.phases[: at + 1]) / whole)) for at in range(4)]
         prepare, operations, settle, topology = (end - start for start, end in zip([0, *ends], ends, strict=False))
-        partial = self.partial_channels
+        partial = self.network.partial_channels
         return (
             Stage(epochs=prepare + operations, warmup=prepare, partial=partial),
             Stage(epochs=settle, warmup=settle, partial=partial, restart=True, level="single"),
@@ -67,5 +72,5 @@ class DOTS(GradientMethod):
 
     def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
         cells = cell_space(space, self.name)
-        temperature = Exponential(self.temperature, self.final_temperature, over="stage")
+        temperature = Exponential(self.temperature.start, self.temperature.end, over="stage")
         return DecoupledTopology(cells, options[cells.kinds[0]], temperature, balance=self.balance, seed=seed)

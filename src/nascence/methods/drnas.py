@@ -42,8 +42,7 @@ class DrNAS(GradientMethod):
         "laptop-sane": GRAPHS,
     }
 
-    epochs: int = 100
-    all_operations: bool = False
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"epochs": 100, "network.all_operations": False}
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Dirichlet(space, options, seed=seed)

@@ -10,8 +10,9 @@ from nascence.attacks import Attack
 from nascence.attacks.eps import check_eps
 from nascence.attacks.fgsm import FGSM
 from nascence.attacks.pgd import PGD
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.base import Problem, at_least
+from nascence.methods.base import Problem
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import ExpectedParameters, Objective
 from nascence.relaxations import Options, Relaxation, Softmax
@@ -26,14 +27,7 @@ from nascence.strategies.descent.players import Player
 @final
 @dataclass(frozen=True, kw_only=True)
 class E2RNAS(GradientMethod):
-    """E2RNAS (Yue, Lin, Huang & Zhang, arXiv 2011.09820; Yue, Lin, Zhang & Liang, IJCNN 2022).
-
-    ``attack``: what weights are trained under: single (one step from a random point, the paper's), pgd, or none.
-    ``eps``: its radius, of a pixel's range 0 to 1. ``attack_steps``: of pgd. ``least_params``: the bound L, in units
-    of the expected parameters under uniform weights; being smaller than that is worth nothing. ``size_weight``: 0
-    leaves the number of parameters out. ``combine``: mgda, or sum for the plain sum of both objectives, the size with
-    its weight.
-    """
+    """E2RNAS (Yue, Lin, Huang & Zhang, arXiv 2011.09820; Yue, Lin, Zhang & Liang, IJCNN 2022)."""
 
     name: ClassVar[str] = "e2rnas"
     title: ClassVar[str] = "E2RNAS: adversarially trained supernet, accuracy and size by multiple-gradient descent"
@@ -48,18 +42,25 @@ class E2RNAS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "order": 1, "least_params": 1.0},
     }
 
-    order: Literal[1, 2] = 2
-    attack: Literal["single", "pgd", "none"] = "single"
-    eps: float = 2 / 255
-    attack_steps: int = 5
-    least_params: float = 1e6 / 1_831_168  # the paper's L by what its code counts for uniform weights
-    size_weight: float = 1.0
-    combine: Literal["mgda", "sum"] = "mgda"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"architecture.order": 2}
+
+    attack: Literal["single", "pgd", "none"] = setting(
+        "single", "What weights are trained under: one step from a random point (the paper's), pgd, or none."
+    )
+    eps: float = setting(2 / 255, "Radius of the attack, of a pixel's range 0 to 1.")
+    attack_steps: int = setting(5, "Of pgd.", at_least=1)
+    least_params: float = setting(
+        1e6 / 1_831_168,  # the paper's L by what its code counts for uniform weights
+        "The bound L, in units of the expected parameters under uniform weights; being smaller is worth nothing.",
+        at_least=0,
+    )
+    size_weight: float = setting(1.0, "0 leaves the number of parameters out.", at_least=0)
+    combine: Literal["mgda", "sum"] = setting(
+        "mgda", "Of both objectives: multiple-gradient descent, or the plain sum, the size with its weight."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, least_params=self.least_params, size_weight=self.size_weight)
-        at_least(1, attack_steps=self.attack_steps)
         if self.combine == "mgda" and self.size_weight not in (0, 1):
             raise SettingError("mgda normalises gradients, so that a size_weight means nothing; it takes combine=sum.")
         check_eps("eps", self.eps)

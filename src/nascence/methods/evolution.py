@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Literal, final
 import torch
 
 from nascence.costs import COSTS
+from nascence.declaring import part, setting
 from nascence.errors import DataError, SettingError, UnknownNameError
-from nascence.methods.base import Method, Problem, at_least
+from nascence.methods.base import Method, Problem
+from nascence.methods.parts import Generations, Reevaluation, ShortTraining
 from nascence.methods.valuing import (
     ERROR,
     Valuation,
@@ -36,55 +38,33 @@ from nascence.strategies.reevaluation import Reevaluated
 @final
 @dataclass(frozen=True, kw_only=True)
 class Evolution(Method):
-    """Settings of NSGA-II (Deb, Pratap, Agarwal & Meyarivan, IEEE TEVC 6(2), 2002) over the choices of a space.
-
-    ``objectives``: what the front is between; also ``--objectives``: ``error``, any cost, any score. ``value``: where
-    ``error`` comes from: a short ``training`` of every candidate; weights inherited from a ``supernet`` of cells, which
-    is trained first (single-path one-shot); a benchmark's ``table``, a baseline that reads the answers.
-    ``population``, ``generations``: population x (generations + 1) candidates are made. ``crossover``: the chance that
-    a child has two parents. ``mutation``: the chance of every choice to change, none for one choice in the mean.
-    ``epochs``, ``images``, ``holdout``: of a short training, or of the supernet's: passes (none for 5, of a supernet
-    200), the number of training images that take part (none for all), and the part of them that the error is measured
-    on. ``channels``, ``depth``: of the network that is trained shortly, none for the size that is trained in
-    the end, of a supernet none for the small size of a search; costs are always of the network that is trained in the
-    end. ``draws``: of weights and images, that a score is the mean of. ``column``: of the table, none where it has one
-    accuracy only. ``reevaluated``, ``reevaluation_epochs``: where candidates are trained shortly, the best of so many
-    groups of networks of like size (none for half the population, 0 for none) are trained anew for so many epochs (none
-    for four times as many), and the front is of these.
-    """
+    """NSGA-II (Deb, Pratap, Agarwal & Meyarivan, IEEE TEVC 6(2), 2002) over the choices of a space. Costs are always of
+    the network that is trained in the end."""
 
     name: ClassVar[str] = "evolution"
     title: ClassVar[str] = "evolution: NSGA-II towards a front, over any space and any objectives"
     paper: ClassVar[str] = "Deb et al. 2002, doi 10.1109/4235.996017"
 
-    objectives: tuple[str, ...] = (ERROR, "params")
-    value: Literal["training", "table", "supernet"] = "training"
-    population: int = 20
-    generations: int = 17
-    crossover: float = 0.9
-    mutation: float | None = None
-    epochs: int | None = None
-    images: int | None = 5000
-    holdout: float = 0.2
-    channels: int | None = None
-    depth: int | None = None
-    draws: int = 1
-    column: str | None = None
-    reevaluated: int | None = None
-    reevaluation_epochs: int | None = None
+    objectives: tuple[str, ...] = setting(
+        (ERROR, "params"), "What the front is between: error, any cost, any score; also --objectives."
+    )
+    value: Literal["training", "table", "supernet"] = setting(
+        "training",
+        "Where error comes from: a short training of every candidate; weights inherited from a supernet, which is "
+        "trained first (single-path one-shot); a benchmark's table, a baseline that reads the answers.",
+    )
+    evolution: Generations = part(Generations)
+    mutation: float | None = setting(
+        None, "The chance of every choice to change, none for one choice in the mean.", at_least=0, at_most=1
+    )
+    training: ShortTraining = part(ShortTraining)
+    draws: int = setting(1, "Of weights and images, that a score is the mean of.", at_least=1)
+    column: str | None = setting(None, "Of the table, none where it has one accuracy only.")
+    reevaluation: Reevaluation = part(Reevaluation)
 
     EARLIER: ClassVar[Mapping[str, Any]] = {"reevaluated": 0}
 
     def __post_init__(self) -> None:
-        at_least(2, population=self.population)
-        at_least(0, generations=self.generations, reevaluated=self.reevaluated)
-        at_least(1, reevaluation_epochs=self.reevaluation_epochs)
-        at_least(1, epochs=self.epochs, images=self.images, channels=self.channels, depth=self.depth, draws=self.draws)
-        for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
-            if chance is not None and not 0 <= chance <= 1:
-                raise SettingError(f"The setting {name} must be a chance between 0 and 1, not {chance}.")
-        if not 0 < self.holdout < 1:
-            raise SettingError(f"The setting holdout must be a part between 0 and 1, not {self.holdout}.")
         _check_objectives(self.objectives)
 
     @property
@@ -93,6 +73,7 @@ class Evolution(Method):
 
     def strategy(self, problem: Problem) -> Strategy:
         self._check_limits(problem)
+        population = self.evolution.population
         one_shot, inherited = None, None
         if self.value == "supernet" and ERROR in self.objectives:
             one_shot, inherited = self._one_shot(problem)
@@ -104,24 +85,22 @@ class Evolution(Method):
             together(valuations),
             [valuation.objective for valuation in valuations],
             budget=problem.budget,
-            population=self.population,
-            generations=self.generations,
-            crossover=self.crossover,
+            population=population,
+            generations=self.evolution.generations,
+            crossover=self.evolution.crossover,
             mutation=self.mutation,
             spread=partial(problem.budget.model.cost, costs[0]) if costs else None,
-            at_once=min(torch.get_num_threads(), self.population) if dear else self.population,
+            at_once=min(torch.get_num_threads(), population) if dear else population,
             seed=problem.seed,
         )
         if one_shot is not None:
             return OneShotThenEvolution(one_shot, evolution)
-        count = self.population // 2 if self.reevaluated is None else self.reevaluated
+        count = self.reevaluation.count(population)
         if self.value != "training" or ERROR not in self.objectives or count == 0:
             return evolution
         at = self.objectives.index(ERROR)
         longer = [
-            self._trained(problem, self._epochs * 4 if self.reevaluation_epochs is None else self.reevaluation_epochs)
-            if name == ERROR
-            else valuation
+            self._trained(problem, self.reevaluation.passes(self.training.passes)) if name == ERROR else valuation
             for name, valuation in zip(self.objectives, valuations, strict=True)
         ]
         return Reevaluated(
@@ -134,11 +113,6 @@ class Evolution(Method):
             by=at,
         )
 
-    @property
-    def _epochs(self) -> int:
-        """Of a short training."""
-        return self.epochs or 5
-
     def _valuation(self, name: str, problem: Problem, inherited: Valuation | None) -> Valuation:
         if name in COSTS.names():
             return by_cost(name, problem.budget.model)
@@ -148,7 +122,7 @@ class Evolution(Method):
             return inherited
         if self.value == "table":
             return self._table(problem)
-        return self._trained(problem, self._epochs)
+        return self._trained(problem, self.training.passes)
 
     def _trained(self, problem: Problem, epochs: int) -> Valuation:
         return by_training(
@@ -156,13 +130,13 @@ class Evolution(Method):
             problem.task,
             self._small(problem.space, problem.network),
             epochs=epochs,
-            images=self.images,
-            holdout=self.holdout,
+            images=self.training.images,
+            holdout=self.training.holdout,
             seed=problem.seed,
         )
 
     def _small(self, space: Space, network: Size) -> Size:
-        return space.resized(network, channels=self.channels, depth=self.depth)
+        return space.resized(network, channels=self.training.channels, depth=self.training.depth)
 
     def _one_shot(self, problem: Problem) -> tuple[OneShot, Valuation]:
         """The supernet, and the errors that its weights give."""
@@ -173,10 +147,10 @@ class Evolution(Method):
                 "score such as --objectives naswot,params."
             )
         space = relaxable(space, self.name)
-        own, held_out = held_out_part(task, images=self.images, holdout=self.holdout, seed=seed)
+        own, held_out = held_out_part(task, images=self.training.images, holdout=self.training.holdout, seed=seed)
         size = self._small(space, space.networks["search-small"])
         supernet = space.supernet(size, task.signature, seed=derive_seed(seed, "one-shot", "weights"))
-        one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.epochs or 200, seed=seed)
+        one_shot = OneShot(space, own, supernet, problem.budget, epochs=self.training.epochs or 200, seed=seed)
         return one_shot, by_inheritance(one_shot, held_out)
 
     def _table(self, problem: Problem) -> Valuation:

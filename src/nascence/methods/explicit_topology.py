@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
+from nascence.declaring import part, setting
 from nascence.errors import SettingError
-from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.parts import Temperature
 from nascence.objectives import Objective
 from nascence.objectives.passive_aggressive import EdgeCount, PassiveAggressive
 from nascence.relaxations import Dirichlet, ExplicitTopology, GumbelSoftmax, Relaxation, Softmax
@@ -21,14 +22,7 @@ from nascence.spaces.relaxable import RelaxableSpace
 @dataclass(frozen=True, kw_only=True)
 class ExplicitTopologyNAS(GradientMethod):
     """*Explicitly Learning Topology for Differentiable NAS* (Huang, You, Yang, Tu, Wang, Qian & Zhang, arXiv
-    2011.09300), which its authors call TopoNAS, as does a later paper that has nothing to do with it (``toponas``).
-
-    ``sampler``: how the operations are relaxed, as in darts, gdas or drnas.
-    ``temperature``, ``final_temperature``: of the distributions over sets of edges. ``topology_learning_rate``: of Adam
-    on their logits, which do not decay. ``validity``: weight of the passive-aggressive penalty, growing from 0 to this
-    over the search; where every architecture of a space is valid, as on darts, it is always zero. ``edge_cost``: weight
-    of the expected number of edges, for smaller cells.
-    """
+    2011.09300), which its authors call TopoNAS, as does a later paper that has nothing to do with it (``toponas``)."""
 
     name: ClassVar[str] = "explicit-topology"
     title: ClassVar[str] = "Explicit topology (reconstruction): sets of edges learned with the operations"
@@ -43,18 +37,24 @@ class ExplicitTopologyNAS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "topology_learning_rate": 0.03},
     }
 
-    all_operations: bool = False
-    sampler: Literal["softmax", "gumbel", "dirichlet"] = "softmax"
-    temperature: float = 5.0
-    final_temperature: float = 0.1
-    topology_learning_rate: float = 3e-3
-    validity: float = 1.0
-    edge_cost: float = 0.0
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network.all_operations": False, "temperature.start": 5.0}
+
+    sampler: Literal["softmax", "gumbel", "dirichlet"] = setting(
+        "softmax", "How the operations are relaxed, as in darts, gdas or drnas."
+    )
+    temperature: Temperature = part(Temperature)
+    topology_learning_rate: float = setting(
+        3e-3, "Of Adam on the logits of sets of edges, which do not decay.", at_least=0
+    )
+    validity: float = setting(
+        1.0,
+        "Weight of the passive-aggressive penalty, growing from 0 to this over the search; where every architecture of "
+        "a space is valid, as on darts, it is always zero.",
+        at_least=0,
+    )
+    edge_cost: float = setting(0.0, "Weight of the expected number of edges, for smaller cells.", at_least=0)
 
     def __post_init__(self) -> None:
-        at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature)
-        at_least(0, topology_learning_rate=self.topology_learning_rate, validity=self.validity)
-        at_least(0, edge_cost=self.edge_cost)
         if self.edge_normalisation:
             raise SettingError("explicit-topology learns the edges itself; leave edge_normalisation at false.")
         super().__post_init__()
@@ -71,7 +71,7 @@ class ExplicitTopologyNAS(GradientMethod):
         }
         return ExplicitTopology(
             inner[self.sampler](),
-            Exponential(self.temperature, self.final_temperature),
+            Exponential(self.temperature.start, self.temperature.end),
             learning_rate=self.topology_learning_rate,
         )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
-from nascence.methods.base import at_least
+from nascence.declaring import part
 from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.parts import Temperature
 from nascence.relaxations import GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces.relaxable import RelaxableSpace
@@ -16,11 +17,8 @@ from nascence.spaces.relaxable import RelaxableSpace
 @final
 @dataclass(frozen=True, kw_only=True)
 class GDAS(GradientMethod):
-    """GDAS (Dong & Yang, CVPR 2019, arXiv 1910.04465).
-
-    ``temperature``, ``final_temperature``: of the Gumbel-softmax, in equal steps from the first epoch
-    with steps of the architecture to the last.
-    """
+    """GDAS (Dong & Yang, CVPR 2019, arXiv 1910.04465). The temperature falls in equal steps from the first epoch with
+    steps of the architecture to the last."""
 
     name: ClassVar[str] = "gdas"
     title: ClassVar[str] = "GDAS: one drawn operation per edge and step, Gumbel-softmax straight through"
@@ -33,17 +31,15 @@ class GDAS(GradientMethod):
         "laptop-sane": {**GRAPHS, "epochs": 160, "warmup_epochs": 80},
     }
 
-    epochs: int = 250
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    first: Literal["architecture", "weights"] = "weights"
-    temperature: float = 10.0
-    final_temperature: float = 0.1
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 250,
+        "weights.nesterov": True,
+        "weights.weight_decay": 5e-4,
+        "architecture.first": "weights",
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1e-3, temperature=self.temperature, final_temperature=self.final_temperature)
+    temperature: Temperature = part(Temperature)
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
-        schedule = Linear(self.temperature, self.final_temperature, over="moves", reach=True)
+        schedule = Linear(self.temperature.start, self.temperature.end, over="moves", reach=True)
         return GumbelSoftmax(space, options, schedule, seed=seed)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.base import at_least
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.objectives import Objective
 from nascence.objectives.depth import StageCells, StageDepth
@@ -26,7 +26,7 @@ _PAPER = "arXiv 2101.04028"
 @dataclass(frozen=True, kw_only=True)
 class HDASCellSearch(GradientMethod):
     """H^c-DAS (Liu, Zhong, Guo, Scott & Huang, AAAI 2021, arXiv 2101.04028): DARTS's first order on the space
-    ``h-das-cells``. ``tied``: all stages share their cells; then it is ``darts``."""
+    ``h-das-cells``."""
 
     name: ClassVar[str] = "h-das-cells"
     title: ClassVar[str] = "H-DAS, cell level: a cell of its own in each stage"
@@ -36,7 +36,7 @@ class HDASCellSearch(GradientMethod):
         "laptop": LAPTOP_DARTS,
     }
 
-    tied: bool = False
+    tied: bool = setting(False, "All stages share their cells; then it is darts.")
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         if {group.name for group in space.groups} != set(KINDS):
@@ -55,11 +55,7 @@ class HDASCellSearch(GradientMethod):
 @dataclass(frozen=True, kw_only=True)
 class HDASStageSearch(GradientMethod):
     """H^s-DAS with the distribution of cells (Liu, Zhong, Guo, Scott & Huang, AAAI 2021, arXiv 2101.04028) on the space
-    ``h-das-stages``: the cells are given, their wiring and number are searched.
-
-    ``depth_weight``: of the expected depth of the stages, rewarded in the loss, falling to 0 over the last third of the
-    search. ``cells_weight``: of the expected number of cells, as a part of ``depth_weight``.
-    """
+    ``h-das-stages``: the cells are given, their wiring and number are searched."""
 
     name: ClassVar[str] = "h-das-stages"
     title: ClassVar[str] = "H-DAS, stage level: how cells are wired to stages, and how many there are"
@@ -73,13 +69,14 @@ class HDASStageSearch(GradientMethod):
         "laptop": {**LAPTOP, "epochs": 12, "warmup_epochs": 6, "epoch_images": 2000},
     }
 
-    weight_decay: float = 2.7e-3
-    depth_weight: float = 0.1
-    cells_weight: float = 0.4
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"weights.weight_decay": 2.7e-3}
 
-    def __post_init__(self) -> None:
-        at_least(0, depth_weight=self.depth_weight, cells_weight=self.cells_weight)
-        super().__post_init__()
+    depth_weight: float = setting(
+        0.1,
+        "Of the expected depth of the stages, rewarded in the loss, falling to 0 over the last third of the search.",
+        at_least=0,
+    )
+    cells_weight: float = setting(0.4, "Of the expected number of cells, as a part of depth_weight.", at_least=0)
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         if not set(STAGES) <= {group.name for group in relaxable(space, self.name).groups}:

@@ -29,7 +29,7 @@ class LADARTS(GradientMethod):
         "laptop-darts": LAPTOP_DARTS,
     }
 
-    latency_weight: float = 0.02
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"latency.weight": 0.02}
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

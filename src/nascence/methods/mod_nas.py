@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 import torch
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.base import at_least
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import Objective, TaskLoss
 from nascence.objectives.onnx_teacher import OnnxTeacher
@@ -48,14 +48,7 @@ an architecture that takes larger steps, and a weight of the cost for mean squar
 class MoDNAS(GradientMethod):
     """MoD-NAS (Ning et al., arXiv 2104.02525): every operation, input, exit and width by a softmax whose temperature
     falls; weights alone at first, by the sandwich rule over widths; then weights and architecture in turn, with the
-    logarithm of the expected cost beside the architecture's loss.
-
-    ``temperature``: at the beginning of the steps of the architecture and at their end. ``exit_bias``: what the logit
-    of the last exit of a block has more at first, since early exits learn sooner. ``sandwich``: whether the widths are
-    warmed up together. ``unfolding``: data steps in which the network is used while searching, 0 for a plain residual
-    network, none for what the size has. ``teacher``: an ONNX file to learn from, as ``nascence export`` writes it.
-    ``teacher_weight``: its share of the loss; the rest is the true pictures'.
-    """
+    logarithm of the expected cost beside the architecture's loss."""
 
     name: ClassVar[str] = "mod-nas"
     title: ClassVar[str] = "MoD-NAS: denoisers of dense blocks in an unfolded data step, with their cost in the loss"
@@ -66,33 +59,44 @@ class MoDNAS(GradientMethod):
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": PAPER, "laptop": LAPTOP}
 
-    epochs: int = 100
-    warmup_epochs: int = 25
-    batch_size: int = 16
-    weights_optimizer: Literal["sgd", "adam"] = "adam"
-    learning_rate: float = 2e-4
-    final_learning_rate: float = 1e-6
-    weight_decay: float = 0.0
-    check_images: int = 16
-    channels: int | None = 64
-    unfolding: int | None = 3
-    cost_weight: float = 1e-2
-    temperature: tuple[float, float] = (5.0, 0.1)
-    exit_bias: float = 1.0
-    sandwich: bool = True
-    teacher: str = ""
-    teacher_weight: float = 1.0
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 100,
+        "warmup_epochs": 25,
+        "data.batch_size": 16,
+        "data.check_images": 16,
+        "weights.optimizer": "adam",
+        "weights.learning_rate": 2e-4,
+        "weights.final_learning_rate": 1e-6,
+        "weights.weight_decay": 0.0,
+        "network.channels": 64,
+        "price.weight": 1e-2,
+    }
+
+    unfolding: int | None = setting(
+        3,
+        "Data steps in which the network is used while searching, 0 for a plain residual network, none for what the "
+        "size has.",
+        at_least=0,
+    )
+    cooling: tuple[float, float] = setting(
+        (5.0, 0.1),
+        "Temperature at the beginning of the steps of the architecture, and at their end.",
+        at_least=1e-3,
+        alias="temperature",
+    )
+    exit_bias: float = setting(
+        1.0, "What the logit of the last exit of a block has more at first, since early exits learn sooner."
+    )
+    sandwich: bool = setting(True, "Whether the widths are warmed up together.")
+    teacher: str = setting("", "An ONNX file to learn from, as nascence export writes it.")
+    teacher_weight: float = setting(
+        1.0, "The teacher's share of the loss; the rest is the true pictures'.", above=0, at_most=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(0, unfolding=self.unfolding)
-        if self.cost_target is not None or self.cost_form != "log":
+        if self.price.target is not None or self.price.form != "log":
             raise SettingError("mod-nas always pushes its supernet's cost down; leave cost_target and cost_form out.")
-        at_least(1e-3, **{"temperature (either)": min(self.temperature)})
-        if not 0 < self.teacher_weight <= 1:
-            raise SettingError(
-                f"The setting teacher_weight is a share above 0 and up to 1, not {self.teacher_weight:g}."
-            )
         if self.teacher_weight != 1 and not self.teacher:
             raise SettingError("teacher_weight is of no use without teacher.")
         if self.teacher:
@@ -101,7 +105,7 @@ class MoDNAS(GradientMethod):
             object.__setattr__(self, "teacher", os.path.realpath(self.teacher))
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
-        start, end = self.temperature
+        start, end = self.cooling
         softmax = Softmax(space, options, Exponential(start, end, over="moves"), seed=seed)
         for group in space.groups:
             if group.role == "exit":

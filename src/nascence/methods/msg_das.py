@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
-from nascence.errors import SettingError
-from nascence.methods.base import Problem, at_least
+from nascence.declaring import part, setting
+from nascence.methods.base import Problem
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.parts import Temperature
 from nascence.objectives import Objective
 from nascence.objectives.distillation import SupernetDistillation
 from nascence.relaxations import GumbelTopK, Options, Relaxation
@@ -21,15 +22,7 @@ from nascence.supernets.base import Supernet
 @dataclass(frozen=True, kw_only=True)
 class MSGDAS(GradientMethod):
     """*Mutually-aware Sub-Graphs Differentiable Architecture Search* (Tan, Guo, Zhong, Scott & Huang, 2021, arXiv
-    2107.04324).
-
-    ``sub_graphs``: K a step, run one after the other, so that memory does not grow with K; 1 without dropping and
-    distillation is GDAS. ``temperature``, ``final_temperature``: of the Gumbel samples. ``permute``: shuffle the ranks
-    on every edge, so that the sub-graphs are alike. ``drop_identity``: share of skip connections' features that is
-    dropped in blocks, falling from this to 0 over the search. ``drop_block``: width of a block in pixels.
-    ``distillation``: weight of learning from the supernet in the weight step. ``distillation_epochs``: in how many it
-    grows from 0 to that. ``distillation_temperature``: of the soft predictions.
-    """
+    2107.04324). One sub-graph without dropping and distillation is GDAS."""
 
     name: ClassVar[str] = "msg-das"
     title: ClassVar[str] = "MSG-DAS (reconstruction): mutually exclusive sub-graphs, taught by the supernet"
@@ -45,36 +38,33 @@ class MSGDAS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "exclude": "none"},
     }
 
-    epochs: int = 100
-    warmup_epochs: int = 10
-    first: Literal["architecture", "weights"] = "weights"
-    all_operations: bool = False
-    sub_graphs: int = 2
-    temperature: float = 10.0
-    final_temperature: float = 0.1
-    permute: bool = False
-    drop_identity: float = 0.3
-    drop_block: int = 3
-    distillation: float = 1.0
-    distillation_epochs: int = 5
-    distillation_temperature: float = 2.0
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 100,
+        "warmup_epochs": 10,
+        "architecture.first": "weights",
+        "network.all_operations": False,
+    }
 
-    def __post_init__(self) -> None:
-        at_least(1, sub_graphs=self.sub_graphs, drop_block=self.drop_block)
-        at_least(1e-6, temperature=self.temperature, final_temperature=self.final_temperature)
-        at_least(1e-6, distillation_temperature=self.distillation_temperature)
-        at_least(0, drop_identity=self.drop_identity, distillation=self.distillation)
-        if self.drop_identity >= 1:
-            raise SettingError(f"drop_identity is a share below 1, not {self.drop_identity}.")
-        at_least(0, distillation_epochs=self.distillation_epochs)
-        super().__post_init__()
+    sub_graphs: int = setting(2, "K a step, run one after the other, so that memory does not grow with K.", at_least=1)
+    temperature: Temperature = part(Temperature)
+    permute: bool = setting(False, "Shuffle the ranks on every edge, so that the sub-graphs are alike.")
+    drop_identity: float = setting(
+        0.3,
+        "Share of skip connections' features that is dropped in blocks, falling from this to 0 over the search.",
+        at_least=0,
+        below=1,
+    )
+    drop_block: int = setting(3, "Width of a block in pixels.", at_least=1)
+    distillation: float = setting(1.0, "Weight of learning from the supernet in the weight step.", at_least=0)
+    distillation_epochs: int = setting(5, "In how many distillation grows from 0 to its weight.", at_least=0)
+    distillation_temperature: float = setting(2.0, "Of the soft predictions.", at_least=1e-6)
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return GumbelTopK(
             space,
             options,
             self.sub_graphs,
-            Linear(self.temperature, self.final_temperature, reach=True),
+            Linear(self.temperature.start, self.temperature.end, reach=True),
             permute=self.permute,
             seed=seed,
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
 
+from nascence.declaring import setting
 from nascence.errors import SettingError, UnknownNameError
-from nascence.methods.base import Method, Problem, at_least
+from nascence.methods.base import Method, Problem
+from nascence.methods.parts import Excluding, Probing, Resized
 from nascence.relaxations.decisions import Decisions
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
@@ -24,41 +27,32 @@ from nascence.tasks.base import Batch
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class NASI(Method):
-    """Settings of NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817).
+class NASI(Probing, Resized, Excluding, Method):
+    """NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817).
 
-    ``steps``: T, the gradients that are averaged. ``images``: batch b of each. ``mu``: weight of the constraint s < nu;
-    1 ignores samples above nu (the paper on NB1Shot1), 2 pushes them down as strongly as the others up (on darts).
-    ``nu``: the constraint, or none for the running mean of s (NASI-ADA, a reconstruction). ``nu_start``: an earlier
-    observation for that mean. ``temperature``: of the Gumbel-softmax. ``labels``, ``data``: ``random`` labels and
-    ``noise`` images for the agnostic variants. ``initialisation``: see :mod:`nascence.initialisation`. ``channels``,
-    ``depth``: of the one-shot network, none for the space's ``proxy`` size. ``image_size``: larger images are averaged
-    down to it. ``exclude``: operations that take no part, separated by commas; with ``none`` among the options a
-    normalisation of all-zero channels multiplies gradients by hundreds and drowns the others.
+    With ``none`` among the options a normalisation of all-zero channels multiplies gradients by hundreds and drowns the
+    others, so that it is excluded. The one-shot network has the space's ``proxy`` size.
     """
 
     name: ClassVar[str] = "nasi"
     title: ClassVar[str] = "NASI: kernel-trace ascent at initialisation, label- and data-agnostic"
     paper: ClassVar[str] = "arXiv 2109.00817"
 
-    steps: int = 100
-    images: int = 64
-    mu: float = 1.0
-    nu: float | None = None
-    nu_start: float | None = None
-    temperature: float = 1.0
-    labels: Literal["true", "random"] = "true"
-    data: Literal["true", "noise"] = "true"
-    initialisation: str = "default"
-    channels: int | None = None
-    depth: int | None = None
-    image_size: int | None = 16
-    exclude: str = "none"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64, "image_size": 16, "exclude": "none"}
 
-    def __post_init__(self) -> None:
-        at_least(1, steps=self.steps, channels=self.channels, depth=self.depth, image_size=self.image_size)
-        at_least(2, images=self.images)
-        at_least(1e-6, temperature=self.temperature, nu=self.nu)
+    steps: int = setting(100, "T, the gradients that are averaged.", at_least=1)
+    mu: float = setting(
+        1.0,
+        "Weight of the constraint s < nu; 1 ignores samples above nu (the paper on NB1Shot1), 2 pushes them down as "
+        "strongly as the others up (on darts).",
+    )
+    nu: float | None = setting(
+        None, "The constraint, or none for the running mean of s (NASI-ADA, a reconstruction).", at_least=1e-6
+    )
+    nu_start: float | None = setting(None, "An earlier observation for that mean.")
+    temperature: float = setting(1.0, "Of the Gumbel-softmax.", at_least=1e-6)
+    labels: Literal["true", "random"] = setting("true", "Random ones for the label-agnostic variant.")
+    data: Literal["true", "noise"] = setting("true", "Noise for the data-agnostic variant.")
 
     def strategy(self, problem: Problem) -> Strategy:
         space = cell_space(problem.space, self.name)

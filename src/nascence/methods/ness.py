@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.base import Problem, at_least
+from nascence.methods.base import Problem
 from nascence.methods.gradient import LAPTOP, GradientMethod
 from nascence.objectives import NegativeEntropy, Objective, TaskLoss
 from nascence.relaxations import Relaxation, VariationalPosterior
@@ -24,15 +25,7 @@ _SMALL = {name: LAPTOP[name] for name in ("size", "epoch_images", "image_size")}
 @final
 @dataclass(frozen=True, kw_only=True)
 class NESS(GradientMethod):
-    """NESS, published as NESBS (Shu, Chen, Dai & Low, UAI 2022, arXiv 2109.02533).
-
-    ``members``: networks of the ensemble. ``draws``: ensembles that are drawn, of which the best on validation data is
-    kept. ``sampler``: mc draws them independently, svgd-rd by Stein variational gradient descent with regularised
-    diversity. ``svgd_steps``: of that. ``diversity``: its delta; above 0 more, below 0 less diverse. ``sigma``:
-    deviation of the normals around architectures. ``posterior_epochs``: after ``epochs`` of uniform paths.
-    ``likelihoods``: how many data the mean validation loss stands for; of several, each from the same weights, that
-    with the most middling entropy is taken.
-    """
+    """NESS, published as NESBS (Shu, Chen, Dai & Low, UAI 2022, arXiv 2109.02533)."""
 
     name: ClassVar[str] = "ness"
     title: ClassVar[str] = "NESS: an ensemble of architectures, sampled from a posterior over one supernet"
@@ -47,36 +40,48 @@ class NESS(GradientMethod):
         "laptop-darts": {**_SMALL, "epochs": 20, "posterior_epochs": 1, "valid_images": 5000},
     }
 
-    epochs: int = 50
-    architecture_learning_rate: float = 1e-2
-    architecture_betas: tuple[float, float] = (0.9, 0.999)
-    architecture_weight_decay: float = 3e-4
-    all_operations: bool = False
-    members: int = 3
-    draws: int = 10
-    sampler: Literal["svgd-rd", "mc"] = "svgd-rd"
-    diversity: float = 0.5
-    sigma: float = 0.5
-    svgd_steps: int = 1000
-    posterior_epochs: int = 20
-    likelihoods: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "architecture.learning_rate": 1e-2,
+        "architecture.betas": (0.9, 0.999),
+        "architecture.weight_decay": 3e-4,
+        "network.all_operations": False,
+    }
+
+    members: int = setting(3, "Networks of the ensemble.", at_least=1)
+    draws: int = setting(10, "Ensembles that are drawn, of which the best on validation data is kept.", at_least=1)
+    sampler: Literal["svgd-rd", "mc"] = setting(
+        "svgd-rd",
+        "mc draws ensembles independently, svgd-rd by Stein variational gradient descent with regularised diversity.",
+    )
+    diversity: float = setting(0.5, "Its delta; above 0 more, below 0 less diverse.")
+    sigma: float = setting(0.5, "Deviation of the normals around architectures.", at_least=1e-6)
+    svgd_steps: int = setting(1000, "Of svgd-rd.", at_least=1)
+    posterior_epochs: int = setting(20, "After epochs of uniform paths.", at_least=1)
+    likelihoods: tuple[float, ...] = setting(
+        (1.0, 10.0, 100.0, 1000.0),
+        "How many data the mean validation loss stands for; of several, each from the same weights, that with the most "
+        "middling entropy is taken.",
+        above=0,
+    )
 
     def __post_init__(self) -> None:
-        at_least(1, members=self.members, draws=self.draws, posterior_epochs=self.posterior_epochs)
-        at_least(1, svgd_steps=self.svgd_steps)
-        at_least(1e-6, sigma=self.sigma)
-        if not self.likelihoods or min(self.likelihoods) <= 0:
-            raise SettingError(f"likelihoods needs positive numbers, not {list(self.likelihoods)}.")
-        for name, idle in (("stages", ()), ("warmup_epochs", 0), ("edge_normalisation", False), ("order", 1)):
-            if getattr(self, name) != idle:
+        if not self.likelihoods:
+            raise SettingError("likelihoods needs at least one number.")
+        for name, given in (
+            ("stages", self.stages),
+            ("warmup_epochs", self.warmup_epochs),
+            ("edge_normalisation", self.edge_normalisation),
+            ("order", self.architecture.order != 1),
+        ):
+            if given:
                 raise SettingError(
                     f"ness makes its stages itself, and its weights look at no architecture; leave {name}."
                 )
         super().__post_init__()
 
     def make_stages(self) -> tuple[Stage, ...]:
-        posterior = Stage(epochs=self.posterior_epochs, level="architecture", partial=self.partial_channels)
-        paths = Stage(epochs=self.epochs, warmup=self.epochs, partial=self.partial_channels)
+        posterior = Stage(epochs=self.posterior_epochs, level="architecture", partial=self.network.partial_channels)
+        paths = Stage(epochs=self.epochs, warmup=self.epochs, partial=self.network.partial_channels)
         return (paths, *[posterior] * len(self.likelihoods))
 
     def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:

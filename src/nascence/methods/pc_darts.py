@@ -25,13 +25,15 @@ class PCDARTS(GradientMethod):
         "laptop-darts": {**LAPTOP_DARTS, "batch_size": 64},
     }
 
-    batch_size: int = 256
-    learning_rate: float = 0.1
-    final_learning_rate: float = 0.0
-    architecture_learning_rate: float = 6e-4
-    warmup_epochs: int = 15
-    partial_channels: int = 4
-    edge_normalisation: bool = True
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "data.batch_size": 256,
+        "weights.learning_rate": 0.1,
+        "weights.final_learning_rate": 0.0,
+        "architecture.learning_rate": 6e-4,
+        "warmup_epochs": 15,
+        "network.partial_channels": 4,
+        "edge_normalisation": True,
+    }
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

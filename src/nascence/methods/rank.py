@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nascence.architecture import Architecture
-from nascence.methods.base import Method, Problem, at_least
+from nascence.declaring import setting
+from nascence.methods.base import Method, Problem
 from nascence.scores import AGGREGATES, SCORES, Score, evaluate
 from nascence.scores.aggregation import RankSum
 from nascence.strategies import Strategy
@@ -20,32 +21,26 @@ from nascence.strategies.ranking import Everything, EvolvedProposals, Ranking
 @final
 @dataclass(frozen=True, kw_only=True)
 class Rank(Method):
-    """Settings of the search by ranks (docs/methods/rank.md).
-
-    ``aggregate``: the ranking, by its name in :data:`nascence.scores.AGGREGATES`. ``exhaustive``: spaces of at most so
-    many architectures are ranked whole, larger ones searched by evolution. ``evaluations``: how many architectures
-    evolution looks at. ``population``: how many of them are random. ``parents``: all others are offspring of the best
-    so many. ``finalists``: the best so many are looked at again in the end. ``draws``: of weights and images, that each
-    finalist has had then. ``batch``: architectures a step, after each of which a search can be stopped and continued.
-    """
+    """The search by ranks (docs/methods/rank.md)."""
 
     name: ClassVar[str] = "rank"
     title: ClassVar[str] = "rank: the best-ranked architecture without training, of a whole space or by evolution"
     paper: ClassVar[str] = "this project; docs/methods/rank.md"
 
-    aggregate: str = "nascence"
-    exhaustive: int = 20_000
-    evaluations: int = 1000
-    population: int = 200
-    parents: int = 20
-    finalists: int = 200
-    draws: int = 12
-    batch: int = 50
-
-    def __post_init__(self) -> None:
-        at_least(0, exhaustive=self.exhaustive)
-        at_least(1, evaluations=self.evaluations, population=self.population, parents=self.parents)
-        at_least(1, finalists=self.finalists, draws=self.draws, batch=self.batch)
+    aggregate: str = setting("nascence", "The ranking, by its name in nascence.scores.AGGREGATES.")
+    exhaustive: int = setting(
+        20_000,
+        "Spaces of at most so many architectures are ranked whole, larger ones searched by evolution.",
+        at_least=0,
+    )
+    evaluations: int = setting(1000, "How many architectures evolution looks at.", at_least=1)
+    population: int = setting(200, "How many of them are random.", at_least=1)
+    parents: int = setting(20, "All others are offspring of the best so many.", at_least=1)
+    finalists: int = setting(200, "The best so many are looked at again in the end.", at_least=1)
+    draws: int = setting(12, "Of weights and images, that each finalist has had then.", at_least=1)
+    batch: int = setting(
+        50, "Architectures a step, after each of which a search can be stopped and continued.", at_least=1
+    )
 
     def strategy(self, problem: Problem) -> Strategy:
         aggregate = AGGREGATES.get(self.aggregate)

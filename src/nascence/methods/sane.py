@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Literal, final
+from typing import Any, ClassVar, final
 
 from nascence.architecture import Architecture
-from nascence.methods.base import Problem, at_least
+from nascence.declaring import setting
+from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.seeding import derive_seed
@@ -21,11 +22,7 @@ from nascence.training import Training, TrainingConfig
 @final
 @dataclass(frozen=True, kw_only=True)
 class SANE(GradientMethod):
-    """SANE (Zhao, Yao & Tu, ICDE 2021, arXiv 2104.06608).
-
-    ``searches``: from different seeds; each gives a candidate. ``candidate_epochs``: of the training by which
-    candidates are compared, on the validation part, where there are several.
-    """
+    """SANE (Zhao, Yao & Tu, ICDE 2021, arXiv 2104.06608)."""
 
     name: ClassVar[str] = "sane"
     title: ClassVar[str] = "SANE: softmax over aggregators, skips and fusions of a graph network, from several seeds"
@@ -47,20 +44,22 @@ class SANE(GradientMethod):
         },
     }
 
-    epochs: int = 60
-    warmup_epochs: int = 30
-    weights_optimizer: Literal["sgd", "adam"] = "adam"
-    learning_rate: float = 0.01
-    final_learning_rate: float = 0.001
-    weight_decay: float = 5e-4
-    architecture_learning_rate: float = 0.05
-    architecture_data: Literal["rest", "validation"] = "validation"
-    searches: int = 5
-    candidate_epochs: int = 100
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 60,
+        "warmup_epochs": 30,
+        "weights.optimizer": "adam",
+        "weights.learning_rate": 0.01,
+        "weights.weight_decay": 5e-4,
+        "architecture.learning_rate": 0.05,
+        "data.architecture": "validation",
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(1, searches=self.searches, candidate_epochs=self.candidate_epochs)
+    searches: int = setting(5, "From different seeds; each gives a candidate.", at_least=1)
+    candidate_epochs: int = setting(
+        100,
+        "Of the training by which candidates are compared, on the validation part, where there are several.",
+        at_least=1,
+    )
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

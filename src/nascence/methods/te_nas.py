@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.base import Method, Problem, at_least
+from nascence.methods.base import Method, Problem
+from nascence.methods.parts import Probing
 from nascence.scores.batch_norm import BatchNormMode, replace_batch_norm
 from nascence.scores.linear_regions import count_regions
 from nascence.scores.ntk import class_summed_kernel, condition_number
@@ -29,43 +31,44 @@ _SIDE_BY_SIDE = 7
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class TENAS(Method):
-    """Settings of TE-NAS (Chen, Gong & Wang, ICLR 2021, arXiv 2102.11535).
-
-    ``repeats``: draws of weights and images that are averaged; the paper takes 3, the time saved here goes into more.
-    ``images``: batch of the tangent kernel. ``image_size``: larger images are averaged down to it, none for no change.
-    ``batch_norm``: see :mod:`nascence.scores.batch_norm`; ``train`` is the official code's, a backward pass an image.
-    ``initialisation``: ``default`` is what the released code runs with, whose Kaiming initialisation is never called.
-    ``region_networks``: thin networks a draw, over whose counts the geometric mean is taken. ``region_batches``,
-    ``region_patches``, ``patch_size``: batches of one-channel patches that regions are counted on in each; on the
-    official 3 x 3 pixels a 3 x 3 kernel sees mostly padding, and what it is worth is far less sure.
-    ``change``: of an indicator by a removal, ``log`` of the ratio, or ``relative`` as in the official code.
-    ``prune``: operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7). ``indicators``:
-    both, or one of them for the ablation.
-    """
+class TENAS(Probing, Method):
+    """TE-NAS (Chen, Gong & Wang, ICLR 2021, arXiv 2102.11535). ``default`` is what the released code initialises with,
+    whose Kaiming initialisation is never called."""
 
     name: ClassVar[str] = "te-nas"
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
 
-    repeats: int = 16
-    images: int = 32
-    image_size: int | None = 16
-    batch_norm: BatchNormMode = "frozen"
-    initialisation: str = "default"
-    region_networks: int = 8
-    region_batches: int = 1
-    region_patches: int = 250
-    patch_size: int = 5
-    change: Literal["log", "relative"] = "log"
-    prune: int | None = None
-    indicators: Literal["both", "ntk-condition", "linear-regions"] = "both"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"image_size": 16}
 
-    def __post_init__(self) -> None:
-        at_least(1, repeats=self.repeats, prune=self.prune, region_networks=self.region_networks)
-        at_least(1, region_batches=self.region_batches, region_patches=self.region_patches)
-        at_least(1, patch_size=self.patch_size, image_size=self.image_size)
-        at_least(2, images=self.images)
+    repeats: int = setting(
+        16,
+        "Draws of weights and images that are averaged; the paper takes 3, the time saved here goes into more.",
+        at_least=1,
+    )
+    batch_norm: BatchNormMode = setting(
+        "frozen", "See nascence.scores.batch_norm; train is the official code's, a backward pass an image."
+    )
+    region_networks: int = setting(
+        8, "Thin networks a draw, over whose counts the geometric mean is taken.", at_least=1
+    )
+    region_batches: int = setting(1, "Batches of patches that regions are counted on in each.", at_least=1)
+    region_patches: int = setting(250, "One-channel patches of such a batch.", at_least=1)
+    patch_size: int = setting(
+        5,
+        "Of those; on the official 3 x 3 pixels a 3 x 3 kernel sees mostly padding, and what it is worth is far less "
+        "sure.",
+        at_least=1,
+    )
+    change: Literal["log", "relative"] = setting(
+        "log", "Of an indicator by a removal: log of the ratio, or relative as in the official code."
+    )
+    prune: int | None = setting(
+        None,
+        "Operations dropped per edge and round; none for the paper's number (1 of 4 and 3 of 7).",
+        at_least=1,
+    )
+    indicators: Literal["both", "ntk-condition", "linear-regions"] = setting("both", "Or one of them for the ablation.")
 
     def strategy(self, problem: Problem) -> Strategy:
         space = cell_space(problem.space, self.name)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, final
 from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.spaces.relaxable import RelaxableSpace
-from nascence.supernets.cells.sharing import Sharing
 
 
 @final
@@ -17,10 +16,8 @@ from nascence.supernets.cells.sharing import Sharing
 class TopoNAS(GradientMethod):
     """*TopoNAS: Boosting Search Efficiency of Gradient-based NAS via Topological Simplification* (Zhao, Liu & Yuan,
     arXiv 2408.01311), on DARTS; on any other method it is ``--set module_sharing=floating``. The paper of 2020 that
-    also calls itself TopoNAS is ``explicit-topology``.
-
-    ``module_sharing``: ``partial`` shares among operations that differ in kernel sizes (PMS), ``floating`` also lets a
-    block serve longer and shorter operations (FMS).
+    also calls itself TopoNAS is ``explicit-topology``. ``partial`` shares among operations that differ in kernel sizes
+    (PMS), ``floating`` also lets a block serve longer and shorter operations (FMS).
     """
 
     name: ClassVar[str] = "toponas"
@@ -32,7 +29,7 @@ class TopoNAS(GradientMethod):
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP, "laptop-darts": LAPTOP_DARTS}
 
-    module_sharing: Sharing = "floating"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network.module_sharing": "floating"}
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         return Softmax(space, options, seed=seed)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from nascence.methods.base import Problem, at_least
+from nascence.declaring import setting
+from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import Objective, TaskLoss
 from nascence.objectives.log_cost import LogCost
@@ -38,11 +39,7 @@ LAPTOP: dict[str, Any] = {
 @dataclass(frozen=True, kw_only=True)
 class TrilevelSR(GradientMethod):
     """Trilevel NAS (Wu et al., arXiv 2101.06658): paths and operations by sparsestmax, whose radius grows from 0 to 1
-    until one of each is left; widths by hard Gumbel draws; every step also at the widest and the narrowest widths.
-
-    ``sparse``: sparsestmax, or softmax for its ablation. ``order_weight``: of the term that sorts paths.
-    ``sandwich``: whether each step runs the extreme widths too.
-    """
+    until one of each is left; widths by hard Gumbel draws; every step also at the widest and the narrowest widths."""
 
     name: ClassVar[str] = "trilevel-sr"
     title: ClassVar[str] = "Trilevel NAS for super-resolution: sparse paths and operations, sampled widths"
@@ -53,22 +50,21 @@ class TrilevelSR(GradientMethod):
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
 
-    epochs: int = 100
-    batch_size: int = 4
-    weights_optimizer: Literal["sgd", "adam"] = "adam"
-    learning_rate: float = 1e-4
-    final_learning_rate: float = 1e-5
-    weight_decay: float = 0.0
-    architecture_weight_decay: float = 0.0
-    check_images: int = 16
-    sparse: Literal["sparsestmax", "softmax"] = "sparsestmax"
-    order_weight: float = 0.1
-    cost_weight: float = 1e-3
-    sandwich: bool = True
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "epochs": 100,
+        "data.batch_size": 4,
+        "data.check_images": 16,
+        "weights.optimizer": "adam",
+        "weights.learning_rate": 1e-4,
+        "weights.final_learning_rate": 1e-5,
+        "weights.weight_decay": 0.0,
+        "architecture.weight_decay": 0.0,
+        "price.weight": 1e-3,
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(0, order_weight=self.order_weight)
+    sparse: Literal["sparsestmax", "softmax"] = setting("sparsestmax", "Of paths and operations; softmax ablates it.")
+    order_weight: float = setting(0.1, "Of the term that sorts paths.", at_least=0)
+    sandwich: bool = setting(True, "Whether each step runs the extreme widths too.")
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         def sparse(groups: Any, seed: int) -> Relaxation:
@@ -91,9 +87,9 @@ class TrilevelSR(GradientMethod):
 
     def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
         """Parameters and FLOPs as the supernet expects them: over all paths, while what would be found has one."""
-        if not self.cost_weight or self.cost == "latency_ms" or self.cost_form != "log":
+        if not self.price.weight or self.price.of == "latency_ms" or self.price.form != "log":
             return super().prices(problem, space)
-        return (LogCost(Constant(self.cost_weight), self.cost),)
+        return (LogCost(Constant(self.price.weight), self.price.of),)
 
 
 __all__ = ["TrilevelSR"]

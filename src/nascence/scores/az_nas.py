@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score
+from nascence.declaring import setting
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import Inputs, TrainingPass, needs_features, training_pass
 from nascence.seeding import generator
 
 
 @dataclass(frozen=True, kw_only=True)
-class _AZNASPart(Score):
-    network: str = "ranking-deep"
-    images: int = 16
-    initialisation: str = "kaiming-fan-in"
-    inputs: Inputs = "noise"
+class _AZNASPart(OfNetwork, OfImages, Score):
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
+
+    inputs: Inputs = setting("noise", "Noise, as published, or images.")
 
     @final
     def __call__(self, probe: Probe) -> float:

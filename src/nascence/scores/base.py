@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, final
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
+from nascence.declaring import Settings, setting
 from nascence.errors import UnknownNameError
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
@@ -126,8 +127,9 @@ def is_constant(output_BK: Tensor) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(ABC):
-    """A number computed for an architecture without training; settings are fields.
+class Score(Settings):
+    """A number computed for an architecture without training; settings are fields, each declared with
+    :func:`nascence.declaring.setting`.
 
     ``worst`` is the value of a degenerate network (no path from input to output, constant output): never NaN.
     """
@@ -151,6 +153,27 @@ class Score(ABC):
         """``value``, or ``worst`` where it is not finite."""
         value = float(value)
         return value if math.isfinite(value) else self.worst
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initialised(Settings):
+    """Weights that a score draws."""
+
+    initialisation: str = setting("kaiming-fan-in", "Of weights, by its name in nascence.initialisation.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfNetwork(Initialised):
+    """The network that a score looks at."""
+
+    network: str = setting("ranking", "Its size, by its name in the space; the papers' is mostly evaluation.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfImages(Settings):
+    """The batch that a score looks at."""
+
+    images: int = setting(16, "Images of a batch.", at_least=1)
 
 
 def evaluate(

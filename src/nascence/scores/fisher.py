@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
+from nascence.declaring import setting
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -26,7 +27,9 @@ class Fisher(TrainingPassScore):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    per_weight: bool = True
+    per_weight: bool = setting(
+        True, "Each channel counts once for every weight that makes it (times its fan-in), as published."
+    )
 
     def of(self, run: TrainingPass) -> float | Tensor:
         total = run.output.new_zeros(())

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score, is_constant
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant
 from nascence.scores.ntk import _per_sample_weight_gradient
 from nascence.scores.passes import watching
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class GradSign(Score):
+class GradSign(OfNetwork, OfImages, Score):
     """sum over weights of | sum_n sign(d L_n / d w) |, L_n the loss of image n on its own.
 
     Batch normalisation in training mode then sees one image: it is instance normalisation, so one batch gives all
@@ -30,10 +32,9 @@ class GradSign(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 64
-    initialisation: str = "kaiming-fan-in"
-    average: bool = False
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64}
+
+    average: bool = setting(False, "Over the weights that take part, instead of the sum.")
 
     def __call__(self, probe: Probe) -> float:
         network = probe.build(self.network, initialisation=self.initialisation)

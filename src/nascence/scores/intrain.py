@@ -6,12 +6,14 @@ Capacity times health: how many directions every layer's features fill, and how 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 from torch import Tensor
 
-from nascence.scores.base import Probe, Score
+from nascence.declaring import setting
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import training_pass
 
 _ROUNDING = 1e-5
@@ -20,7 +22,7 @@ _ROUNDING = 1e-5
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class InTrain(Score):
+class InTrain(OfNetwork, OfImages, Score):
     """I = gamma (1 + o) / log(L + 1).
 
     gamma = sum over the L convolutions of log PR of their output's channel covariance, PR = (sum v)^2 / sum v^2 over
@@ -36,10 +38,9 @@ class InTrain(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking-deep"
-    images: int = 16
-    image_size: int | None = None
-    initialisation: str = "kaiming-fan-in"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
+
+    image_size: int | None = setting(None, "Of the inputs, none for the task's.", at_least=1)
 
     def __call__(self, probe: Probe) -> float:
         run = training_pass(

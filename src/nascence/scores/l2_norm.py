@@ -9,12 +9,12 @@ from typing import ClassVar, final
 import torch
 from torch import nn
 
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import OfNetwork, Probe, Score
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class L2Norm(Score):
+class L2Norm(OfNetwork, Score):
     """sum over convolutions and linear layers of || W ||_2. It looks at no path: only at what there is."""
 
     name: ClassVar[str] = "l2-norm"
@@ -23,9 +23,6 @@ class L2Norm(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
     sees_paths: ClassVar[bool] = False
-
-    network: str = "ranking"
-    initialisation: str = "kaiming-fan-in"
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network(self.network, initialisation=self.initialisation)

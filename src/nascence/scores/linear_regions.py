@@ -5,15 +5,17 @@ Two inputs lie in the same region when every ReLU is active on both or on neithe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score, is_constant
+from nascence.scores.base import Initialised, Probe, Score, is_constant
 from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
 from nascence.supernets.cells.fused import FusedReLU
@@ -64,7 +66,7 @@ def count_regions(
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class LinearRegions(Score):
+class LinearRegions(Initialised, Score):
     """R = distinct activation patterns of the one-channel ``regions`` network over small one-channel patches.
 
     Small patches matter: on full-size images every image is a region of its own and the count says nothing.
@@ -76,10 +78,11 @@ class LinearRegions(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 1.0
 
-    patches: int = 1000
-    batches: int = 3
-    patch_size: int = 3
-    initialisation: str = "default"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "default"}
+
+    patches: int = setting(1000, "Of a batch.", at_least=1)
+    batches: int = setting(3, "Independent draws of patches.", at_least=1)
+    patch_size: int = setting(3, "In pixels.", at_least=1)
 
     def __call__(self, probe: Probe) -> float:
         if "regions" not in probe.space.networks:

@@ -9,13 +9,14 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score
+from nascence.declaring import setting
+from nascence.scores.base import OfNetwork, Probe, Score
 from nascence.scores.passes import watching
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class MeCo(Score):
+class MeCo(OfNetwork, Score):
     """sum over modules of lambda_min of the Pearson correlations [C, C] between the channels of its output.
 
     One standard normal image. As in the published code every module counts, containers included, so that an output is
@@ -29,10 +30,8 @@ class MeCo(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    image_size: int = 64
-    initialisation: str = "kaiming-fan-in"
-    containers: bool = True
+    image_size: int = setting(64, "Of the standard normal image.", at_least=1)
+    containers: bool = setting(True, "Every module counts, containers too, as published; else each output once.")
 
     def __call__(self, probe: Probe) -> float:
         network = probe.build(self.network, initialisation=self.initialisation).requires_grad_(False)

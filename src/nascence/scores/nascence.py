@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 
+from nascence.declaring import setting
 from nascence.scores.az_nas import gradient_map, spectrum_entropy
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.jacob_cov import decorrelation
 from nascence.scores.naswot import activation_determinant
 from nascence.scores.passes import TrainingPass, needs_features, training_pass
@@ -26,13 +28,12 @@ from nascence.seeding import generator
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part(Score):
+class _Part(OfNetwork, OfImages, Score):
     """``images``: the batch; ``image_size``: larger images are averaged down to it, None for no change."""
 
-    network: str = "ranking-deep"
-    images: int = 32
-    image_size: int | None = 16
-    initialisation: str = "kaiming-fan-in"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep", "images": 32}
+
+    image_size: int | None = setting(16, "Larger images are averaged down to it, none for no change.", at_least=1)
 
     @final
     def __call__(self, probe: Probe) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -29,8 +30,7 @@ class NASWOT(TrainingPassScore):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 64
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking", "images": 64}
 
     def of(self, run: TrainingPass) -> float | Tensor:
         return activation_determinant(run.active)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
-from nascence.scores.base import Probe, Score
+from nascence.declaring import setting
+from nascence.scores.base import Initialised, OfImages, Probe, Score
 from nascence.scores.batch_norm import BatchNormMode
 from nascence.scores.ntk import class_summed_kernel, condition_number
 from nascence.tasks.augmentation import shrink
@@ -14,7 +16,7 @@ from nascence.tasks.augmentation import shrink
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class NTKCondition(Score):
+class NTKCondition(Initialised, OfImages, Score):
     """kappa = lambda_max / lambda_min of K [N, N] on N training images; infinite where K is singular.
 
     ``batch_norm``: see :mod:`nascence.scores.batch_norm`; values of different modes must not be compared.
@@ -26,10 +28,12 @@ class NTKCondition(Score):
     larger_is_better: ClassVar[bool] = False
     worst: ClassVar[float] = math.inf
 
-    images: int = 32
-    image_size: int | None = 16
-    batch_norm: BatchNormMode = "frozen"
-    initialisation: str = "default"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 32, "initialisation": "default"}
+
+    image_size: int | None = setting(16, "Larger images are averaged down to it, none for no change.", at_least=1)
+    batch_norm: BatchNormMode = setting(
+        "frozen", "See nascence.scores.batch_norm; values of different modes must not be compared."
+    )
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network("score", initialisation=self.initialisation, batch_norm=self.batch_norm)

@@ -7,13 +7,14 @@ gradient ("gradient flow").
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score, is_constant
+from nascence.scores.base import Initialised, OfImages, Probe, Score, is_constant
 
 
 def squared_gradient_norm(network: nn.Module, loss: Tensor, *, create_graph: bool = False) -> Tensor:
@@ -28,7 +29,7 @@ def squared_gradient_norm(network: nn.Module, loss: Tensor, *, create_graph: boo
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class NTKTrace(Score):
+class NTKTrace(Initialised, OfImages, Score):
     """s on one batch of training images, at the ``score`` network, batch statistics as in training."""
 
     name: ClassVar[str] = "ntk-trace"
@@ -37,8 +38,7 @@ class NTKTrace(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
 
-    images: int = 64
-    initialisation: str = "kaiming-fan-in"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64}
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network("score", initialisation=self.initialisation)

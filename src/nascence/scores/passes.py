@@ -7,17 +7,17 @@ Scores that agree on the network's size, its initialisation and the inputs share
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal, cast, final
+from typing import Any, ClassVar, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score, is_constant
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant
 from nascence.tasks.augmentation import shrink
 
 Inputs = Literal["images", "noise"]
@@ -185,16 +185,14 @@ def training_pass(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingPassScore(Score):
+class TrainingPassScore(OfNetwork, OfImages, Score):
     """A score of one forward and backward on training images.
 
     ``network`` names a size in the space's ``networks``; the papers' is ``evaluation``. ``images``: the batch; the
     papers' is 64, but a deep network matters more to a gradient than a large batch, at the same cost.
     """
 
-    network: str = "ranking-deep"
-    images: int = 16
-    initialisation: str = "kaiming-fan-in"
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
 
     @final
     def __call__(self, probe: Probe) -> float:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nascence.costs import params
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score, is_constant
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant
 from nascence.scores.linear_regions import count_distinct
 from nascence.scores.passes import ReLUInputs, watching
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SWAP(Score):
+class SWAP(OfNetwork, OfImages, Score):
     """The number of different patterns among neurons; a neuron's pattern says for which images its ReLU is active.
 
     Regularised where ``mu`` and ``sigma`` are given: times exp(-(P - mu)^2 / sigma), P the number of parameters of the
@@ -33,17 +35,14 @@ class SWAP(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 16
-    initialisation: str = "standard-normal"
-    mu: float | None = None
-    sigma: float | None = None
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "standard-normal"}
+
+    mu: float | None = setting(None, "The number of parameters that is preferred.")
+    sigma: float | None = setting(None, "How far from it, squared; both or neither.", above=0)
 
     def __post_init__(self) -> None:
         if (self.mu is None) != (self.sigma is None):
             raise SettingError("swap is regularised by mu and sigma together; set both, or neither.")
-        if self.sigma is not None and not self.sigma > 0:
-            raise SettingError(f"swap needs a sigma above 0, not {self.sigma}.")
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network(self.network, initialisation=self.initialisation)

@@ -9,12 +9,12 @@ from typing import ClassVar, final
 import torch
 from torch import nn
 
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import OfNetwork, Probe, Score
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SynFlow(Score):
+class SynFlow(OfNetwork, Score):
     """sum |w * d R / d w|, R the sum of the outputs for one image of ones; |w| for w, no batch normalisation, float64.
 
     Without a path from the input nothing flows: the worst value.
@@ -25,9 +25,6 @@ class SynFlow(Score):
     source: ClassVar[str] = "arXiv 2006.05467, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
-
-    network: str = "ranking"
-    initialisation: str = "kaiming-fan-in"
 
     def __call__(self, probe: Probe) -> float:
         network = probe.build(self.network, initialisation=self.initialisation).double()

@@ -9,7 +9,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import watching
 
 _MIXED = 0.05
@@ -18,11 +18,7 @@ _NORMALISED = nn.Conv2d | nn.Linear | nn.BatchNorm2d
 
 
 @dataclass(frozen=True, kw_only=True)
-class _VKDNW(Score):
-    network: str = "ranking"
-    images: int = 16
-    initialisation: str = "kaiming-fan-in"
-
+class _VKDNW(OfNetwork, OfImages, Score):
     @final
     def entropy(self, probe: Probe) -> float:
         """The entropy [nats] of the normalised deciles of F's eigenvalues; NaN where all deciles are zero."""

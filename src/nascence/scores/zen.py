@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Probe, Score
+from nascence.declaring import setting
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import watching
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Zen(Score):
+class Zen(OfNetwork, OfImages, Score):
     """log mean_n || f(x) - f(x + 0.01 e) ||_1 + sum over batch normalisations of log sqrt(mean variance).
 
     f: the last feature map before pooling; x, e and the weights standard normal; forward only. ``variance``: of the
@@ -29,10 +31,9 @@ class Zen(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking"
-    images: int = 16
-    initialisation: str = "standard-normal"
-    perturbation: float = 0.01
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "standard-normal"}
+
+    perturbation: float = setting(0.01, "Of the inputs.")
     variance: Literal["batch", "running"] = "running"
 
     def __call__(self, probe: Probe) -> float:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 
+from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import TrainingPass, training_pass
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ZiCo(Score):
+class ZiCo(OfNetwork, OfImages, Score):
     """sum over layers of log( sum over weights of mean_b |g_b| / std_b(g_b) ), g_b the gradient on batch b.
 
     The standard deviation is that of the signed gradient, as in the published code (the paper has that of |g|).
@@ -29,10 +31,9 @@ class ZiCo(Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
 
-    network: str = "ranking-deep"
-    images: int = 16
-    initialisation: str = "kaiming-fan-in"
-    batches: int = 2
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
+
+    batches: int = setting(2, "Over which gradients vary.", at_least=1)
 
     def __post_init__(self) -> None:
         if self.batches < 2:

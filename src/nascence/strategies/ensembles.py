@@ -161,7 +161,9 @@ class EnsembleSearch(Strategy):
         """The mean loss of the combined outputs."""
         task, total, count = self.descent.task, 0.0, 0.0
         outputs = [self._outputs_of(member) for member in members]
-        for at, batch in enumerate(self.descent.valid.passing(_AT_ONCE, image_size=self.descent.descent.image_size)):
+        for at, batch in enumerate(
+            self.descent.valid.passing(_AT_ONCE, image_size=self.descent.descent.data.image_size)
+        ):
             combined = task.combine([each[at] for each in outputs])
             here = float(task.sums(combined, batch)["count"])
             total, count = total + here * float(task.loss(combined, batch)), count + here
@@ -177,7 +179,7 @@ class EnsembleSearch(Strategy):
             moment = self.descent.last_moment
             found = []
             with game.supernet.undropped():
-                for batch in self.descent.valid.passing(_AT_ONCE, image_size=self.descent.descent.image_size):
+                for batch in self.descent.valid.passing(_AT_ONCE, image_size=self.descent.descent.data.image_size):
                     found.append(game.evaluate(batch.to(game.device), weights, moment).output.cpu())
             for name, value in game.supernet.named_buffers():
                 value.copy_(buffers[name])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, final
 
 from torch import Tensor
 
+from nascence.declaring import Settings, setting
 from nascence.errors import DataError, UnknownNameError
 from nascence.registry import Registry
 from nascence.tasks.arrays import read_npz
@@ -33,15 +34,20 @@ SUFFIXES = (".parquet", ".npz")
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ClassifySettings:
-    """``test_fraction``: of every class, set aside for testing where the data have no test images of their own.
-    ``flip``: whether mirrored images keep their class; none for what the data set says, true for one's own.
-    ``validation``: what becomes of validation images that the data have beside test images: own for a part of their
-    own, by which epochs are watched, train for training images."""
+class ClassifySettings(Settings):
+    """How images with a class each are read."""
 
-    test_fraction: float = 0.2
-    flip: bool | None = None
-    validation: Literal["own", "train"] = "own"
+    test_fraction: float = setting(
+        0.2, "Of every class, set aside for testing where the data have no test images of their own."
+    )
+    flip: bool | None = setting(
+        None, "Whether mirrored images keep their class; none for what the data set says, true for one's own."
+    )
+    validation: Literal["own", "train"] = setting(
+        "own",
+        "What becomes of validation images that the data have beside test images: own for a part of their own, by "
+        "which epochs are watched, train for training images.",
+    )
 
 
 @final

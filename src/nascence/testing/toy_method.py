@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from nascence.architecture import Architecture
+from nascence.declaring import setting
 from nascence.methods import Method, Problem
 from nascence.seeding import generator
 from nascence.strategies import Strategy
@@ -15,20 +16,18 @@ from nascence.strategies import Strategy
 @final
 @dataclass(frozen=True, kw_only=True)
 class ToyMethod(Method):
-    """A random walk of mutations and crossovers within the budget.
-
-    ``steps``: how many. ``pause``: seconds each step takes. ``rule``: how a step changes the architecture.
-    ``members``: with more than 1 the search ends in an ensemble of where the walk ended and of random others.
-    """
+    """A random walk of mutations and crossovers within the budget."""
 
     name: ClassVar[str] = "toy"
     title: ClassVar[str] = "Toy: a random walk, for tests"
     paper: ClassVar[str] = "none"
 
-    steps: int = 5
-    pause: float = 0.0
-    rule: Literal["mutate", "mix"] = "mix"
-    members: int = 1
+    steps: int = setting(5, "How many.")
+    pause: float = setting(0.0, "Seconds each step takes.", at_least=0)
+    rule: Literal["mutate", "mix"] = setting("mix", "How a step changes the architecture.")
+    members: int = setting(
+        1, "With more than 1 the search ends in an ensemble of where the walk ended and of random others.", at_least=1
+    )
 
     def strategy(self, problem: Problem) -> Strategy:
         return _Walk(self, problem)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from nascence.attacks.eps import check_eps
+from nascence.declaring import Settings, setting
 from nascence.errors import SettingError, UnknownNameError
 from nascence.tasks import Task
 
@@ -14,71 +15,56 @@ FINE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """SGD, or Adam, with a cosine learning rate.
+class TrainingConfig(Settings):
+    """SGD, or Adam, with a cosine learning rate. Raises :class:`SettingError` on a value outside its range."""
 
-    ``learning_rate``: its peak; it falls to ``final_learning_rate`` along a half cosine, after ``warmup_epochs`` of
-    linear growth, anew at each step (``per_step``) or each epoch. ``momentum``, ``nesterov``, ``weight_decay``: of SGD,
-    on every parameter. ``label_smoothing``: in [0, 1). ``clip_norm``: bound on the L2 norm of all gradients together, 0
-    for none. ``cutout``: side of the cut-out square in pixels, 0 for none. ``augment``: shifts and, where the task
-    allows, mirroring. ``drop_path``: chance to drop an edge, growing linearly from 0 over the epochs.
-    ``auxiliary_weight``: of the loss of an auxiliary head, which networks of the space darts can have; 0 for none.
-    ``optimizer``: sgd, adam, whose first moment then has ``momentum``, or adagrad. ``validation``: part of the training
-    examples that is set aside to watch epochs by, 0 for none (data may have a part of their own). ``patience``: epochs
-    without a better one on the validation part after which to stop, 0 to go on to the end. ``class_weights``: of the
-    loss: balanced, or a weight a class in their order, none for none.
-    ``adversarial``: every batch is attacked before the network learns from it, by fgsm (one step from a random point)
-    or pgd; none for plain training. ``adversarial_eps``: how far pixels may move, of their range 0 to 1.
-    ``adversarial_steps``: of pgd.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    final_learning_rate: float = 0.0
-    warmup_epochs: int = 0
-    per_step: bool = True
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.0
-    clip_norm: float = 0.0
-    cutout: int = 0
-    augment: bool = True
-    drop_path: float = 0.0
-    auxiliary_weight: float = 0.0
-    optimizer: Literal["sgd", "adam", "adagrad"] = "sgd"
-    validation: float = 0.0
-    patience: int = 0
-    class_weights: Literal["balanced"] | tuple[float, ...] | None = None
-    adversarial: Literal["none", "fgsm", "pgd"] = "none"
-    adversarial_eps: float = 8 / 255
-    adversarial_steps: int = 7
+    epochs: int = setting(doc="Passes over the training examples.", at_least=1)
+    batch_size: int = setting(doc="Examples of a step.", at_least=2)
+    learning_rate: float = setting(doc="At its peak; it falls along a half cosine.", above=0)
+    final_learning_rate: float = setting(0.0, "At the end.", at_least=0)
+    warmup_epochs: int = setting(0, "Of linear growth, at the beginning.", at_least=0)
+    per_step: bool = setting(True, "The learning rate changes at each step, else at each epoch.")
+    momentum: float = setting(0.9, "Of SGD; of the first moment of adam.", at_least=0, below=1)
+    nesterov: bool = setting(True, "Whether momentum looks ahead.")
+    weight_decay: float = setting(5e-4, "On every parameter.", at_least=0)
+    label_smoothing: float = setting(0.0, "Of the loss.", at_least=0, below=1)
+    clip_norm: float = setting(0.0, "Bound on the L2 norm of all gradients together, 0 for none.", at_least=0)
+    cutout: int = setting(0, "Side of the cut-out square in pixels, 0 for none.", at_least=0)
+    augment: bool = setting(True, "Shifts and, where the task allows, mirroring.")
+    drop_path: float = setting(
+        0.0, "Chance to drop an edge, growing linearly from 0 over the epochs.", at_least=0, below=1
+    )
+    auxiliary_weight: float = setting(
+        0.0, "Of the loss of an auxiliary head, which networks of the space darts can have; 0 for none.", at_least=0
+    )
+    optimizer: Literal["sgd", "adam", "adagrad"] = setting("sgd", "adam's first moment has momentum.")
+    validation: float = setting(
+        0.0,
+        "Part of the training examples that is set aside to watch epochs by, 0 for none (data may have their own).",
+        at_least=0,
+        below=1,
+    )
+    patience: int = setting(
+        0, "Epochs without a better one on the validation part after which to stop, 0 to go on to the end.", at_least=0
+    )
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = setting(
+        None, "Of the loss: balanced, or a weight a class in their order, none for none."
+    )
+    adversarial: Literal["none", "fgsm", "pgd"] = setting(
+        "none",
+        "Every batch is attacked before the network learns from it, by fgsm (one step from a random point) or pgd; "
+        "none for plain training.",
+    )
+    adversarial_eps: float = setting(8 / 255, "How far pixels may move, of their range 0 to 1.")
+    adversarial_steps: int = setting(7, "Of pgd.", at_least=1)
 
     def __post_init__(self) -> None:
-        """Raises :class:`SettingError` on a value outside its range."""
-        ranges: dict[str, tuple[bool, str]] = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch_size": (self.batch_size >= 2, "at least 2"),
-            "learning_rate": (self.learning_rate > 0, "above 0"),
-            "final_learning_rate": (self.final_learning_rate >= 0, "at least 0"),
-            "warmup_epochs": (0 <= self.warmup_epochs < max(self.epochs, 1), "at least 0 and below the epochs"),
-            "momentum": (0 <= self.momentum < 1, "in [0, 1)"),
-            "nesterov": (self.optimizer == "adam" or self.momentum > 0 or not self.nesterov, "off where momentum is 0"),
-            "weight_decay": (self.weight_decay >= 0, "at least 0"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "in [0, 1)"),
-            "clip_norm": (self.clip_norm >= 0, "at least 0"),
-            "cutout": (self.cutout >= 0, "at least 0"),
-            "drop_path": (0 <= self.drop_path < 1, "in [0, 1)"),
-            "auxiliary_weight": (self.auxiliary_weight >= 0, "at least 0"),
-            "validation": (0 <= self.validation < 1, "in [0, 1)"),
-            "patience": (self.patience >= 0, "at least 0"),
-            "adversarial_steps": (self.adversarial_steps >= 1, "at least 1"),
-        }
-        for name, (holds, expected) in ranges.items():
-            if not holds:
-                raise SettingError(f"The training's {name} must be {expected}, got {getattr(self, name)}.")
+        """Raises :class:`SettingError` on settings that contradict one another."""
+        if self.warmup_epochs >= self.epochs:
+            raise SettingError(f"warmup_epochs must be fewer than epochs ({self.epochs}), not {self.warmup_epochs}.")
         check_eps("adversarial_eps", self.adversarial_eps)
+        if self.nesterov and self.optimizer != "adam" and self.momentum == 0:
+            raise SettingError("The setting nesterov must be off where momentum is 0.")
         if self.cutout and not self.augment:
             raise SettingError("The training's cutout needs augment to be on.")
         idle = {"adversarial_eps": (8 / 255, ("fgsm", "pgd")), "adversarial_steps": (7, ("pgd",))}

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, final
 
 import torch
 
 from nascence.architecture import Architecture
+from nascence.configuration import to_json
 from nascence.costs.budget import BudgetChecker
 from nascence.errors import RunError
 from nascence.objectives import Objective, TaskLoss
@@ -107,12 +107,15 @@ class BilevelDescent(Strategy):
 
     def _passes(self, name: str, halves: int = 1) -> int:
         """Steps of an epoch on a part."""
-        one_pass, images = self.game.passes(name), self.descent.epoch_images
-        return one_pass if images is None else min(one_pass, max(1, round(halves * images / self.descent.batch_size)))
+        one_pass, data = self.game.passes(name), self.descent.data
+        if data.epoch_images is None:
+            return one_pass
+        return min(one_pass, max(1, round(halves * data.epoch_images / data.batch_size)))
 
     def _apart(self, epoch: Epoch) -> bool:
         """Whether weights take all their steps of an epoch before the architecture does."""
-        return self.descent.alternate == "epoch" and epoch.stage.level == "bilevel" and not epoch.moment.frozen
+        by_epochs = self.descent.architecture.alternate == "epoch"
+        return by_epochs and epoch.stage.level == "bilevel" and not epoch.moment.frozen
 
     # Parts that begin with a stage ---------------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class BilevelDescent(Strategy):
     def _use(self, supernet: Supernet) -> None:
         supernet = supernet.to(self.game.device)
         use_quick_gradients(supernet)
-        if self.descent.channels_last:
+        if self.descent.compute.channels_last:
             supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.game.use(supernet)
         self.weights.begin()
@@ -189,7 +192,7 @@ class BilevelDescent(Strategy):
 
     def learning_rate(self, epoch: Epoch) -> float:
         """Of the weights."""
-        high, low = self.descent.learning_rate, self.descent.final_learning_rate
+        high, low = self.descent.weights.learning_rate, self.descent.weights.final_learning_rate
         return low + (high - low) * (1 + math.cos(math.pi * epoch.cosine_at / epoch.cosine_of)) / 2
 
     def _step(self, turn: Turn) -> None:
@@ -216,7 +219,7 @@ class BilevelDescent(Strategy):
         train = game.batch("weights", number)
         if moment.frozen:
             self._play_weights(train, turn)
-        elif self.descent.first == "weights":
+        elif self.descent.architecture.first == "weights":
             self._play_weights(train, turn)
             self._play_architecture(game.batch("architecture", number), turn, train)
         else:
@@ -231,7 +234,7 @@ class BilevelDescent(Strategy):
             player.play(batch, self.game, turn)
 
     def _play_architecture(self, batch: Batch, turn: Turn, train: Batch | None = None) -> None:
-        if self.descent.order == 2:
+        if self.descent.architecture.order == 2:
             if train is None:
                 train = self.game.batch("weights", turn.moment.epoch * turn.steps + turn.step)
             self.architecture.play_unrolled(batch, train, turn, self.weights, self.weights.objectives)
@@ -243,9 +246,9 @@ class BilevelDescent(Strategy):
     def _look(self, epoch: Epoch) -> dict[str, Any]:
         """The end of an epoch."""
         weights, architecture = self.relaxation.mean(), self.relaxation.derive(self.budget)
-        part = self.valid.first(self.descent.check_images)
+        part = self.valid.first(self.descent.data.check_images)
         measured = {}
-        if len(part) > 1 and self.descent.check_images:
+        if len(part) > 1 and self.descent.data.check_images:
             measured["supernet"] = self.game.measure(weights, part, epoch.moment)
             measured["derived"] = self.game.measure(self.space.one_hot(architecture), part, epoch.moment)
         before = self.health is not None and self.health.collapse is not None
@@ -329,7 +332,7 @@ class BilevelDescent(Strategy):
         then = dict(then)
         for old, new in _RENAMED.items():
             then["objectives"] = str(then.get("objectives")).replace(old, new)
-        usual = _plain(Descent())
+        usual = to_json(Descent())
         different = [
             f"{name}: {before} then, {value} now"
             for name, value in now.items()
@@ -348,20 +351,16 @@ class BilevelDescent(Strategy):
             "parameters": self._parameters,
             "seed": self.seed,
             "chunk": self.chunk,
-        } | {name: value for name, value in _plain(self.descent).items() if name not in ("device",)}
+        } | {name: value for name, value in to_json(self.descent).items() if name not in ("device",)}
 
 
 def divided(task: Task, descent: Descent, seed: int) -> tuple[Part, Part]:
     """The data of weights and of architecture."""
-    if descent.architecture_data == "validation":
+    if descent.data.architecture == "validation":
         train, valid = task.part("train"), task.part("validation")
     else:
-        train, valid = task.divided(descent.weights_share, seed)
-    return train.first(descent.train_images), valid.first(descent.valid_images)
-
-
-def _plain(descent: Descent) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(descent).items()}
+        train, valid = task.divided(descent.data.weights_share, seed)
+    return train.first(descent.data.train_images), valid.first(descent.data.valid_images)
 
 
 __all__ = ["BilevelDescent", "SupernetFactory", "divided"]

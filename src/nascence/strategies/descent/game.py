@@ -51,9 +51,9 @@ class Game:
         seed: int,
     ) -> None:
         self.task, self.relaxation, self.descent, self.seed = task, relaxation, descent, seed
-        self.device = torch.device(descent.device)
+        self.device = torch.device(descent.compute.device)
         self._batches: dict[str, Batches] = {
-            name: part.batches(descent.batch_size, seed, name, image_size=descent.image_size)
+            name: part.batches(descent.data.batch_size, seed, name, image_size=descent.data.image_size)
             for name, part in parts.items()
         }
         self.sums: dict[str, Any] = {}
@@ -63,14 +63,14 @@ class Game:
         """``supernet`` from now on."""
         self.supernet = supernet
         self.weights: list[nn.Parameter] = list(supernet.parameters())
-        self._call: Callable[..., Any] = torch.compile(supernet) if self.descent.compile else supernet
+        self._call: Callable[..., Any] = torch.compile(supernet) if self.descent.compute.compile else supernet
 
     def passes(self, name: str) -> int:
         """Batches in a pass over a part."""
         return len(self._batches[name])
 
     def batch(self, name: str, number: int) -> Batch:
-        return self._batches[name](number).to(self.device, channels_last=self.descent.channels_last)
+        return self._batches[name](number).to(self.device, channels_last=self.descent.compute.channels_last)
 
     def draw(self, turn: Turn, who: str) -> torch.Generator:
         """Random numbers that follow from the turn and from who asks."""
@@ -83,7 +83,7 @@ class Game:
 
     def evaluate(self, batch: Batch, weights: MixingWeights, moment: Moment, step: int = 0) -> Evaluated:
         weights = {name: value.to(self.device) for name, value in weights.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.descent.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.descent.compute.bf16):
             output = self._call(*batch.inputs, weights=weights, sparse=True)
         return Evaluated(self.task, self.supernet, self.relaxation, weights, batch, output, moment, step)
 
@@ -113,7 +113,7 @@ class Game:
         if not math.isfinite(value):
             raise NascenceError(
                 f"The {name} loss became {value} in epoch {moment.epoch + 1}, step {step + 1}; try a smaller learning "
-                f"rate, such as --set learning_rate={self.descent.learning_rate / 10:g}."
+                f"rate, such as --set learning_rate={self.descent.weights.learning_rate / 10:g}."
             )
 
     def load_sums(self, sums: Mapping[str, Any]) -> None:
@@ -139,7 +139,7 @@ class Game:
         statistics are left alone."""
         buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
         sums: dict[str, Any] = {}
-        for batch in part.passing(256, image_size=self.descent.image_size):
+        for batch in part.passing(256, image_size=self.descent.data.image_size):
             with self.supernet.undropped():
                 evaluated = self.evaluate(batch.to(self.device), weights, moment)
             for key, more in self.task.sums(evaluated.output, evaluated.batch).items():

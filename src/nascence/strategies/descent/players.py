@@ -64,10 +64,10 @@ class WeightsPlayer:
 
     def begin(self) -> None:
         """A fresh optimizer for the present supernet."""
-        d = self.game.descent
+        d = self.game.descent.weights
         import_dynamo()
         self.optimizer: torch.optim.Optimizer
-        if d.weights_optimizer == "adam":
+        if d.optimizer == "adam":
             self.optimizer = torch.optim.Adam(self.game.weights, d.learning_rate, weight_decay=d.weight_decay)
             return
         self.optimizer = torch.optim.SGD(
@@ -85,7 +85,7 @@ class WeightsPlayer:
 
     def moments(self) -> list[dict[str, Tensor]]:
         """Copies of Adam's state, a dictionary per weight; empty with SGD."""
-        if self.game.descent.weights_optimizer != "adam":
+        if self.game.descent.weights.optimizer != "adam":
             return []
         return [
             {name: value.clone() for name, value in self.optimizer.state[weight].items()}
@@ -118,8 +118,8 @@ class WeightsPlayer:
         for weight in self.game.weights:  # every weight decays, also those of operations that did not run
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        if self.game.descent.clip_norm:
-            nn.utils.clip_grad_norm_(self.game.weights, self.game.descent.clip_norm)
+        if self.game.descent.weights.clip_norm:
+            nn.utils.clip_grad_norm_(self.game.weights, self.game.descent.weights.clip_norm)
         self.optimizer.step()
 
 
@@ -140,7 +140,7 @@ class ArchitecturePlayer:
 
     def begin(self) -> None:
         """A fresh optimizer for the present parameters."""
-        d, relaxation = self.game.descent, self.game.relaxation
+        steps, relaxation = self.game.descent.architecture, self.game.relaxation
         groups = [
             {"params": [leaf], **relaxation.optimizer_options(name)} for name, leaf in relaxation.parameters.items()
         ]
@@ -151,10 +151,7 @@ class ArchitecturePlayer:
             self.optimizer = torch.optim.SGD(groups, lr=1.0)
             return
         self.optimizer = torch.optim.Adam(
-            groups,
-            d.architecture_learning_rate,
-            betas=d.architecture_betas,
-            weight_decay=d.architecture_weight_decay,
+            groups, steps.learning_rate, betas=steps.betas, weight_decay=steps.weight_decay
         )
 
     def state(self) -> list[dict[str, Tensor]]:
@@ -206,8 +203,8 @@ class ArchitecturePlayer:
             game.weights,
             leaves,
             learning_rate=weights.optimizer.param_groups[0]["lr"],
-            momentum=game.descent.momentum,
-            weight_decay=game.descent.weight_decay,
+            momentum=game.descent.weights.momentum,
+            weight_decay=game.descent.weights.weight_decay,
             buffers=weights.momentum(),
         )
         self.move(found, turn)

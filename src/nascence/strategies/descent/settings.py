@@ -5,48 +5,95 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from nascence.declaring import Settings, part, setting
+
 
 @dataclass(frozen=True, kw_only=True)
-class Descent:
-    """How weights and architecture are moved, and what sees the data; settings of every gradient method.
+class WeightSteps(Settings):
+    """How the network's weights are moved."""
 
-    Weights: ``weights_optimizer`` SGD with ``learning_rate`` down to ``final_learning_rate`` along a cosine, epoch by
-    epoch, ``momentum``, ``nesterov``, ``weight_decay``, and gradients clipped to norm ``clip_norm`` (0: not); or Adam
-    with the same, but for momentum and nesterov. Architecture: Adam with ``architecture_learning_rate``,
-    ``architecture_betas`` and coupled ``architecture_weight_decay``; ``order`` 2 looks
-    through one step of the weights; ``first``: whose step comes first. ``alternate``: weights and architecture take
-    turns step by step, or epoch by epoch (first all steps of the one, then all of the other). ``weights_share``: of the
-    training data that weights learn from; the architecture has the rest. ``architecture_data``: rest, or validation for
-    the data's own validation part, and then all training data are the weights'. ``train_images``, ``valid_images``: how
-    many of either are used, None for all. ``epoch_images``: an epoch ends after so many of each, and the next one goes
-    on with the others; None for whole passes.
-    """
-
-    batch_size: int = 64
-    weights_optimizer: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 3e-4
-    clip_norm: float = 5.0
-    architecture_learning_rate: float = 3e-4
-    architecture_betas: tuple[float, float] = (0.5, 0.999)
-    architecture_weight_decay: float = 1e-3
-    order: Literal[1, 2] = 1
-    first: Literal["architecture", "weights"] = "architecture"
-    alternate: Literal["step", "epoch"] = "step"
-    weights_share: float = 0.5
-    architecture_data: Literal["rest", "validation"] = "rest"
-    train_images: int | None = None
-    valid_images: int | None = None
-    epoch_images: int | None = None
-    image_size: int | None = None
-    check_images: int = 512
-    channels_last: bool = False
-    bf16: bool = False
-    compile: bool = False
-    device: Literal["cpu", "cuda"] = "cpu"
+    optimizer: Literal["sgd", "adam"] = setting(
+        "sgd", "Of the weights; adam does without momentum and nesterov.", alias="weights_optimizer"
+    )
+    learning_rate: float = setting(
+        0.025, "Of the weights, at the beginning; it falls along a cosine, epoch by epoch.", at_least=0
+    )
+    final_learning_rate: float = setting(0.001, "Of the weights, at the end.", at_least=0)
+    momentum: float = setting(0.9, "Of the weights' SGD.", at_least=0)
+    nesterov: bool = setting(False, "Whether momentum looks ahead.")
+    weight_decay: float = setting(3e-4, "Of the weights.", at_least=0)
+    clip_norm: float = setting(5.0, "Largest norm of the weights' gradient, 0 for no limit.", at_least=0)
 
 
-__all__ = ["Descent"]
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureSteps(Settings):
+    """How the architecture's parameters are moved, and when."""
+
+    learning_rate: float = setting(
+        3e-4, "Of Adam on the architecture's parameters.", at_least=0, alias="architecture_learning_rate"
+    )
+    betas: tuple[float, float] = setting((0.5, 0.999), "Decay rates of that Adam.", alias="architecture_betas")
+    weight_decay: float = setting(1e-3, "Coupled, as Adam has it.", at_least=0, alias="architecture_weight_decay")
+    order: Literal[1, 2] = setting(1, "2 sees the validation loss through one step of the weights.")
+    first: Literal["architecture", "weights"] = setting("architecture", "Whose step comes first in each pair.")
+    alternate: Literal["step", "epoch"] = setting(
+        "step", "Weights and architecture take turns step by step, or all steps of an epoch of the one, then the other."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrunkImages(Settings):
+    """Images as a search sees them."""
+
+    image_size: int | None = setting(None, "Larger images are averaged down to it, none for no change.", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchData(ShrunkImages):
+    """What weights and architecture learn from."""
+
+    batch_size: int = setting(64, "Images of a step.", at_least=2)
+    weights_share: float = setting(
+        0.5, "Share of the training data that weights learn from; the architecture has the rest.", above=0, below=1
+    )
+    architecture: Literal["rest", "validation"] = setting(
+        "rest",
+        "What the architecture learns from: that rest, or the data's own validation part, and then all training data "
+        "are the weights'.",
+        alias="architecture_data",
+    )
+    train_images: int | None = setting(None, "Images that weights learn from, none for all there are.", at_least=2)
+    valid_images: int | None = setting(
+        None, "Images that the architecture learns from, none for all there are.", at_least=2
+    )
+    epoch_images: int | None = setting(
+        None,
+        "An epoch ends after so many of each, and the next one goes on with the others; none for whole passes.",
+        at_least=1,
+    )
+    check_images: int = setting(
+        512, "Images on which supernet and derived architecture are compared after each epoch, 0 for none.", at_least=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computing(Settings):
+    """What steps are computed with."""
+
+    channels_last: bool = setting(False, "Memory layout of images and features.")
+    bf16: bool = setting(False, "Networks compute in bfloat16 where that is safe.")
+    compile: bool = setting(False, "By torch.compile, which takes minutes before the first step.")
+    device: Literal["cpu", "cuda"] = setting("cpu", "cpu, or cuda.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent(Settings):
+    """How weights and architecture are moved, and what sees the data; settings of every gradient method."""
+
+    weights: WeightSteps = part(WeightSteps)
+    architecture: ArchitectureSteps = part(ArchitectureSteps)
+    data: SearchData = part(SearchData)
+    compute: Computing = part(Computing)
+
+
+__all__ = ["ArchitectureSteps", "Computing", "Descent", "SearchData", "ShrunkImages", "WeightSteps"]

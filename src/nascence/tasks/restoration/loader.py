@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, final
 
 from torch import Tensor
 
+from nascence.declaring import Settings, setting
 from nascence.errors import DataError, SettingError
 from nascence.tasks.base import Task
 from nascence.tasks.combining import mean
@@ -19,19 +20,19 @@ from nascence.tasks.sources import Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureSettings:
-    """Of both tasks. ``test``: folders to test on, separated by commas, each by its path or by its place in the data
-    folder; without, the data's own test folder, else ``test_fraction`` of the pictures. ``colours``: grey, rgb, or auto
-    for grey where any training picture is. ``patch``: side of the training patches, in pixels of the degraded picture.
-    ``loss``: mse, l1, or auto for mse when denoising and l1 else. ``skip_damaged``: files that cannot be read are left
-    out."""
+class PictureSettings(Settings):
+    """Of both tasks."""
 
-    test: tuple[str, ...] = ()
-    test_fraction: float = 0.1
-    colours: Literal["auto", "grey", "rgb"] = "auto"
-    patch: int = 40
-    loss: Literal["auto", "mse", "l1"] = "auto"
-    skip_damaged: bool = False
+    test: tuple[str, ...] = setting(
+        (),
+        "Folders to test on, separated by commas, each by its path or by its place in the data folder; without, the "
+        "data's own test folder, else test_fraction of the pictures.",
+    )
+    test_fraction: float = setting(0.1, "Of the pictures, where there is no folder to test on.")
+    colours: Literal["auto", "grey", "rgb"] = setting("auto", "auto is grey where any training picture is.")
+    patch: int = setting(40, "Side of the training patches, in pixels of the degraded picture.")
+    loss: Literal["auto", "mse", "l1"] = setting("auto", "auto is mse when denoising and l1 else.")
+    skip_damaged: bool = setting(False, "Files that cannot be read are left out.")
 
     def __post_init__(self) -> None:
         """Folders mean the same from anywhere."""
@@ -42,20 +43,22 @@ class PictureSettings:
 @final
 @dataclass(frozen=True, kw_only=True)
 class DenoiseSettings(PictureSettings):
-    """``sigma``: level of the Gaussian noise in steps of 8 bits, such as 25, or a range such as 0-50; none for pairs of
-    noisy and clean pictures."""
+    """Of denoising."""
 
-    sigma: str | None = None
+    sigma: str | None = setting(
+        None,
+        "Level of the Gaussian noise in steps of 8 bits, such as 25, or a range such as 0-50; none for pairs of noisy "
+        "and clean pictures.",
+    )
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class SuperResolveSettings(PictureSettings):
-    """``scale``: how many times as high and as wide pictures become. ``crop``: pictures that it does not divide lose
-    pixels at the bottom and at the right."""
+    """Of super-resolution."""
 
-    scale: int | None = None
-    crop: bool = False
+    scale: int | None = setting(None, "How many times as high and as wide pictures become.")
+    crop: bool = setting(False, "Pictures that scale does not divide lose pixels at the bottom and at the right.")
 
 
 @final
