@@ -25,6 +25,7 @@ from nascence.methods import METHODS
 from nascence.methods.base import Problem
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import get_space
+from nascence.spaces.ranges import Values
 from nascence.tasks import load_task
 from nascence.training import TrainingConfig
 from nascence.tuning import Tuning
@@ -62,6 +63,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--searches", type=int, default=5, help="of sane, from different seeds")
     parser.add_argument("--search-size", default="search", choices=["search", "search-small"])
     parser.add_argument("--size", nargs="*", default=[], metavar="NAME=VALUE", help="of the network: norm=true ...")
+    parser.add_argument("--widths", nargs="+", type=int, help="that tuning may choose from, instead of the space's")
+    parser.add_argument("--sparse", action="store_true", help="features as a sparse matrix: bags of words are quicker")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     return parser.parse_args()
@@ -70,6 +73,8 @@ def _options() -> argparse.Namespace:
 def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> dict:
     given = {"split_number": split} if options.given else {"split": "random", "split_seed": split}
     task, space = load_task(options.data, options.data_dir, settings=given), get_space(options.space)
+    if options.sparse:  # to the first layer a sparse matrix is as good, and the same up to rounding
+        task.__dict__["whole"] = (task.graph.features.to_sparse_csr(), task.graph.edges)
     sizes = dict(text.split("=") for text in options.size)
     sizes = {name: json.loads(value) for name, value in sizes.items()}
     network = replace(space.networks["evaluation"], **sizes)
@@ -97,7 +102,8 @@ def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> di
     line |= {"architecture": str(architecture), "search_seconds": round(time.perf_counter() - began, 1)}
     line |= {"search_cpu_seconds": round(time.process_time() - cpu, 1)}
     config = TrainingConfig.suggested(task, epochs=options.epochs, patience=options.patience)
-    tuning = Tuning(space, architecture, task, network, config, trials=options.trials, seed=own)
+    ranges = {"channels": Values(tuple(options.widths))} if options.widths else {}
+    tuning = Tuning(space, architecture, task, network, config, trials=options.trials, seed=own, ranges=ranges)
     while not tuning.done:
         tuning.advance()
     best = tuning.best

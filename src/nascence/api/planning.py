@@ -15,7 +15,6 @@ from torch import nn
 from nascence.api.inputs import data_source, network_size, settled
 from nascence.api.searching import (
     OWN,
-    USUAL_METHOD,
     USUAL_OWN_METHOD,
     method_of,
     own_model,
@@ -23,12 +22,14 @@ from nascence.api.searching import (
     search_config,
 )
 from nascence.api.step_clock import time_steps
+from nascence.api.usual import usual
 from nascence.configuration import to_json
 from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
 from nascence.engine.threads import compute_threads
 from nascence.errors import BudgetError, NascenceError
 from nascence.spaces import get_space
 from nascence.spaces.own.known import own_space
+from nascence.tasks import Task
 
 SEARCH_SECONDS = 20.0
 """How long steps of the search are timed for, starting the program included."""
@@ -38,7 +39,7 @@ _UNSEEN = 3.0
 
 
 def plan(
-    space: str = "nas-bench-201",
+    space: str | None = None,
     data: str = "digits",
     *,
     method: str | None = None,
@@ -77,13 +78,20 @@ def plan(
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
     own = own_model(model, weights, space)
-    method = method or (USUAL_METHOD if own is None else USUAL_OWN_METHOD)
+    source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
+    loaded: Task | None = None
+    if own is not None:
+        method, space = method or USUAL_OWN_METHOD, OWN
+    elif method is None or space is None:
+        source, loaded = settled(source, download)
+        method, space = usual(loaded, method, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     more = None if own is None else priced(method, budget, settings, {})
-    preset, chosen = method_of(method, settings, more, objectives, preset, space if own is None else OWN)
+    preset, chosen = method_of(method, settings, more, objectives, preset, space)
     if own is None:
         get_space(space)
-    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    if loaded is None:
+        source, loaded = settled(source, download)
     if own is not None:
         space = own.space(loaded.signature).name
         source["model"] = own.title

@@ -29,9 +29,11 @@ class Recipe:
         settings: Mapping[str, Any] | Iterable[str],
         class_weights: Mapping[str, float] | Literal["balanced"] | None = None,
         policy: Policy | None = None,
+        trials: int | None = None,
     ) -> None:
-        """``class_weights``: by class; in their order once the data are known. ``policy``: of augmentation."""
-        self.preset, self.class_weights, self.policy = preset, class_weights, policy
+        """``class_weights``: by class; in their order once the data are known. ``policy``: of augmentation.
+        ``trials``: of tuning."""
+        self.preset, self.class_weights, self.policy, self.trials = preset, class_weights, policy, trials
         given = {name: value for name, value in options.items() if value is not None}
         texts = () if isinstance(settings, Mapping) else tuple(settings)
         values = settings if isinstance(settings, Mapping) else {}
@@ -63,7 +65,15 @@ class Recipe:
         if tuned and self.preset is None and "learning_rate" not in changes:
             config = replace(config, learning_rate=config.learning_rate * FINE)
         policy = {} if self.policy is None else {"policy": self.policy.to_json()}
-        return {"preset": self.preset, "seed": seed, "threads": threads, "settings": to_json(config), **policy}
+        tuning = {} if self.trials is None else {"tuning": {"trials": self.trials}}
+        return {
+            "preset": self.preset,
+            "seed": seed,
+            "threads": threads,
+            "settings": to_json(config),
+            **policy,
+            **tuning,
+        }
 
 
 def given_policy(given: Policy | str | Path | None) -> Policy | None:
@@ -100,7 +110,8 @@ def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> 
     if begun is None:
         return False
     defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
-    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in (begun, entry)]
+    asked = [{name: value for name, value in each.items() if name != "tuned"} for each in (begun, entry)]
+    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in asked]
     return whole[0] == whole[1]
 
 

@@ -24,6 +24,7 @@ from nascence.api.inputs import (
 )
 from nascence.api.models import OwnModel
 from nascence.api.tables import look_up, trajectory
+from nascence.api.usual import usual
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
@@ -55,13 +56,13 @@ def default_out(method: str, space: str, data: str, seed: int) -> Path:
     return USUAL / f"{method}-{space}-{slug(data)}-s{seed}"
 
 
-USUAL_METHOD, USUAL_OWN_METHOD = "te-nas", "dmasking"
-"""What searches unless something else is named: among spaces' networks, and among those left of one's own."""
+USUAL_OWN_METHOD = "dmasking"
+"""What searches among the networks that are left of one's own, unless something else is named."""
 
 
 def search(
     method: str | None = None,
-    space: str = "nas-bench-201",
+    space: str | None = None,
     data: str = "digits",
     *,
     model: nn.Module | str | Path | None = None,
@@ -90,6 +91,8 @@ def search(
 ) -> SearchResult:
     """Find an architecture; everything is kept in the run directory ``out`` (:func:`default_out` when None).
 
+    ``method``, ``space``: what is usual for the data when None (:func:`nascence.api.usual.usual`): te-nas and
+    nas-bench-201 for images, sane and sane for graphs.
     ``max_params``, ``max_flops`` (2 x MACs, one image) and ``max_latency_ms`` (one image, this machine, ``runtime``:
     ``onnx``, the exported file in ONNX Runtime, unless it is ``torch`` or the latency table is of that) limit the
     network that will be trained, whose size is :func:`nascence.api.inputs.network_size`. ``objectives``: names, or one
@@ -109,18 +112,25 @@ def search(
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
     own = own_model(model, weights, space)
-    method = method or (USUAL_METHOD if own is None else USUAL_OWN_METHOD)
+    source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
+    loaded: Task | None = None
+    if own is not None:
+        method, space = method or USUAL_OWN_METHOD, OWN
+    elif method is None or space is None:
+        source, loaded = settled(source, download)
+        method, space = usual(loaded, method, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     if own is None:
         get_space(space)
     else:
         more_settings = {**priced(method, budget, settings, more_settings), **more_settings}
-    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space if own is None else OWN)
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space)
     if progress and chosen.caveat:
         tell(f"Note: {chosen.caveat}")
     path = Path(out) if out is not None else default_out(method, space if own is None else own.slug, data, seed)
     check_free(path, overwrite)
-    source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    if loaded is None:
+        source, loaded = settled(source, download)
     if own is not None:
         space = own.space(loaded.signature).name
         source["model"] = own.title
@@ -150,13 +160,13 @@ OWN = "own"
 """The form of presets for networks of one's own, such as ``laptop-own``."""
 
 
-def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, space: str) -> OwnModel | None:
+def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, space: str | None) -> OwnModel | None:
     """What ``--model`` and ``--weights`` name; nothing is run yet. Raises :class:`SettingError`."""
     if model is None:
         if weights is not None:
             raise SettingError("Weights are those of a network of your own; name it with --model FILE.py:FUNCTION.")
         return None
-    if space != "nas-bench-201":
+    if space not in (None, "nas-bench-201"):
         raise SettingError(f"A network of your own is a space by itself; leave --space {space} out.")
     return OwnModel.given(model, weights)
 

@@ -25,6 +25,9 @@ from nascence.api.inputs import (
 from nascence.api.models import own_files, own_teacher, own_training
 from nascence.api.recipes import Recipe, given_policy, given_weights, same_training
 from nascence.api.tables import look_up
+from nascence.api.tuning import is_to_be_tuned, resized_record, settings_of, told, tuning_of, untuned
+from nascence.api.tuning import tune as tune_training
+from nascence.api.unconnected import train_unconnected
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
@@ -32,7 +35,7 @@ from nascence.engine.threads import compute_threads
 from nascence.errors import ArchitectureError, NascenceError, RunError, SettingError
 from nascence.reading import read_json
 from nascence.reporting.report import renew_report
-from nascence.runs import TRAINING, RunDirectory, check_free, execute, named_progress, retraining
+from nascence.runs import TRAINING, TUNING, RunDirectory, check_free, execute, named_progress, retraining
 from nascence.runs.progress import tell
 from nascence.runs.schemas import ArchitectureFile
 from nascence.seeding import derive_seed
@@ -41,9 +44,12 @@ from nascence.spaces.own.known import keep_known
 from nascence.tasks import Task
 from nascence.tasks.image_classification import image_classes
 from nascence.tasks.policy import Policy
-from nascence.training import Training, TrainingConfig
+from nascence.training import Training
 
-_RESULTS = ("metrics.json", "model.pt", "attacks.json", TRAINING.checkpoint, TRAINING.events)
+_RESULTS = (
+    *("metrics.json", "model.pt", "attacks.json", TRAINING.checkpoint, TRAINING.events),
+    *(TUNING.checkpoint, TUNING.events),
+)
 
 
 @final
@@ -86,6 +92,7 @@ def train(
     teacher: bool = False,
     preset: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
+    tune: int | None = None,
     threads: int | None = None,
     overwrite: bool = False,
     download: bool = False,
@@ -110,13 +117,15 @@ def train(
 
     ``from_scratch``: weights that the user's own network brought are left aside. ``teacher``: the network learns from
     the outputs of that whole network as much as from the targets.
+    ``tune``: so many trials first (extra ``tuning``), each a training with other hyperparameters, judged on the
+    validation part alone; the network is then trained with the best ones. See :class:`nascence.tuning.Tuning`.
 
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
     """
     options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
-    recipe = Recipe(preset, options, settings, given_weights(class_weights), given_policy(policy))
+    recipe = Recipe(preset, options, settings, given_weights(class_weights), given_policy(policy), tune)
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
@@ -138,10 +147,12 @@ def train(
             with found.locked():
                 current = retraining.begun(found) or found
                 architecture = _architecture(current) if pick is None else _picked(found, str(pick))
+                if tune is not None and pick is None and found.has(FOUND):
+                    raise SettingError("--tune is about one network, and this run found several; add --pick 0, say.")
                 if found.has("front.json") or (pick is not None and found.has(FOUND)):
                     chosen["architecture"] = str(architecture)  # of an ensemble without a pick, all are trained
-                _Prepared({**found.config, TRAINING.name: chosen}, architecture, loaded)
-                return _finish(found, _begin(found, chosen, overwrite, architecture), loaded, progress)
+                _check({**found.config, "network": untuned(found.config), TRAINING.name: chosen}, architecture, loaded)
+                return _finish(found, _begin(found, chosen, overwrite, architecture, loaded), loaded, progress)
     if pick is not None:
         raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
     record = _given(target, space)
@@ -167,9 +178,7 @@ def train(
         tuned = not from_scratch and get_space(architecture.space).brings_weights
         chosen = recipe.entry(loaded, config["seed"], threads, tuned=tuned)
         chosen |= own_training(architecture.space, from_scratch, teacher)
-        _Prepared(
-            {**config, TRAINING.name: chosen}, architecture, loaded
-        )  # whatever does not fit is told before writing
+        _check({**config, TRAINING.name: chosen}, architecture, loaded)
         about, kept = own_files(architecture.space, record)
         whole = {**config, **about, "architecture": str(architecture), TRAINING.name: chosen}
         run = RunDirectory.create(out, whole, overwrite, kept)
@@ -224,6 +233,13 @@ def _weights_seed(seed: int) -> int:
     return derive_seed(seed, "initial weights")
 
 
+def _check(config: Mapping[str, Any], architecture: Architecture, task: Task) -> None:
+    """Whatever does not fit is told before anything is written."""
+    prepared = _Prepared(config, architecture, task)
+    if "tuning" in config[TRAINING.name]:
+        tuning_of(config, architecture, prepared.given)
+
+
 @final
 class _Prepared:
     """A training that is checked and ready to go."""
@@ -231,7 +247,7 @@ class _Prepared:
     def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: Task) -> None:
         self.config, self.architecture = config, architecture
         entry = config[TRAINING.name]
-        settings = from_json(TrainingConfig, entry["settings"])
+        settings = settings_of(entry)
         weight = settings.auxiliary_weight
         seed = _weights_seed(entry["seed"])
         try:
@@ -246,6 +262,7 @@ class _Prepared:
             model.load_state_dict(inherited)
         if "policy" in entry:
             task = replace(image_classes(task, "An augmentation policy"), policy=Policy.from_json(entry["policy"]))
+        self.given = task
         self.training = Training(
             model, task, settings, seed=entry["seed"], teacher=own_teacher(entry, architecture.space)
         )
@@ -262,7 +279,9 @@ def _picked(run: RunDirectory, text: str) -> Architecture:
     return Architecture.from_dict(pick_from(run, text))
 
 
-def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture) -> RunDirectory:
+def _begin(
+    run: RunDirectory, entry: dict[str, Any], overwrite: bool, architecture: Architecture, task: Task
+) -> RunDirectory:
     """Record what the training in ``run`` is to be, or that it is the one that was begun. Gives the directory in which
     it goes on: the run's own, or, where a trained network is there that it is to replace, one beside it."""
     current = retraining.begun(run) or run
@@ -275,16 +294,20 @@ def _begin(run: RunDirectory, entry: dict[str, Any], overwrite: bool, architectu
             f" '{run.resume_command}', or replace it with --overwrite."
         )
     changed = architecture != _architecture(run)  # another one of the front
+    network = untuned(run.config)
+    resized = network != run.config["network"]
+    record = _redescribe(run, architecture) if changed else run.read_json("architecture.json")
+    if resized:
+        record = resized_record(record, architecture, network, task)
     if run.has("metrics.json"):
-        record = _redescribe(run, architecture) if changed else run.read_json("architecture.json")
-        return retraining.begin(run, {**run.config, TRAINING.name: entry}, record)
+        return retraining.begin(run, {**run.config, "network": network, TRAINING.name: entry}, record)
     retraining.give_up(run)
     for name in _RESULTS:
         with run.writing(name):
             (run.path / name).unlink(missing_ok=True)
-    if changed:
-        run.write_json("architecture.json", _redescribe(run, architecture))
-    run.update_config(**{TRAINING.name: entry})
+    if changed or resized:
+        run.write_json("architecture.json", record)
+    run.update_config(network=network, **{TRAINING.name: entry})
     return run
 
 
@@ -300,6 +323,9 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
     prepared = _Prepared(current.config, architecture, task)
     if not current.has("architecture.json"):
         current.write_json("architecture.json", _describe(current, architecture, task))
+    if is_to_be_tuned(current):
+        tune_training(current, architecture, prepared.given, progress)
+        prepared = _Prepared(current.config, architecture, task)
     training = prepared.training
     shown = named_progress(progress, f"training on {task.name}", "epochs", training.shown)
     try:
@@ -309,10 +335,11 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
             raise
         retraining.give_up(run)
         raise NascenceError(f"{error} The network that was trained before is still there.") from error
+    alone = train_unconnected(current.config, prepared.given, settings_of(current.config[TRAINING.name]), progress)
     current.write_tensors("model.pt", prepared.state())
     if "policy" in current.config[TRAINING.name]:
         keep_examples(run, task)
-    return _settle(run, current, architecture, _metrics(prepared, current, seconds))
+    return _settle(run, current, architecture, {**_metrics(prepared, current, seconds), **alone})
 
 
 def _finish_member(run: RunDirectory, task: Task, progress: bool | str) -> TrainResult:
@@ -368,6 +395,7 @@ def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str
         f"{examples}_per_second": training.steps_done * len(training.part) / busy,
         "params": record["params"],
         "flops": record["flops"],
+        **told(run),
         "training": run.config[TRAINING.name],
     }
 

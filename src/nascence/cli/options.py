@@ -52,6 +52,13 @@ Scale = Annotated[
     int | None, typer.Option("--scale", help="Short for --task-set scale=..., of super-resolution.", metavar="N")
 ]
 Space = Annotated[str, typer.Option("--space", help="The search space; 'nascence spaces' lists them.")]
+SearchSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space",
+        help="The search space; 'nascence spaces' lists them [default by data: nas-bench-201; for graphs sane].",
+    ),
+]
 MaybeSpace = Annotated[str | None, typer.Option("--space", help="The space of an architecture that is given as text.")]
 Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.", min=-(2**63), max=2**63 - 1)]
 Threads = Annotated[
@@ -132,7 +139,7 @@ MaybeMethod = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="How to search; 'nascence methods' lists them [default: te-nas, with --model dmasking].",
+        help="How to search; 'nascence methods' lists them [default: te-nas, for graphs sane, with --model dmasking].",
     ),
 ]
 Model = Annotated[

@@ -15,7 +15,7 @@ def command(
     method: options.MaybeMethod = None,
     model: options.Model = None,
     weights: options.Weights = None,
-    space: options.Space = "nas-bench-201",
+    space: options.SearchSpace = None,
     data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
     seed: options.Seed = 0,

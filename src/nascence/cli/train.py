@@ -65,6 +65,15 @@ def command(
     teacher: Annotated[
         bool, typer.Option("--teacher", help="Learn from the outputs of your whole network, as much as from the data.")
     ] = False,
+    tune: Annotated[
+        int | None,
+        typer.Option(
+            help="Try so many hyperparameters first, on the validation part alone, and train with the best (extra"
+            " tuning).",
+            metavar="TRIALS",
+            min=1,
+        ),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="A published recipe: nas-bench-201 or darts.")] = None,
     settings: options.Settings = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and batches [default: the search's].")] = None,
@@ -109,6 +118,7 @@ def command(
         teacher=teacher,
         preset=preset,
         settings=settings or [],
+        tune=tune,
         threads=threads,
         overwrite=overwrite,
         download=download,
@@ -134,6 +144,8 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
             ("members", _members(metrics)),
             ("together", _together(metrics)),
             ("best epoch", None if watched is None else _best(watched, examples)),
+            ("without edges", _alone(metrics, examples)),
+            ("tuned", _tuned(metrics.get("tuning"))),
             ("parameters", count(metrics["params"])),
             ("epochs", metrics["epochs"]),
             ("time", f"{duration(metrics['seconds'])}, {metrics[f'{examples}_per_second']:,.0f} {examples}/s"),
@@ -168,6 +180,24 @@ def _balanced(metrics: dict[str, Any]) -> str | None:
     """Where classes were weighted."""
     weighted = metrics["training"]["settings"].get("class_weights") is not None
     return f"{metrics['balanced_accuracy']:.2f} %, the mean of the classes'" if weighted else None
+
+
+def _alone(metrics: dict[str, Any], examples: str) -> str | None:
+    """Of graphs: what a network of the same width reaches that looks at every node by itself."""
+    found, metric = metrics.get("without_edges"), metrics.get("metric")
+    if found is None or metric is None:
+        return None
+    return f"{found['value']:.2f} {metric['unit']}, a network that sees each of the {examples} by itself"
+
+
+def _tuned(found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return None
+    values = ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in found["values"].items()
+    )
+    return f"trial {found['best_trial']} of {found['trials']}: {values}"
 
 
 def _best(watched: dict[str, Any], examples: str) -> str:

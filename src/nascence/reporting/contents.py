@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nascence.architecture import Architecture
-from nascence.runs import SEARCH, TRAINING, RunDirectory
+from nascence.runs import SEARCH, TRAINING, TUNING, RunDirectory
 from nascence.runs.directory import metric_of
 from nascence.tasks.base import Signature
 
@@ -34,6 +34,7 @@ class Contents:
     attacks: Mapping[str, Any] | None = None
     ensemble: Mapping[str, Any] | None = None
     examples_kept: Mapping[str, Any] | None = None
+    tuning: Sequence[Event] = ()
 
     @classmethod
     def read(cls, path: str | Path) -> Contents:
@@ -56,6 +57,7 @@ class Contents:
             attacks=_object(run, "attacks.json"),
             ensemble=_object(run, "found.json"),
             examples_kept=_object(run, "examples.json"),
+            tuning=run.events(TUNING),
         )
 
     @property

@@ -19,6 +19,8 @@ from nascence.reporting.ensemble import ensemble
 from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
 from nascence.reporting.policy import policy
+from nascence.reporting.tuning import tuning
+from nascence.reporting.without_edges import without_edges
 from nascence.runs import files
 from nascence.version import __version__
 
@@ -97,7 +99,9 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
         sections.search(run),
         policy(run),
         sections.cloud(run, cloud),
+        tuning(run),
         sections.training(run),
+        without_edges(run),
         confusion(run),
         attacked(run),
         sections.exports(run),

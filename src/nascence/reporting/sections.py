@@ -12,6 +12,7 @@ from nascence.costs.runtimes import runtime_title
 from nascence.reporting.cell import cell_svgs, operation_label
 from nascence.reporting.charts import Point, Series, heat_map, line_chart, scatter_chart
 from nascence.reporting.contents import Contents, Event
+from nascence.reporting.diagram import diagram
 from nascence.reporting.markup import duration, element, escape, number, paragraph, quantity, readable, table
 from nascence.reporting.mixing import epochs_of, mixing
 from nascence.spaces import get_space
@@ -106,6 +107,9 @@ def network(run: Contents) -> str:
         for kind, drawing in drawings.items():
             parts.append(element("h3", escape(f"{kind.capitalize()} cell")) if len(drawings) > 1 else "")
             parts.append(element("div", drawing, class_="scroll", tabindex=0, role="region", aria_label=f"{kind} cell"))
+    elif (boxes := space.diagram(run.architecture)) is not None:
+        parts.append(paragraph("Boxes compute from what their arrows bring; every layer hears its neighbours.", "note"))
+        parts.append(element("div", diagram(boxes), class_="scroll", tabindex=0, role="region", aria_label="network"))
     else:
         names = [choice.name for choice in space.choices]
         parts.append(table(("choice", "answer"), zip(names, run.architecture.answers, strict=True)))

@@ -35,6 +35,8 @@ class RunStage:
 
 
 SEARCH = RunStage("search", "events.jsonl", "checkpoint.pt")
+TUNING = RunStage("tuning", "tuning.jsonl", "tuning.pt")
+"""The beginning of a training, where one is asked for."""
 TRAINING = RunStage("training", "training.jsonl", "training.pt")
 STAGES = (SEARCH, TRAINING)
 

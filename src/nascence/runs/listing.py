@@ -12,7 +12,7 @@ from typing import Any
 
 from nascence.errors import RunError
 from nascence.runs import files, leftovers, retraining
-from nascence.runs.directory import SEARCH, STAGES, TRAINING, RunDirectory, check_new, metric_of
+from nascence.runs.directory import SEARCH, STAGES, TRAINING, TUNING, RunDirectory, check_new, metric_of
 from nascence.runs.execution import read_checkpoint
 
 USUAL = Path("runs")
@@ -70,9 +70,11 @@ def summary(run: RunDirectory) -> dict[str, Any]:
     unfinished = unfinished_stages(run)
     facts["state"] = "running" if run.busy else "stopped" if unfinished else "finished"
     again = retraining.begun(run)
-    holders = {SEARCH: run, TRAINING: again or run}
+    holders = {SEARCH: run, TUNING: again or run, TRAINING: again or run}
     begun = [stage for stage in STAGES if holders[stage].has(stage.checkpoint)]
     stage = next((stage for stage in STAGES if stage.name in unfinished), begun[-1] if begun else None)
+    if stage is TRAINING and stage not in begun and holders[TUNING].has(TUNING.checkpoint):
+        stage, begun = TUNING, [*begun, TUNING]
     if stage is not None:
         facts |= {"stage": stage.name, "steps_done": 0, "total_steps": None}
     if stage in begun:

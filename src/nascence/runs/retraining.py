@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 FOLDER = ".retraining"
 MEMBERS = "members"
 """Where the members of an ensemble are trained, each in a run of its own."""
-_MOVED = ("model.pt", "training.pt", "training.jsonl", "architecture.json", "config.json", "metrics.json")
+_MOVED = (
+    "model.pt",
+    "tuning.pt",
+    "tuning.jsonl",
+    "training.pt",
+    "training.jsonl",
+    "architecture.json",
+    "config.json",
+    "metrics.json",
+)
+_TUNING = ("tuning.pt", "tuning.jsonl")
+"""What a training without tuning has none of."""
 
 
 def begun(run: RunDirectory) -> RunDirectory | None:
@@ -65,6 +76,9 @@ def take_place(path: Path) -> None:
     if (folder / MEMBERS).is_dir():
         shutil.rmtree(path / MEMBERS, ignore_errors=True)
         os.replace(folder / MEMBERS, path / MEMBERS)
+    if "tuning" not in files.read_json(folder / "metrics.json"):
+        for name in _TUNING:
+            (path / name).unlink(missing_ok=True)
     for name in _MOVED:
         if (folder / name).is_file():
             os.replace(folder / name, path / name)

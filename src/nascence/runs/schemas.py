@@ -49,7 +49,21 @@ class TaskEntry(FileEntry):
     std: list[Annotated[float, Field(gt=0)]] | None = None
 
 
+class TuningEntry(FileEntry):
+    trials: Annotated[int, Field(ge=1)]
+
+
+class TunedEntry(FileEntry):
+    settings: dict[str, Any]
+    trial: Count
+    values: dict[Name, Any]
+    validation: float | None
+    network: Network
+
+
 class TrainingEntry(FileEntry):
+    tuning: TuningEntry | None = None
+    tuned: TunedEntry | None = None
     preset: Name | None = None
     seed: int | None = None
     threads: Amount | None = None
@@ -121,8 +135,25 @@ class ArchitectureFile(FileEntry):
     ensemble: FrontPlace | None = None
 
 
+class TuningResult(FileEntry):
+    trials: Count
+    best_trial: Count
+    values: dict[Name, Any]
+    validation: float | None
+
+
+class Unconnected(FileEntry):
+    """A network that looks at every node alone."""
+
+    value: float
+    params: Count
+
+
 class Metrics(FileEntry):
     """``metrics.json``."""
+
+    tuning: TuningResult | None = None
+    without_edges: Unconnected | None = None
 
     accuracy: float | None = None
     loss: float | None = None

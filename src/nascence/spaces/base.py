@@ -41,6 +41,14 @@ class Choice:
     ordered: bool = False
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A box of a drawing: its ``label``, and the places of the boxes whose outputs go ``into`` it."""
+
+    label: str
+    into: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """The size and the flags of a network, apart from the architecture itself.
@@ -160,6 +168,16 @@ class Space(ABC):
     def cost_terms(self, network: Size, signature: Signature) -> Mapping[str, Sequence[Extent]] | None:
         """Where a space can say it: per cost (``params``, ``flops``) the numbers that add up to it, each a table over a
         few choices, whose rows are (choice's name, 0). Nothing is built then to count a network. Here None."""
+        return None
+
+    def unconnected(self, network: Size, signature: Signature, *, seed: int = 0) -> nn.Module | None:
+        """Where examples are connected, as nodes by edges: a network of the same size that looks at each by itself, so
+        that one can see what the connections are worth. It takes the same inputs. Here None."""
+        return None
+
+    def diagram(self, architecture: Architecture) -> tuple[Drawn, ...] | None:
+        """The network as boxes and arrows, for spaces whose networks are drawn so: from inputs to outputs, every box
+        after those that go into it. Here None."""
         return None
 
     def index(self, architecture: Architecture) -> int | None:

@@ -12,7 +12,8 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.initialisation import initialise
 from nascence.seeding import generator
-from nascence.spaces.base import Choice
+from nascence.spaces.base import Choice, Drawn
+from nascence.spaces.node_networks import node_network
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.spaces.sane import GraphLayer, GraphNetwork, GraphSize
 from nascence.supernets.groups import ChoiceGroup
@@ -63,6 +64,15 @@ class NASBenchGraphChains(RowwiseSpace):
     def assemble(self, architecture: Architecture, network: GraphSize, signature: Signature) -> nn.Module:
         *layers, jump = architecture.answers
         return self._network(signature, network, [GraphLayer(name, network) for name in layers], _Join(network, jump))
+
+    def unconnected(self, network: GraphSize, signature: Signature, *, seed: int = 0) -> nn.Module:
+        return node_network(signature, network, _DEPTH, seed)
+
+    def diagram(self, architecture: Architecture) -> tuple[Drawn, ...]:
+        *layers, jump = architecture.answers
+        kept = (_DEPTH,) if jump == "none" else (_JUMPS.index(jump), _DEPTH)
+        chain = (Drawn(name, (at,)) for at, name in enumerate(layers))
+        return Drawn("features"), *chain, Drawn("join", kept), Drawn("classes", (_DEPTH + 1,))
 
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, GraphSize)

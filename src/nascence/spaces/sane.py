@@ -20,7 +20,8 @@ from nascence.errors import ArchitectureError, SettingError
 from nascence.initialisation import initialise
 from nascence.operations.graphs import AGGREGATORS, FUSIONS, Fusion, Nothing, build_aggregator
 from nascence.seeding import generator
-from nascence.spaces.base import Choice
+from nascence.spaces.base import Choice, Drawn
+from nascence.spaces.node_networks import node_network
 from nascence.spaces.ranges import LogUniform, Range, Values
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets.groups import ChoiceGroup
@@ -146,6 +147,16 @@ class Sane(RowwiseSpace):
             [_skip(name) for name in skips],
             Fusion(network.channels, self.depth, architecture.answers[-1]),
         )
+
+    def unconnected(self, network: GraphSize, signature: Signature, *, seed: int = 0) -> nn.Module:
+        return node_network(signature, network, self.depth, seed)
+
+    def diagram(self, architecture: Architecture) -> tuple[Drawn, ...]:
+        layers, skips = architecture.answers[: self.depth], architecture.answers[self.depth : -1]
+        kept = [at for at, skip in enumerate((*skips, "skip"), start=1) if skip == "skip"]
+        chain = (Drawn(name, (at,)) for at, name in enumerate(layers))
+        fusion = Drawn(architecture.answers[-1], tuple(kept))
+        return Drawn("features"), *chain, fusion, Drawn("classes", (self.depth + 1,))
 
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, GraphSize)

@@ -26,7 +26,7 @@ def propose(
     It follows from the arguments alone, so that a tuning that was killed goes on as if it had not been. Trials outside
     the ranges are left out. Raises :class:`MissingExtraError` without Optuna.
     """
-    optuna = _optuna()
+    optuna = require_optuna()
     distributions = {name: _distribution(optuna, one) for name, one in ranges.items()}
     sampler = optuna.samplers.TPESampler(seed=derive_seed(seed, "tuning", len(tried)) % 2**32, n_startup_trials=startup)
     before = optuna.logging.get_verbosity()
@@ -52,7 +52,8 @@ def _distribution(optuna: Any, one: Range) -> Any:
     return optuna.distributions.CategoricalDistribution(one.values)
 
 
-def _optuna() -> Any:
+def require_optuna() -> Any:
+    """The module. Raises :class:`MissingExtraError`."""
     try:
         import optuna
     except ImportError:
@@ -60,4 +61,4 @@ def _optuna() -> Any:
     return optuna
 
 
-__all__ = ["STARTUP", "propose"]
+__all__ = ["STARTUP", "propose", "require_optuna"]

@@ -15,13 +15,15 @@ from nascence.spaces.base import Size, Space
 from nascence.spaces.ranges import LogUniform, Range
 from nascence.tasks.base import Task
 from nascence.training import Training, TrainingConfig
-from nascence.tuning.proposals import STARTUP, propose
+from nascence.tuning.proposals import STARTUP, propose, require_optuna
 
 TRAINING_RANGES: Mapping[str, Range] = {
     "learning_rate": LogUniform(1e-3, 10**-1.5),
     "weight_decay": LogUniform(1e-5, 1e-3),
 }
 """Of what every training has; a space may have others (:attr:`nascence.spaces.Space.tunable`)."""
+SGD_RANGES: Mapping[str, Range] = {**TRAINING_RANGES, "learning_rate": LogUniform(1e-2, 10**-0.5)}
+"""The same where the optimizer is SGD, which takes larger steps."""
 
 
 @final
@@ -41,8 +43,9 @@ class Tuning:
     """``trials`` trainings of one architecture; fulfils :class:`nascence.runs.Resumable`, a step is a trial.
 
     The first trial has the values that network and training would have without tuning; the others are proposed by TPE
-    within the ranges of the space and of :data:`TRAINING_RANGES`. Raises :class:`SettingError` where the task has no
-    validation part to judge trials by.
+    within the ranges of the space and of :data:`TRAINING_RANGES`, or those of ``ranges`` instead. Examples that are set
+    aside for validation are the same in all trials. Raises :class:`SettingError` where the task has no validation part
+    to judge trials by, and :class:`nascence.errors.MissingExtraError` where trials need Optuna and it is not there.
     """
 
     def __init__(
@@ -56,13 +59,18 @@ class Tuning:
         trials: int,
         seed: int = 0,
         startup: int = STARTUP,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         if trials < 1:
             raise SettingError(f"Tuning takes 1 trial or more, not {trials}.")
-        self.space, self.architecture, self.task = space, architecture, task
+        if trials > 1:
+            require_optuna()
+        held_out = task.holding_out(config.validation, seed) if config.validation else task  # once, for all trials
+        self.space, self.architecture, self.task = space, architecture, held_out
         self.network, self.config, self.seed, self.startup = network, config, seed, startup
         self.total_steps = trials
-        self.ranges: dict[str, Range] = {**TRAINING_RANGES, **space.tunable}
+        own = SGD_RANGES if config.optimizer == "sgd" else TRAINING_RANGES
+        self.ranges: dict[str, Range] = {**own, **space.tunable, **(ranges or {})}
         self.trials: list[Trial] = []
         _check(self._training(self._usual(), 0))
 
@@ -147,7 +155,7 @@ class Tuning:
 
     def _training(self, values: Mapping[str, Any], number: int) -> Training:
         network, config = self._configured(values)
-        seed = derive_seed(self.seed, "trial", number)
+        seed, config = derive_seed(self.seed, "trial", number), replace(config, validation=0.0)
         model = self.space.build(
             self.architecture,
             network=network,
@@ -162,4 +170,4 @@ def _check(training: Training) -> None:
         raise SettingError("Tuning needs a validation part to judge trials by; add --validation 0.1.")
 
 
-__all__ = ["TRAINING_RANGES", "Trial", "Tuning"]
+__all__ = ["SGD_RANGES", "TRAINING_RANGES", "Trial", "Tuning"]
