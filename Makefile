@@ -7,8 +7,9 @@ WORKERS ?= $(shell nproc)
 TORCH_INDEX ?=
 
 .PHONY: demo test cases lint setup clean
-# Made-up pictures, folders and tables that `make cases` tries of each kind.
+# Made-up pictures, folders and tables, and damaged runs, that `make cases` tries of each kind.
 CASES ?= 2500
+DAMAGED ?= 300
 
 setup: $(VENV)/ready
 
@@ -26,8 +27,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 cases: setup
-	OMP_NUM_THREADS=1 NASCENCE_CASES=$(CASES) $(BIN)/python -m pytest -n $(WORKERS) --timeout 0 -k any_ \
-		tests/tasks/test_picture.py tests/tasks/test_listing.py tests/tasks/test_parquet.py
+	$(BIN)/python benchmarks/cases.py --cases $(CASES) --damaged $(DAMAGED)
 
 lint: setup
 	$(BIN)/ruff check .
