@@ -47,8 +47,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=32)
-    parser.add_argument("--warmup-epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--warmup-epochs", type=int, default=6)
     parser.add_argument("--epoch-images", type=int, default=2560)
     parser.add_argument("--set", nargs="*", default=[], help="settings of daas, name=value")
     given = parser.parse_args()
@@ -70,7 +70,8 @@ def main() -> None:
         began, event = time.process_time(), {}
         while not strategy.done:
             event = strategy.advance()
-            print(f"seed {seed}: " + _told(event["policy"]), flush=True)
+            if "policy" in event:  # at the end of an epoch
+                print(f"seed {seed}: " + _told(event["policy"]), flush=True)
         row = {"seed": seed, "policy": event["policy"], "processor_seconds": round(time.process_time() - began)}
         with given.out.open("a") as file:
             file.write(json.dumps(row) + "\n")

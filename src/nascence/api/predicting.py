@@ -39,12 +39,14 @@ def predict(
     *,
     out: str | Path | None = None,
     batch_size: int = 256,
+    skip_damaged: bool = False,
     overwrite: bool = False,
 ) -> Prediction:
     """What the network trained in ``run`` says of ``paths``: files, or folders of them.
 
     Classes of images with probabilities; for other tasks see their :meth:`nascence.tasks.loaders.Loader.predict`.
-    ``out``: a table (``.csv``, ``.json``, ``.parquet``), or, for a task that answers in files, the folder for them.
+    ``out``: a table (``.csv``, ``.json``, ``.parquet``), or, for a task that answers in files, the folder for them;
+    there, ``skip_damaged`` leaves out files that cannot be read.
     Raises :class:`nascence.errors.NascenceError`, before anything is written.
     """
     if batch_size < 1:
@@ -53,6 +55,8 @@ def predict(
     run.require("task")
     loader, settings = loader_of(run.config)
     place = None if out is None else Path(out)
+    if skip_damaged and not loader.answers_in_files:
+        raise SettingError("--skip-damaged is about pictures that are restored; leave it out.")
     if loader.answers_in_files:
         if place is None:
             raise SettingError("Name the folder for what is predicted with --out DIR.")
@@ -72,6 +76,7 @@ def predict(
         paths=tuple(Path(os.path.expanduser(path)) for path in paths),
         out=place,
         batch_size=batch_size,
+        skip_damaged=skip_damaged,
     )
     found = Prediction(loader.predict(question), place)
     if place is not None and not loader.answers_in_files:

@@ -134,6 +134,7 @@ def search(
     if own is not None:
         space = own.space(loaded.signature).name
         source["model"] = own.title
+    loaded.part("train").check(1)  # what cannot be trained on is not searched for
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), loaded, channels, depth)
         config = search_config(

@@ -23,13 +23,16 @@ def command(
         typer.Option(help="Write a table (.csv, .json, .parquet), or, where pictures are predicted, into this folder."),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images at a time.", metavar="N")] = 256,
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Of pictures to restore, leave out those that cannot be read.")
+    ] = False,
     overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
     """Classes of images with probabilities, classes of nodes, restored pictures: what the trained network says."""
     from nascence.api.predicting import predict
 
-    found = predict(run, paths or [], out=out, batch_size=batch_size, overwrite=overwrite)
+    found = predict(run, paths or [], out=out, batch_size=batch_size, skip_damaged=skip_damaged, overwrite=overwrite)
     console = human(json)
     rows = found.rows()
     names = [name for name in found.columns if not name.startswith("probability of ")]

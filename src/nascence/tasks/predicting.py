@@ -18,7 +18,7 @@ class Question:
     """``model``: a trained network, in evaluation mode. ``config``: of its run; its entry ``task`` is what
     :meth:`nascence.tasks.Task.describe` gave, ``data`` and ``data_dir`` say where the data lay. ``settings``: of the
     loader. ``paths``: files or folders to answer for; for some kinds of data none means the run's own data. ``out``: a
-    folder, for a kind that answers in files."""
+    folder, for a kind that answers in files; ``skip_damaged``: there, files that cannot be read are left out."""
 
     model: nn.Module
     config: Mapping[str, Any]
@@ -26,6 +26,7 @@ class Question:
     paths: tuple[Path, ...] = ()
     out: Path | None = None
     batch_size: int = 256
+    skip_damaged: bool = False
 
     @property
     def described(self) -> Mapping[str, Any]:

@@ -63,6 +63,24 @@ def test_nothing_is_overwritten(tmp_path, random_picture, save):
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
 
 
+def test_a_truncated_file_among_many(folder, tmp_path):
+    """Named before anything is restored; left out where that is asked for."""
+    whole = (folder / "2.png").read_bytes()
+    (folder / "2.png").write_bytes(whole[: len(whole) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"2\.png .*Or leave such files out with --skip-damaged"):
+        ask([folder], out)
+    assert not out.exists()
+    found = predict_pictures(network().eval(), 1, [folder], out, skip_damaged=True)
+    assert len(found["file"]) == 6
+    assert [place == "" for place in found["restored"]] == [False, False, True, False, False, False]
+    assert found["note"][2].startswith("left out: ")
+    assert sorted(file.name for file in out.glob("*.png")) == ["0.png", "1.png", "3.png", "4.png", "5.png"]
+    assert "5 restored pictures" in (out / PAGE).read_text()
+    with pytest.raises(DataError, match="None of the 1 pictures can be read"):
+        predict_pictures(network().eval(), 1, [folder / "2.png"], tmp_path / "other", skip_damaged=True)
+
+
 def test_what_is_refused(tmp_path, random_picture, save):
     first, second = save(tmp_path / "a.png", random_picture(8, 8)), save(tmp_path / "b" / "a.bmp", random_picture(8, 8))
     with pytest.raises(SettingError, match="both become"):

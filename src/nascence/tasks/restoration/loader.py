@@ -110,7 +110,7 @@ def _predict(question: Question, scale: int) -> Columns:
     paths = question.some_paths("pictures or folders of them")
     if question.out is None:
         raise SettingError("Restored pictures need a folder; name it with --out.")
-    return predict_pictures(question.model, channels, paths, question.out, scale)
+    return predict_pictures(question.model, channels, paths, question.out, scale, skip_damaged=question.skip_damaged)
 
 
 def _load(

@@ -27,7 +27,7 @@ _SHOWN, _SIDE = 24, 192
 
 
 def predict_pictures(
-    model: nn.Module, channels: int, paths: Sequence[Path], out: Path, scale: int = 1
+    model: nn.Module, channels: int, paths: Sequence[Path], out: Path, scale: int = 1, *, skip_damaged: bool = False
 ) -> dict[str, list[Any]]:
     """Restores every picture of ``paths`` (files, or folders of them) into the folder ``out``, as a PNG of the same
     name and as many bits, tile by tile, so that memory does not grow with the picture; ``report.html`` beside them
@@ -36,14 +36,20 @@ def predict_pictures(
     ``channels``: of the pictures that ``model`` takes; ``scale``: how many times as high and wide it makes them.
     Returns a value for every picture in the columns ``file``, ``restored``, ``width``, ``height``, ``seconds``, and
     ``note`` on how odd files were read. Nothing is overwritten: raises :class:`RunError` where a file is there,
-    :class:`SettingError` for paths that are not, and :class:`DataError` for a file that is no picture, by name, when
-    those before it are done.
+    :class:`SettingError` for paths that are not, and :class:`DataError` for a file that is no picture or truncated, by
+    name, before any is restored. With ``skip_damaged`` such a file has an empty ``restored``, and the reason as its
+    note.
     """
     places = _places(paths, out)
+    damaged = _damaged([source for source, _ in places], skip_damaged)
     margin = receptive_radius(model, channels, scale)
     rows: list[dict[str, Any]] = []
     shown: list[tuple[str, NDArray, NDArray]] = []
     for source, place in places:
+        if source in damaged:
+            left_out = {"restored": "", "width": 0, "height": 0, "seconds": 0.0, "note": f"left out: {damaged[source]}"}
+            rows.append({"file": str(source), **left_out})
+            continue
         picture, notes = decode_picture(source)
         began = time.perf_counter()
         restored = restore(model, picture, channels, scale, margin=margin)
@@ -62,8 +68,23 @@ def predict_pictures(
         )
         if len(shown) < _SHOWN:
             shown.append((source.name, *_middles(picture, restored, scale)))
-    write_bytes(out / PAGE, _page(shown, len(rows)).encode(errors="backslashreplace"))
+    write_bytes(out / PAGE, _page(shown, len(rows) - len(damaged)).encode(errors="backslashreplace"))
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _damaged(sources: Sequence[Path], skip: bool) -> dict[Path, str]:
+    """What cannot be read, and why. Raises :class:`DataError` for the first, or where nothing else is left."""
+    found: dict[Path, str] = {}
+    for source in sources:
+        try:
+            decode_picture(source)
+        except DataError as error:
+            if not skip:
+                raise DataError(f"{error} Or leave such files out with --skip-damaged.") from None
+            found[source] = str(error)
+    if len(found) == len(sources):
+        raise DataError(f"None of the {len(sources)} pictures can be read; {found[sources[0]]}")
+    return found
 
 
 def _places(paths: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
