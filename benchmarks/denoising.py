@@ -105,7 +105,7 @@ def _search(
     **told: Any,
 ) -> tuple[Any, dict[str, Any]]:
     space, size = get_space("unfold-dense"), UnfoldSize(channels=options.channels)
-    method = configuration.settings(MoDNAS, settings, usual=dict(MoDNAS.PRESETS["laptop"]))
+    method = configuration.settings(MoDNAS, settings, defaults=dict(MoDNAS.PRESETS["laptop"]))
     budget = Budget(**limits).bind(space, size, signature=task.signature, threads=1)
     began, used = time.perf_counter(), time.process_time()
     strategy = method.strategy(Problem(space, task, size, budget, seed))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from nascence.configuration import describe, from_json, settings, to_json
-from nascence.declaring import Bounds, Settings, defaults, flat, leaf_called, leaves, part, resolved, setting
+from nascence.declaring import Bounds, Settings, class_defaults, flat, leaf_called, leaves, part, resolved, setting
 from nascence.errors import SettingError, UnknownNameError
 
 
@@ -107,7 +107,7 @@ def test_classes_have_defaults_of_their_own() -> None:
     assert (paper.epochs, paper.steps.rate, paper.inner.steps) == (50, 0.2, Steps(rate=0.3, kind="adam"))
     assert (later.epochs, later.steps.rate, later.inner.steps.kind) == (50, 0.4, "adam")
     assert Later(rate=1).steps == Steps(rate=1)
-    assert defaults(Later)["steps.rate"] == 0.4
+    assert class_defaults(Later)["steps.rate"] == 0.4
     shown = {entry["name"]: entry.get("default") for entry in describe(Later)}
     assert shown == {name: to_json(leaf.of(later)) for name, leaf in leaves(Later).items()}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nascence.declaring import Leaf, Settings, defaults, flat, given_twice, leaf_called, leaves, resolved
+from nascence.declaring import Leaf, Settings, class_defaults, flat, given_twice, leaf_called, leaves, resolved
 from nascence.errors import NascenceError, SettingError
 
 T = TypeVar("T")
@@ -22,12 +22,12 @@ def settings(
     cls: type[T],
     assignments: Iterable[str] = (),
     values: Mapping[str, Any] | None = None,
-    usual: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> T:
     """An object of the dataclass ``cls`` from ``name=value`` texts and from ``values``, JSON-like, by name.
 
-    Names are nested (``weights.learning_rate``) or flat (``learning_rate``). ``usual`` stands for what neither gives,
-    before the class's own defaults do.
+    Names are nested (``weights.learning_rate``) or flat (``learning_rate``). ``defaults`` stand for what neither gives,
+    before the class's own do.
 
     Raises :class:`UnknownNameError` and :class:`SettingError`, listing the settings or values there are.
     """
@@ -48,7 +48,7 @@ def settings(
         except ValueError:
             raise _wrong(name, text, _hint(leaf)) from None
         said[leaf.name] = name
-    return _construct(cls, {**from_json_values(cls, usual or {}), **chosen})
+    return _construct(cls, {**from_json_values(cls, defaults or {}), **chosen})
 
 
 def from_json(cls: type[T], value: Any) -> T:
@@ -85,7 +85,7 @@ def to_json(value: Any) -> Any:
 def describe(cls: type) -> list[dict[str, Any]]:
     """Of every setting ``name`` (nested), ``alias`` (its flat name, where that is another), ``type``, ``default``
     (absent where a value is required), ``bounds`` (where it has any) and ``doc``."""
-    usual = defaults(cls)
+    usual = class_defaults(cls)
     described = []
     for name, leaf in leaves(cls).items():
         entry = {"name": name, "type": type_name(_hint(leaf))}

@@ -162,9 +162,11 @@ def parts(cls: type) -> Mapping[str, type]:
 
 
 @cache
-def defaults(cls: type) -> Mapping[str, Any]:
+def class_defaults(cls: type) -> Mapping[str, Any]:
     """What ``DEFAULTS`` of a class, of its parts and of what it inherits from say, by nested name."""
-    found = {f"{name}.{key}": value for name, inner in parts(cls).items() for key, value in defaults(inner).items()}
+    found = {
+        f"{name}.{key}": value for name, inner in parts(cls).items() for key, value in class_defaults(inner).items()
+    }
     for base in reversed(cls.__mro__):
         found |= resolved(cls, base.__dict__.get("DEFAULTS", {}))
     return found
@@ -222,7 +224,7 @@ def _arguments(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
         every[name].bounds.check(every[name].flat, value)
     arguments: dict[str, Any] = {}
     inside: dict[str, dict[str, Any]] = {}
-    for name, value in {**defaults(cls), **chosen}.items():
+    for name, value in {**class_defaults(cls), **chosen}.items():
         head, _, rest = name.partition(".")
         if rest:
             inside.setdefault(head, {})[rest] = value
@@ -235,7 +237,7 @@ __all__ = [
     "Bounds",
     "Leaf",
     "Settings",
-    "defaults",
+    "class_defaults",
     "flat",
     "given_twice",
     "leaf_called",

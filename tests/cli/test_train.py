@@ -59,7 +59,7 @@ def test_train_an_architecture(nascence_command: Any) -> None:
         (["a", "--set", "epoch=3"], "Did you mean 'epochs'"),
         (["a", "--preset", "imagenet"], "Unknown training preset"),
         (["a", "--patience", "3"], "patience needs a validation part to watch: add --validation 0.1"),
-        (["a", "--validation", "1.5"], "validation must be in [0, 1), got 1.5"),
+        (["a", "--validation", "1.5"], "validation must be at least 0 and below 1, not 1.5"),
         (["a", "--class-weights", "eleven.csv"], "weight for the class 'eleven', but 'digits' has: 0, 1, 2"),
         (["a", "--class-weights", "none.csv"], "Cannot read the class weights in none.csv"),
         (["a", "--class-weights", "corrupt.json"], "holds no class weights"),

@@ -143,8 +143,11 @@ class TestPresets:
         method = METHODS.get(name)
         assert method.preset("paper") == ("paper", {})
         assert method.preset()[0] == "laptop"
-        assert method.preset(None, "nas-bench-201")[0] == "laptop"
-        assert method.preset("laptop", "darts") == ("laptop-darts", method.PRESETS["laptop-darts"])
+        assert method.preset(None, get_space("nas-bench-201").preset_form)[0] == "laptop"
+        assert method.preset("laptop", get_space("darts").preset_form) == (
+            "laptop-darts",
+            method.PRESETS["laptop-darts"],
+        )
         own = "paper-darts" if "paper-darts" in method.PRESETS else "paper"
         assert method.preset("paper", "darts")[0] == own
 

@@ -10,6 +10,8 @@ from nascence.errors import SettingError
 from nascence.methods import METHODS
 from nascence.methods.nasi import NASI
 from nascence.methods.te_nas import TENAS
+from nascence.spaces import SPACES, get_space
+from nascence.spaces.base import PRESET_FORMS
 
 TE_NAS = [
     "repeats",
@@ -107,3 +109,18 @@ def test_presets_say_each_setting_once():
     for cls in CLASSES:
         for preset in cls.PRESETS.values():
             assert resolved(cls, preset).keys() <= leaves(cls).keys()
+
+
+def test_forms_of_presets_are_what_spaces_ask_for():
+    """No preset is about a method and a space by name: a space says of which form it is."""
+    forms = {get_space(name).preset_form for name in SPACES.names()} - {""}
+    assert forms <= set(PRESET_FORMS)
+    for cls in CLASSES:
+        suffixes = {
+            key.removeprefix(f"{base}-") for base in cls.PRESETS for key in cls.PRESETS if key.startswith(base + "-")
+        }
+        assert suffixes - {"progressive"} <= set(PRESET_FORMS)
+
+
+def test_every_depth_of_a_space_has_its_form():
+    assert {get_space(name).preset_form for name in ("sane", "sane-2")} == {"sane"}

@@ -101,7 +101,7 @@ def compare(
     with compute_threads(threads) as number, _stopped():
         for method in methods:  # data that do not suffice for one of them are told before anything is written
             own = preset if METHODS.get(method).PRESETS else None
-            named, chosen = method_of(method, preset=own, space=space)
+            named, chosen = method_of(method, preset=own, form=get_space(space).preset_form)
             seed = numbers[0] if numbers else 0
             PreparedSearch(
                 search_config(chosen, space, source, loaded, network, budget, seed, number, latencies, named, runtime),

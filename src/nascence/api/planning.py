@@ -87,9 +87,8 @@ def plan(
         method, space = usual(loaded, method, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     more = None if own is None else priced(method, budget, settings, {})
-    preset, chosen = method_of(method, settings, more, objectives, preset, space)
-    if own is None:
-        get_space(space)
+    form = OWN if own is not None else get_space(space).preset_form
+    preset, chosen = method_of(method, settings, more, objectives, preset, form)
     if loaded is None:
         source, loaded = settled(source, download)
     if own is not None:

@@ -29,13 +29,15 @@ from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
+from nascence.declaring import spellings
 from nascence.engine.threads import compute_threads
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
 from nascence.runs import SEARCH, RunDirectory, check_free, delete_run, execute, named_progress
 from nascence.runs.listing import USUAL
 from nascence.runs.progress import duration, tell
-from nascence.spaces import SPACES, Size, get_space
+from nascence.spaces import Size, get_space
+from nascence.spaces.base import PRESET_FORMS
 from nascence.spaces.own.known import own_space
 from nascence.strategies import Strategy
 from nascence.tasks import Task
@@ -120,11 +122,10 @@ def search(
         source, loaded = settled(source, download)
         method, space = usual(loaded, method, space)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
-    if own is None:
-        get_space(space)
-    else:
+    form = OWN if own is not None else get_space(space).preset_form
+    if own is not None:
         more_settings = {**priced(method, budget, settings, more_settings), **more_settings}
-    preset, chosen = method_of(method, settings, more_settings, objectives, preset, space)
+    preset, chosen = method_of(method, settings, more_settings, objectives, preset, form)
     if progress and chosen.caveat:
         tell(f"Note: {chosen.caveat}")
     path = Path(out) if out is not None else default_out(method, space if own is None else own.slug, data, seed)
@@ -176,10 +177,12 @@ def priced(
     method: str, budget: Budget, settings: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The setting ``cost``, where the method has it, nobody set it, and one cost alone is limited: that one."""
-    names = {field.name for field in fields(METHODS.get(method))}
-    given = {*more, *(settings if isinstance(settings, Mapping) else (text.partition("=")[0] for text in settings))}
+    names = spellings(METHODS.get(method))
+    texts = settings if isinstance(settings, Mapping) else (text.partition("=")[0].strip() for text in settings)
+    given = {names[name] for name in (*more, *texts) if name in names}
     limits = list(budget.limits)
-    return {"cost": limits[0]} if "cost" in names - given and len(limits) == 1 and limits != ["flops"] else {}
+    open_ = "cost" in names and names["cost"] not in given
+    return {"cost": limits[0]} if open_ and len(limits) == 1 and limits != ["flops"] else {}
 
 
 def search_config(
@@ -327,7 +330,7 @@ class PreparedSearch:
 
 def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
     """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
-    form_of = {f"{name}-{space}": name for name in method.PRESETS for space in SPACES.names()}  # taken by themselves
+    form_of = {f"{name}-{form}": name for name in method.PRESETS for form in PRESET_FORMS}  # taken by themselves
     own = (preset, form_of.get(preset))
     others = ", ".join(name for name in method.PRESETS if name not in form_of and name not in own)
     text = f"Preset {preset} of {method.name} (there are also: {others})"
@@ -351,12 +354,12 @@ def method_of(
     more: Mapping[str, Any] | None = None,
     objectives: Sequence[str] | str | None = None,
     preset: str | None = None,
-    space: str | None = None,
+    form: str = "",
 ) -> tuple[str | None, Method]:
-    """The preset's name and the method called ``name`` with its settings, as :func:`search` takes them. Raises
-    :class:`nascence.errors.NascenceError`."""
+    """The preset's name and the method called ``name`` with its settings, as :func:`search` takes them; ``form``: that
+    of presets which suits the space. Raises :class:`nascence.errors.NascenceError`."""
     cls, more = METHODS.get(name), dict(more or {})
-    preset, values = cls.preset(preset, space)
+    preset, values = cls.preset(preset, form)
     if objectives is not None:
         more["objectives"] = _objectives(name, objectives)
     if isinstance(given, str):

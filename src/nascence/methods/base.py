@@ -55,9 +55,10 @@ class Method(Settings):
     """What settings stand for in runs that were begun before there were these settings."""
 
     @classmethod
-    def preset(cls, name: str | None = None, space: str | None = None) -> tuple[str | None, Mapping[str, Any]]:
-        """The name and the settings of a preset; without a name ``laptop``, where there is one. Where the preset has a
-        form for the ``space``, such as ``laptop-darts``, that one.
+    def preset(cls, name: str | None = None, form: str = "") -> tuple[str | None, Mapping[str, Any]]:
+        """The name and the settings of a preset; without a name ``laptop``, where there is one. Where the method has it
+        in the ``form`` that a space asks for (:attr:`nascence.spaces.Space.preset_form`), as ``laptop-darts`` is for
+        ``darts``, in that one.
 
         Raises :class:`UnknownNameError`, and :class:`SettingError` where the method has no presets at all.
         """
@@ -69,8 +70,8 @@ class Method(Settings):
             raise SettingError(f"The method {cls.name} has no presets; leave --preset out.")
         if name not in cls.PRESETS:
             raise UnknownNameError(f"preset of {cls.name}", name, cls.PRESETS)
-        if f"{name}-{space}" in cls.PRESETS:
-            name = f"{name}-{space}"
+        if f"{name}-{form}" in cls.PRESETS:
+            name = f"{name}-{form}"
         return name, cls.PRESETS[name]
 
     @property

@@ -80,6 +80,14 @@ class NetworkConfig:
 Size = Any
 """A network's size: an object of its space's ``size_class``."""
 
+PRESET_FORMS = {
+    "darts": "cells of many operations, a step of which takes several times as long",
+    "sane": "one graph, of which an epoch is a single step",
+    "fbnetv2": "widths and resolutions of a network of full size",
+    "own": "what is left of a network that is trained already",
+}
+"""What kinds of search a method's presets may have forms for, such as ``laptop-darts``; a space says which it is."""
+
 _FIXED = {
     "depth": "a fixed depth",
     "stages": "a fixed number of stages",
@@ -103,6 +111,8 @@ class Space(ABC):
     choices: tuple[Choice, ...]
     networks: Mapping[str, Size]
     size_class: ClassVar[type] = NetworkConfig
+    preset_form: ClassVar[str] = ""
+    """Which form of a method's presets suits searches here, one of :data:`PRESET_FORMS`; empty for the usual one."""
     tunable: Mapping[str, Range] = {}
     """Hyperparameters of size and training that tuning may vary, beside those of every training."""
 

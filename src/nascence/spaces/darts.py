@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import final
+from typing import ClassVar, final
 
 from torch import nn
 
@@ -42,6 +42,7 @@ class DARTSSpace(PairCellSpace):
     differ. Also reads a ``Genotype(normal=[('op', i), ...], ..., reduce=[...], ...)`` as the field's code prints it."""
 
     name = "darts"
+    preset_form: ClassVar[str] = "darts"
     shape = _SHAPE
     kinds = _KINDS
     operations = _OPERATIONS

@@ -90,6 +90,7 @@ class FBNetV2(RowwiseSpace):
 
     name = "fbnetv2"
     size_class: ClassVar[type] = FBNetV2Size
+    preset_form: ClassVar[str] = "fbnetv2"
     networks: Mapping[str, FBNetV2Size] = {
         "evaluation": FBNetV2Size(),
         "search": FBNetV2Size(),

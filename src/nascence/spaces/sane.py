@@ -76,6 +76,7 @@ class Sane(RowwiseSpace):
     """
 
     size_class: ClassVar[type] = GraphSize
+    preset_form: ClassVar[str] = "sane"
     networks: Mapping[str, Any] = {
         "evaluation": GraphSize(),
         "search": GraphSize(channels=32, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),

@@ -45,6 +45,7 @@ class OwnSpace(RowwiseSpace):
     """
 
     size_class: ClassVar[type] = OwnSize
+    preset_form: ClassVar[str] = "own"
     networks: Mapping[str, OwnSize] = dict.fromkeys(
         ("evaluation", "search", "search-small", "score", "ranking", "ranking-deep"), OwnSize()
     )

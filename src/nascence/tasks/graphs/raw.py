@@ -8,6 +8,7 @@ from typing import Literal, final
 
 from torch import Tensor
 
+from nascence.declaring import Settings, setting
 from nascence.errors import DataError, SettingError
 from nascence.tasks.graphs.graph import make_graph
 from nascence.tasks.graphs.node_classification import FANOUTS, WHOLE, NodeClassification
@@ -19,26 +20,31 @@ Masks = tuple[Tensor, Tensor, Tensor]
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class NodeSettings:
-    """``split``: random (60/20/20 of every class, by ``split_seed``), given (the masks in the file, number
-    ``split_number`` of them), public (the 20 nodes a class of Planetoid), or auto for given where there are masks, else
-    random. ``split_number``: from 0. ``split_seed``: of the random split, none for the seed of the data.
-    ``scoring``: accuracy, macro_f1 or roc_auc (two classes); auto for roc_auc where there are two classes, else
-    accuracy. ``features``: rows divides every node's features by their sum, columns brings every feature to mean 0 and
-    deviation 1, plain leaves them. ``directed``: edges have one direction;
-    otherwise they mean both. ``fanouts``: so many edges into a node are drawn, hop by hop, and batches are nodes with
-    their neighbourhoods; 0 sees the whole graph at once; none for the whole graph where it is small enough.
-    ``untrained_classes``: classes without a training node are accepted.
-    """
+class NodeSettings(Settings):
+    """How a graph with a class a node is read."""
 
-    split: Literal["auto", "random", "given", "public"] = "auto"
-    split_number: int = 0
-    split_seed: int | None = None
-    scoring: Literal["auto", "accuracy", "macro_f1", "roc_auc"] = "auto"
-    features: Literal["plain", "rows", "columns"] = "plain"
-    directed: bool = False
-    fanouts: tuple[int, ...] | None = None
-    untrained_classes: bool = False
+    split: Literal["auto", "random", "given", "public"] = setting(
+        "auto",
+        "random (60/20/20 of every class, by split_seed), given (the masks in the file, number split_number of them), "
+        "public (the 20 nodes a class of Planetoid), or auto for given where there are masks, else random.",
+    )
+    split_number: int = setting(0, "Of the given splits, from 0.")
+    split_seed: int | None = setting(None, "Of the random split, none for the seed of the data.")
+    scoring: Literal["auto", "accuracy", "macro_f1", "roc_auc"] = setting(
+        "auto", "auto is roc_auc where there are two classes, else accuracy."
+    )
+    features: Literal["plain", "rows", "columns"] = setting(
+        "plain",
+        "rows divides every node's features by their sum, columns brings every feature to mean 0 and deviation 1, "
+        "plain leaves them.",
+    )
+    directed: bool = setting(False, "Edges have one direction; otherwise they mean both.")
+    fanouts: tuple[int, ...] | None = setting(
+        None,
+        "So many edges into a node are drawn, hop by hop, and batches are nodes with their neighbourhoods; 0 sees the "
+        "whole graph at once; none for the whole graph where it is small enough.",
+    )
+    untrained_classes: bool = setting(False, "Classes without a training node are accepted.")
 
     def __post_init__(self) -> None:
         if self.fanouts and self.fanouts != (0,) and min(self.fanouts) < 1:
