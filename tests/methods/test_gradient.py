@@ -19,7 +19,7 @@ from nascence.relaxations import Dirichlet, EdgeNormalised, GumbelSoftmax, Softm
 from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.descent.stages import timetable
 from nascence.tasks import load_task
-from nascence.testing import toy_space
+from nascence.testing import toy_space, toy_widths
 
 FAMILY = [
     name
@@ -219,6 +219,11 @@ class TestBadInput:
     def test_an_operation_that_is_not_there(self, exclude, digits):
         with pytest.raises(SettingError, match="exclude names"):
             strategy(DARTS(**TOY, exclude=exclude), digits)
+
+    def test_none_may_be_left_out_where_it_is_not(self, digits):
+        sized = {name: value for name, value in TOY.items() if name not in ("channels", "depth")}
+        search = strategy(DARTS(**sized, size="search-small", exclude="none"), digits, toy_widths())
+        assert search.total_steps > 0
 
     def test_no_operation_left(self, digits):
         everything = ",".join(toy_space().operations)

@@ -234,7 +234,7 @@ class GradientMethod(Descent, Epochs, Method):
         excluded = [name.strip() for name in self.network.exclude.split(",") if name.strip()]
         known = list(dict.fromkeys(option for group in space.groups for option in group.options))
         for name in excluded:
-            if name not in known:
+            if name not in (*known, "none"):  # presets leave out none, and not every space has it
                 raise SettingError(f"exclude names '{name}'; the operations of {space.name}: {', '.join(known)}.")
         options, possible = participants(space, self.network.all_operations, excluded), participants(space)
         if not all(set(options[name]) & set(possible[name]) for name in options):

@@ -12,6 +12,8 @@ from nascence.testing.conformance import (
 from nascence.testing.relaxable import RelaxableSpaceConformance
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
 from nascence.testing.toy_denoising import ToyDenoiserSpace, ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import ToyGraphSpace, toy_graph_space, toy_graph_task
+from nascence.testing.toy_loaders import ToyGraphLoader, ToyPicturesLoader, register_toys
 from nascence.testing.toy_widths import ToyWidths, toy_widths
 
 __all__ = [
@@ -23,9 +25,15 @@ __all__ = [
     "SpaceConformance",
     "ToyDenoiserSpace",
     "ToyDenoising",
+    "ToyGraphLoader",
+    "ToyGraphSpace",
+    "ToyPicturesLoader",
     "ToySpace",
     "ToyWidths",
+    "register_toys",
     "toy_denoiser_space",
+    "toy_graph_space",
+    "toy_graph_task",
     "toy_space",
     "toy_widths",
 ]
