@@ -21,11 +21,15 @@ OPTIONS = (
     "strategies/kernel_ascent.py",
     "strategies/descent/architecture_gradient.py",
     "strategies/descent/policy.py",
+    "api/sampling.py",
 )
 """There ``logits`` are parameters of a distribution over the options of an architecture or a policy, on any task."""
+MARKS = ("spaces/own/",)
+"""There ``labels`` are marks of the channels of a traced module, which say what hangs together."""
 
 REASONS = {
     "api/attacking.py": (1, "says what attacks.json holds, which earlier versions wrote too"),
+    "api/examples.py": (1, "the report's pictures: a training image of each of some classes"),
     "api/tables.py": (1, "published tables of image networks have such columns"),
     "attacks/robustness.py": (1, "the name in attacks.json"),
     "benchmarks/nats_bench.py": (1, "what the published table holds"),
@@ -51,8 +55,9 @@ def lines():
         if name.startswith(HOME):
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
-            words = set(map(str.lower, WORDS.findall(line)))
-            if words - ({"logits"} if name.startswith(OPTIONS) else set()):
+            words = {word.lower() for word in WORDS.findall(line)}
+            words -= {"logits"} if name.startswith(OPTIONS) else {"labels"} if name.startswith(MARKS) else set()
+            if words:
                 found.append((name, line.strip()))
     return found
 

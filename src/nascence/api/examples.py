@@ -20,8 +20,8 @@ def keep_examples(run: RunDirectory, task: Task) -> None:
     pixels square, as ``shape`` [N, C, H, W] and bytes in base64. Other data than images in memory have none."""
     if run.has(FILE) or not isinstance(task, ImageClassification) or task.in_channels not in (1, 3):
         return
-    labels = task.train.labels
-    firsts = [at.tolist()[0] for k in range(task.num_classes) if len(at := (labels == k).nonzero()[:, 0])]
+    class_of = task.train.labels
+    firsts = [at.tolist()[0] for k in range(task.num_classes) if len(at := (class_of == k).nonzero()[:, 0])]
     images = task.train[torch.tensor(firsts[:_COUNT])].images
     small = shrink(images.float(), _SIDE).round().to(torch.uint8) if max(images.shape[2:]) > _SIDE else images
     pixels = base64.b64encode(small.contiguous().numpy().tobytes()).decode()
