@@ -15,7 +15,7 @@ from nascence.tasks.base import Signature
 
 @final
 class NodeNetwork(nn.Module):
-    """x_0 = d(W_in X);  x_l = d(act(norm(W_l x_{l-1}))), l = 1..``layers``;  logits = W_out d'(x_K).
+    """x_0 = d(W_in X);  x_l = d(act(norm(W_l x_{l-1}))), l = 1..``layers``;  output = W_out d'(x_K).
 
     Widths, dropouts, activation, norm and residual sums are those of a graph network's size
     (:class:`nascence.spaces.sane.GraphSize`). Takes edges as graph networks do, and does nothing with them.

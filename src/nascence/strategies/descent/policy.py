@@ -34,7 +34,7 @@ _NORM = 0.01
 
 @final
 @dataclass(frozen=True)
-class Drawn:
+class DrawnPolicy:
     """One sub-policy: per step the positions of its operation and strength, and whether it was applied."""
 
     operations: tuple[int, ...]
@@ -62,7 +62,7 @@ class PolicyDistribution:
         """[2, 15]."""
         return self.least + (1 - self.least) * self.logits["chances"].sigmoid()
 
-    def draw(self, random: torch.Generator) -> Drawn:
+    def draw(self, random: torch.Generator) -> DrawnPolicy:
         operations, strengths, applied = [], [], []
         for step in range(STEPS):
             p = self.logits["operations"][step].detach().softmax(-1)
@@ -71,9 +71,9 @@ class PolicyDistribution:
             strengths.append(int(torch.multinomial(q, 1, generator=random)))
             chance = float(self.chances()[step, operations[-1]].detach())
             applied.append(float(torch.rand((), generator=random)) < chance)
-        return Drawn(tuple(operations), tuple(strengths), tuple(applied))
+        return DrawnPolicy(tuple(operations), tuple(strengths), tuple(applied))
 
-    def steps(self, drawn: Drawn) -> list[Step]:
+    def steps(self, drawn: DrawnPolicy) -> list[Step]:
         """What the sub-policy does to an image."""
         names = IMAGE_OPERATIONS.names()
         return [
@@ -82,7 +82,7 @@ class PolicyDistribution:
             if applied
         ]
 
-    def log_probability(self, drawn: Drawn) -> Tensor:
+    def log_probability(self, drawn: DrawnPolicy) -> Tensor:
         """Differentiable in the logits."""
         total = self.logits["operations"].new_zeros(())
         chances = self.chances()
@@ -123,7 +123,7 @@ class PolicyDistribution:
 
 
 def score_gradient(
-    distribution: PolicyDistribution, drawn: Sequence[Drawn], rewards: Sequence[float], baseline: float, entropy: float
+    distribution: PolicyDistribution, drawn: Sequence[DrawnPolicy], rewards: Sequence[float], baseline: float, entropy: float
 ) -> Tensor:
     """A scalar whose gradient is that of -E[R] - entropy H: -sum_i (R_i - b) / sum_j |R_j - b| log p(tau_i) - ..."""
     advantages = [reward - baseline for reward in rewards]
@@ -163,7 +163,7 @@ class PolicyPlayer(Player):
         self.sub_policies = sub_policies
         import_dynamo()
         self._adam = torch.optim.Adam(self.distribution.logits.values(), learning_rate, betas=(0.5, 0.999))
-        self._drawn: list[Drawn] = []
+        self._drawn: list[DrawnPolicy] = []
         self._last: dict[str, float] = {}
 
     def begin(self, game: Game) -> None:
@@ -268,4 +268,4 @@ class PolicyPlayer(Player):
         self._last = dict(state["last"])
 
 
-__all__ = ["BINS", "Drawn", "PolicyDistribution", "PolicyPlayer", "score_gradient"]
+__all__ = ["BINS", "DrawnPolicy", "PolicyDistribution", "PolicyPlayer", "score_gradient"]
