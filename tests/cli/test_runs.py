@@ -67,7 +67,7 @@ def test_what_is_no_run(nascence_command: Any, command: str) -> None:
     Path("photos").mkdir()
     Path("photos/cat.png").write_bytes(b"cat")
     Path("newer").mkdir()
-    Path("newer/config.json").write_text('{"format": 2, "nascence": "3.0", "kind": "search"}')
+    Path("newer/config.json").write_text('{"format": 3, "nascence": "3.0", "kind": "search"}')
     for path, message in (("photos", "no run directory"), ("nothing", "no run directory"), ("newer", "newer Nascence")):
         told = nascence_command("runs", command, path)
         assert told.code == 2

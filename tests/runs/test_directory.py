@@ -15,7 +15,8 @@ import torch
 
 from nascence import writing
 from nascence.errors import RunError
-from nascence.runs import SEARCH, RunDirectory
+from nascence.runs import SEARCH, RunDirectory, directory
+from nascence.runs.directory import FORMAT
 
 CONFIG = {"kind": "search", "seed": 3}
 
@@ -29,10 +30,23 @@ def test_create_and_open(tmp_path: Path) -> None:
     run = RunDirectory.open(str(tmp_path / "deep" / "a"))
     assert run.config == made.config
     assert run.config["seed"] == 3
-    assert run.config["format"] == 1
+    assert run.config["format"] == FORMAT
     assert run.config["python"] == platform.python_version()
     assert run.config["torch"] == torch.__version__
     assert not hidden(tmp_path / "deep")
+
+
+def test_what_wrote_version_1_refuses_version_2_by_the_version_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other way round, version 1's own runs are opened: tests/goldens/test_old_runs.py."""
+    made = RunDirectory.create(tmp_path / "a", CONFIG)
+    before = {path.name: path.read_bytes() for path in made.path.iterdir() if path.is_file()}
+    monkeypatch.setattr(directory, "FORMAT", 1)
+    told = rf"newer Nascence \({made.config['nascence']}, run format 2; this one reads up to 1\); update with: pip"
+    with pytest.raises(RunError, match=told):
+        RunDirectory.open(tmp_path / "a")
+    assert {path.name: path.read_bytes() for path in made.path.iterdir() if path.is_file()} == before
 
 
 def test_an_existing_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
@@ -85,7 +99,7 @@ def test_a_run_at_work_is_not_overwritten(tmp_path: Path) -> None:
         ("[1]", "something else"),
         ('{"lr": 0.1}', "something else"),
         ('{"format": "1", "nascence": "0.1"}', "something else"),
-        ('{"format": 2, "nascence": "0.9.0", "kind": "search"}', r"newer Nascence \(0.9.0, run format 2.*pip install"),
+        ('{"format": 3, "nascence": "0.9.0", "kind": "search"}', r"newer Nascence \(0.9.0, run format 3.*pip install"),
         ('{"format": 1, "nascence": "0.1.0"}', "what kind"),
     ],
 )

@@ -19,8 +19,9 @@ import nascence.reading as reading
 from nascence.errors import RunError
 from nascence.runs import files, leftovers, retraining
 
-FORMAT = 1
-"""Version of the layout. A directory of a higher one is refused, every lower one stays readable."""
+FORMAT = 2
+"""Version of the layout: 2 since runs may be of other data than images with classes, and end in ensembles. A directory
+of a higher one is refused, every lower one stays readable."""
 LARGEST_EVENTS = 2**30
 """Bytes of an event file."""
 

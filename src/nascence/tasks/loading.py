@@ -67,6 +67,11 @@ def load_task(
     loader = choose(task, path, settings)
     chosen = read_settings(loader, settings)
     if path is not None and not path.exists():
+        if data in DATASETS.names():
+            raise DataError(
+                f"The built-in data '{data}' are images with classes, and --task {loader.kind} reads others; leave "
+                "--task out, or give the path of other data."
+            )
         raise missing(data, path, {*DATASETS.names(), *_found(folder)})
     request = Request(
         data_dir=folder, image_size=image_size, download=download, progress=progress, seed=seed, told=told

@@ -10,6 +10,7 @@ from nascence.testing.conformance import (
     SpaceConformance,
 )
 from nascence.testing.relaxable import RelaxableSpaceConformance
+from nascence.testing.tasks import TaskConformance
 from nascence.testing.toy import AdditiveObjective, ToySpace, toy_space
 from nascence.testing.toy_denoising import ToyDenoiserSpace, ToyDenoising, toy_denoiser_space
 from nascence.testing.toy_graph import ToyGraphSpace, toy_graph_space, toy_graph_task
@@ -23,6 +24,7 @@ __all__ = [
     "RelaxableSpaceConformance",
     "ScoreConformance",
     "SpaceConformance",
+    "TaskConformance",
     "ToyDenoiserSpace",
     "ToyDenoising",
     "ToyGraphLoader",

@@ -10,7 +10,7 @@ from nascence.schedules import Constant, Moment
 from nascence.seeding import generator
 from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.strategies.descent.game import Turn
-from nascence.strategies.descent.policy import Drawn, PolicyDistribution, PolicyPlayer, score_gradient
+from nascence.strategies.descent.policy import DrawnPolicy, PolicyDistribution, PolicyPlayer, score_gradient
 from nascence.strategies.descent.settings import Descent
 from nascence.strategies.descent.stages import Stage
 from nascence.tasks import load_task
@@ -51,7 +51,7 @@ def test_probabilities_of_draws():
     draws = [made.draw(generator(0, at)) for at in range(500)]
     assert all(drawn.operations[0] == 3 for drawn in draws)
     assert sum(drawn.applied[0] for drawn in draws) / 500 == pytest.approx(0.4, abs=0.07)
-    drawn = Drawn((3, 0), (2, 9), (True, False))
+    drawn = DrawnPolicy((3, 0), (2, 9), (True, False))
     expected = torch.tensor([1.0, 0.1, 0.4, 1 / 15, 0.1, 0.6]).log().sum()
     assert float(made.log_probability(drawn).detach()) == pytest.approx(float(expected), rel=1e-4)
 
@@ -70,7 +70,7 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward():
     for baseline in (0.0, float((p * value).sum().detach())):
         terms = torch.zeros(15, dtype=torch.float64)
         for k in range(15):
-            loss = -(float(value[k]) - baseline) * made.log_probability(Drawn((k, 0), (0, 0), (True, True)))
+            loss = -(float(value[k]) - baseline) * made.log_probability(DrawnPolicy((k, 0), (0, 0), (True, True)))
             (gradient,) = torch.autograd.grad(loss, made.logits["operations"])
             terms += counts[k] * gradient[0].double()
         assert (terms - exact[0]).norm() < 0.02 * exact[0].norm()
@@ -78,7 +78,7 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward():
 
 def test_advantages_are_normalised_and_entropy_is_rewarded():
     made = PolicyDistribution()
-    drawn = [Drawn((0, 1), (0, 0), (True, True)), Drawn((2, 3), (0, 0), (True, True))]
+    drawn = [DrawnPolicy((0, 1), (0, 0), (True, True)), DrawnPolicy((2, 3), (0, 0), (True, True))]
     one = score_gradient(made, drawn, [3.0, 1.0], 2.0, 0.0)
     other = score_gradient(made, drawn, [300.0, 100.0], 200.0, 0.0)
     assert float(one.detach()) == pytest.approx(float(other.detach()), rel=1e-5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nascence.errors import DataError, NascenceError, SettingError, UnknownNameError
+from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.tasks import load_task
 from nascence.tasks.loading import loading
 from nascence.tasks.restoration import GaussianNoise, Restoration, Shrunk
@@ -56,5 +56,5 @@ def test_what_is_refused(folder, tmp_path):
         load_task(str(folder), task="denoise", settings=["sigma=5"], image_size=16)
     with pytest.raises(DataError, match="no folder"):
         load_task(str(folder), task="denoise", settings=["sigma=5", f"test={tmp_path / 'nowhere'}"])
-    with pytest.raises(NascenceError):
+    with pytest.raises(DataError, match="'digits' are images with classes, and --task denoise reads others"):
         load_task("digits", task="denoise", settings=["sigma=5"])

@@ -123,7 +123,11 @@ class PolicyDistribution:
 
 
 def score_gradient(
-    distribution: PolicyDistribution, drawn: Sequence[DrawnPolicy], rewards: Sequence[float], baseline: float, entropy: float
+    distribution: PolicyDistribution,
+    drawn: Sequence[DrawnPolicy],
+    rewards: Sequence[float],
+    baseline: float,
+    entropy: float,
 ) -> Tensor:
     """A scalar whose gradient is that of -E[R] - entropy H: -sum_i (R_i - b) / sum_j |R_j - b| log p(tau_i) - ..."""
     advantages = [reward - baseline for reward in rewards]
