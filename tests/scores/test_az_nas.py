@@ -77,3 +77,10 @@ def test_entropy_of_known_spectra():
 
 def test_images_instead_of_noise(probe):
     assert AZExpressivity(images=4, inputs="images")(probe) != AZExpressivity(images=4)(probe)
+
+
+def test_sides_that_do_not_divide_are_filled_with_zeros():
+    draws = torch.Generator().manual_seed(0)
+    into, out = torch.randn(4, 3, 5, 5, generator=draws), torch.randn(4, 2, 3, 3, generator=draws)
+    assert gradient_map(into, out) == gradient_map(torch.nn.functional.pad(into, (0, 1, 0, 1)), out)
+    assert math.isfinite(gradient_map(into, out))

@@ -7,7 +7,7 @@ import weakref
 import pytest
 import torch
 
-from nascence.errors import SettingError
+from nascence.errors import NascenceError, SettingError
 from nascence.scores import SCORES, Probe, evaluate, passes
 from nascence.scores.passes import TrainingPass, blocks_of, training_pass
 from nascence.spaces import SPACES, get_space
@@ -67,6 +67,25 @@ def test_every_score_on_every_space(space, task):
         value = small(name)(probe)
         assert not math.isnan(value), name
         assert math.isfinite(value) or name == "az-trainability", name
+
+
+@pytest.mark.parametrize("space", ["fbnetv2", "path-tree-small", "unfold-dense"])
+def test_on_other_spaces_a_score_is_a_number_or_refuses_in_a_sentence(space, task):
+    """Of mobile blocks with hard sigmoids, and of pictures, whose spaces have no sizes for ranking."""
+    space = get_space(space)
+    probe = Probe(space, space.sample(torch.Generator().manual_seed(2)), task)
+    refused = {}
+    for name in NEW:
+        try:
+            assert not math.isnan(small(name)(probe)), name
+        except NascenceError as error:
+            refused[name] = str(error)
+    if space.name == "fbnetv2":
+        assert set(refused) == {"grasp"}
+        assert "second derivatives" in refused["grasp"]
+    else:
+        assert len(refused) > len(NEW) // 2
+    assert all(text.endswith(".") and "\n" not in text for text in refused.values())
 
 
 @pytest.fixture(scope="module")

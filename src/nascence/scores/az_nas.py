@@ -113,10 +113,15 @@ def spectrum_entropy(features_BCHW: Tensor) -> float:
 
 
 def gradient_map(into_BCHW: Tensor, out_BCHW: Tensor) -> float:
-    """2 - s - 1/s, s the largest singular value of the mean over images and positions of g_in g_out^T; at most 0."""
-    stride = into_BCHW.shape[2] // out_BCHW.shape[2]
-    if stride > 1:  # the pixels that one output pixel stands for become channels
-        into_BCHW = nn.functional.pixel_unshuffle(into_BCHW, stride)
+    """2 - s - 1/s, s the largest singular value of the mean over images and positions of g_in g_out^T; at most 0.
+
+    The pixels that one output pixel stands for become channels; where sides do not divide, as 5 to 3, zeros are added.
+    """
+    stride = -(-into_BCHW.shape[2] // out_BCHW.shape[2])
+    if stride > 1:
+        height, width = (stride * side for side in out_BCHW.shape[2:])
+        missing = (0, width - into_BCHW.shape[3], 0, height - into_BCHW.shape[2])
+        into_BCHW = nn.functional.pixel_unshuffle(nn.functional.pad(into_BCHW, missing), stride)
     into_CN, out_CN = (x.transpose(0, 1).flatten(1) for x in (into_BCHW, out_BCHW))
     mean = (into_CN @ out_CN.mT).double() / out_CN.shape[1]
     sigma = float(torch.linalg.svdvals(mean)[0])

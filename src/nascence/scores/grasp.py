@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from nascence.errors import SettingError
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -30,7 +31,15 @@ class GraSP(TrainingPassScore):
     def of(self, run: TrainingPass) -> float | Tensor:
         gradients = torch.autograd.grad(run.loss, run.weights, create_graph=True)
         half_square = sum((gradient.square().sum() for gradient in gradients), run.loss.new_zeros(())) / 2
-        products = torch.autograd.grad(half_square, run.weights, retain_graph=True, allow_unused=True)
+        try:
+            products = torch.autograd.grad(half_square, run.weights, retain_graph=True, allow_unused=True)
+        except RuntimeError as error:
+            if "is not implemented" not in str(error):
+                raise
+            raise SettingError(
+                "grasp needs second derivatives, and a part of these networks has none (hard sigmoids of mobile "
+                "blocks, for one); take another score, such as snip."
+            ) from None
         return -sum((w.detach() * h).sum() for w, h in zip(run.weights, products, strict=True) if h is not None)
 
 
