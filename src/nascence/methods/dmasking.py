@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
+from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
 from nascence.relaxations import Options, Relaxation, SoftGumbel
 from nascence.relaxations.soft_gumbel import Draws, WarmUp
 from nascence.schedules import Exponential
-from nascence.spaces.relaxable import RelaxableSpace
+from nascence.spaces.relaxable import RelaxableSpace, relaxable
+from nascence.strategies import Strategy
+from nascence.strategies.descent.bilevel import BilevelDescent
+from nascence.strategies.filling import FilledStrategy
 
 _LAPTOP: dict[str, Any] = {
     "size": "search-small",
@@ -38,8 +42,10 @@ _OWN: dict[str, Any] = {
     "warmup_epochs": 4,
     "epoch_images": 5000,
     "learning_rate": 0.02,
+    "fill": True,
 }
-"""For networks of one's own, whose weights are trained already: fewer epochs, smaller steps, images as they are."""
+"""For networks of one's own, whose weights are trained already: fewer epochs, smaller steps, images as they are, and no
+part of the budget left over."""
 
 
 @final
@@ -98,7 +104,16 @@ class DMasking(GradientMethod):
         "What the weights see before the architecture moves: drawn as later, uniform, or single: one option of every "
         "choice, all with the same chance.",
     )
+    fill: bool = setting(
+        False, "What the found architecture leaves of the budget goes to the answers that lose least by it."
+    )
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         schedule = Exponential(self.temperature.start, self.temperature.end, reach=False)
         return SoftGumbel(space, options, schedule, draws=self.draws, warm_up=self.warm_up, seed=seed)
+
+    def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
+        if not self.fill:
+            return descent
+        space, relaxation = relaxable(problem.space, self.name), descent.relaxation
+        return FilledStrategy(descent, problem.budget, lambda: space.choice_scores(relaxation.scores()))

@@ -18,6 +18,7 @@ from nascence.reporting.contents import Contents
 from nascence.reporting.ensemble import ensemble
 from nascence.reporting.front import front
 from nascence.reporting.markup import element, escape
+from nascence.reporting.own import own_network
 from nascence.reporting.policy import policy
 from nascence.reporting.tuning import tuning
 from nascence.reporting.without_edges import without_edges
@@ -94,6 +95,7 @@ def _page(run: Contents, cloud: Mapping[str, Any] | None) -> str:
     parts = (
         sections.header(run),
         sections.network(run),
+        own_network(run),
         front(run),
         ensemble(run),
         sections.search(run),

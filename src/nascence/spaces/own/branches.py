@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 from torch import fx
@@ -40,11 +40,23 @@ def branches(network: fx.GraphModule, values: dict[str, Any]) -> tuple[Branch, .
                 found.append(Branch(_name(inside, node), node.name, place, within))
                 break
     innermost = [one for one in found if not any(other.add in one.inside for other in found)]
-    names = [branch.name for branch in innermost]
-    return tuple(
-        Branch(f"{one.name}/{one.add}" if names.count(one.name) > 1 else one.name, one.add, one.shortcut, one.inside)
-        for one in innermost
-    )
+    for name in ("", "last", "add"):  # more and more of it, until no two are called the same
+        called = [_called(network, one, name) for one in innermost]
+        if len(set(called)) == len(called):
+            break
+    return tuple(replace(one, name=name) for one, name in zip(innermost, called, strict=True))
+
+
+def _called(network: fx.GraphModule, branch: Branch, more: str) -> str:
+    """The branch's name; a branch that is one layer alone is called differently from that layer."""
+    layers = [
+        str(node.target) for node in network.graph.nodes if node.name in branch.inside and node.op == "call_module"
+    ]
+    if more == "add":
+        return f"{branch.name}/{branch.add}"
+    if more == "last" and layers[-1] != branch.name:
+        return f"{branch.name}/{layers[-1].removeprefix(f'{branch.name}.').split('.')[0]}"
+    return f"{branch.name}/branch" if branch.name in layers else branch.name
 
 
 def _shape(value: Any) -> Any:

@@ -126,13 +126,23 @@ class FunctionRules:
         if output.dim() == numbers.dim():
             changed = [d for d in range(numbers.dim()) if output.shape[d] != numbers.shape[d]]
             looked = sorted({*changed, *range(2, numbers.dim())}) if kind_of(node) not in _REDUCTIONS else changed
-            if any(varies(numbers, dim) for dim in looked):
-                return self.unknown(node, args, {}, output)
-            for dim in looked:
+            return self._mixed(numbers, looked).expand(output.shape)
+        gone = _reduced_dims(node, numbers)
+        if gone is None or numbers.dim() - len(gone) != output.dim():
+            return self.unknown(node, args, {}, output)
+        return self._mixed(numbers, gone).reshape(output.shape)
+
+    def _mixed(self, numbers: Tensor, dims: Sequence[int]) -> Tensor:
+        """What becomes one along ``dims``, which are then of length 1, goes together."""
+        for dim in dims:
+            if varies(numbers, dim):
+                first = numbers.amax(dim, keepdim=True)
+                self.found.tie(numbers, first.expand_as(numbers))
+                self.found.pin(first[(numbers == NONE).any(dim, keepdim=True)], "it is mixed with what is no channel")
+                numbers = first
+            else:
                 numbers = numbers.narrow(dim, 0, 1)
-            return numbers.expand(output.shape)
-        kept = _reduced(node, numbers, output)
-        return self.unknown(node, args, {}, output) if kept is None else kept
+        return numbers
 
     def pad(self, node: fx.Node, args: Any, kwargs: Any, output: Tensor) -> Any:
         numbers = args[0]
@@ -179,17 +189,12 @@ class FunctionRules:
         return self.found.values[node.name]
 
 
-def _reduced(node: fx.Node, numbers: Tensor, output: Tensor) -> Tensor | None:
+def _reduced_dims(node: fx.Node, numbers: Tensor) -> list[int] | None:
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
     dims = (dims,) if isinstance(dims, int) else dims
     if kind_of(node) not in _REDUCTIONS or not isinstance(dims, tuple | list):
         return None
-    gone = sorted({int(dim) % numbers.dim() for dim in dims if isinstance(dim, int)}, reverse=True)
-    if any(varies(numbers, dim) for dim in gone):
-        return None
-    for dim in gone:
-        numbers = numbers.select(dim, 0)
-    return numbers if numbers.shape == output.shape else None
+    return sorted({dim % numbers.dim() for dim in dims if isinstance(dim, int)})
 
 
 def _softmax_dim(node: fx.Node) -> int | None:
