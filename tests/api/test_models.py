@@ -11,7 +11,9 @@ import nascence
 from nascence.api.exporting import export
 from nascence.api.models import OwnModel
 from nascence.api.planning import plan
+from nascence.api.searching import priced
 from nascence.api.training import load_model, train
+from nascence.costs import Budget
 from nascence.errors import BudgetError, NascenceError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces.own import known
@@ -251,3 +253,12 @@ def test_plan_knows_one_s_own_network(mynet):
     told = plan(model=mynet, data="digits", max_params=500, measure=False)
     assert told["space"].startswith("own-")
     assert told["budget"]["possible"]
+
+
+def test_the_price_is_on_what_is_limited():
+    assert priced("dmasking", Budget(max_params=10), (), {}) == {"cost": "params"}
+    assert priced("dmasking", Budget(max_flops=10), (), {}) == {}
+    assert priced("dmasking", Budget(max_params=10, max_flops=10), (), {}) == {}
+    assert priced("dmasking", Budget(max_params=10), ["cost=flops"], {}) == {}
+    assert priced("dmasking", Budget(max_params=10), (), {"price.of": "flops"}) == {}
+    assert priced("random", Budget(max_params=10), (), {}) == {}
