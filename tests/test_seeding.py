@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nascence.seeding import derive_seed, generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 
 PLACES = st.lists(st.integers() | st.text(max_size=5), max_size=3)
 
@@ -50,3 +50,17 @@ def test_neighbouring_seeds_are_uncorrelated():
     draws = torch.stack([torch.randn(2000, generator=generator(seed, "x"), dtype=torch.float64) for seed in range(8)])
     correlations = torch.corrcoef(draws) - torch.eye(8, dtype=torch.float64)
     assert correlations.abs().max() < 5 / 2000**0.5
+
+
+def test_seeded_globally_draws_the_same_and_leaves_the_generator_where_it_was():
+    before = torch.get_rng_state()
+    found = []
+    for _ in range(2):
+        with seeded_globally(7):
+            found.append(torch.rand(3))
+        torch.rand(1)
+    assert torch.equal(*found)
+    torch.set_rng_state(before)
+    with seeded_globally(8):
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import UnknownNameError
+from nascence.seeding import seeded_globally
 
 Initialisation = Literal["default", "kaiming-fan-in", "kaiming-fan-out", "xavier", "standard-normal"]
 INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
@@ -22,8 +23,9 @@ def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> n
     ``kaiming-fan-out``: normal with variance 2/fan, biases zero (He et al. 2015). ``xavier``: normal with variance
     2/(fan in + fan out). ``standard-normal``: N(0, 1), biases zero. Batch normalisation always starts at scale 1,
     shift 0 and fresh statistics. Other modules with parameters of their own (LSTM, attention, layer normalisation)
-    start as their ``reset_parameters`` has it, whatever the scheme, but from ``generator``. Raises
-    :class:`UnknownNameError` on another scheme.
+    start as their ``reset_parameters`` has it, whatever the scheme, but from ``generator``. What has parameters and no
+    such method (attention, a parameter of one's own) stays as it was made: to be made within
+    :func:`nascence.seeding.seeded_globally`. Raises :class:`UnknownNameError` on another scheme.
     """
     if scheme not in INITIALISATIONS:
         raise UnknownNameError("initialisation", scheme, INITIALISATIONS)
@@ -50,7 +52,6 @@ def initialise(network: nn.Module, scheme: str, generator: torch.Generator) -> n
                 module.reset_parameters()
             elif next(module.parameters(recurse=False), None) is not None and hasattr(module, "reset_parameters"):
                 reset: Callable[[], object] = module.reset_parameters  # type: ignore[assignment]
-                with torch.random.fork_rng(devices=[]):  # by the module's own rule, but from our generator
-                    torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+                with seeded_globally(int(torch.randint(2**62, (), generator=generator))):  # by the module's own rule
                     reset()
     return network

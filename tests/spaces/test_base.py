@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
 
 from nascence.errors import ArchitectureError, NascenceError, SettingError, UnknownNameError
 from nascence.seeding import generator
@@ -166,3 +167,34 @@ def test_networks_are_built_for_a_signature():
         space.build(one, network=small, in_channels=1, num_classes=3),
     ]
     assert all(torch.equal(a, b) for a, b in zip(same[0].parameters(), same[1].parameters(), strict=True))
+
+
+class Raw(nn.Module):
+    """Parameters that nobody's ``reset_parameters`` knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(5))
+        self.attention = nn.MultiheadAttention(4, 2)
+        self.register_buffer("code", torch.rand(3))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: nn.ConvTranspose2d(2, 3, 3), lambda: nn.LSTM(3, 4), Raw], ids=["T", "R", "own"]
+)
+def test_a_seed_reaches_every_weight_wherever_the_global_generator_is(monkeypatch, make):
+    space = toy_space()
+    monkeypatch.setattr(type(space), "assemble", lambda self, *given: nn.Sequential(make(), nn.BatchNorm2d(3)))
+    architecture = space.sample(generator(0))
+    states = []
+    for seed in (3, 3, 4):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(len(states))
+            before = torch.get_rng_state()
+            states.append(space.build(architecture, network=NetworkConfig(channels=4, depth=1), seed=seed).state_dict())
+            assert torch.equal(torch.get_rng_state(), before), "the global generator is left alone"
+    one, same, other = states
+    assert all(torch.equal(value, same[name]) for name, value in one.items())
+    drawn = [name for name, value in one.items() if len(value.unique()) > 1] if make is Raw else list(one)[:1]
+    assert drawn
+    assert all(not torch.equal(one[name], other[name]) for name in drawn)

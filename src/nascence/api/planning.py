@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from nascence.api.computing import chosen_for
 from nascence.api.inputs import data_source, network_size, settled
 from nascence.api.searching import (
     OWN,
@@ -27,6 +28,7 @@ from nascence.configuration import to_json
 from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
 from nascence.engine.threads import compute_threads
 from nascence.errors import BudgetError, NascenceError
+from nascence.methods import METHODS
 from nascence.spaces import get_space
 from nascence.spaces.own.known import own_space
 from nascence.tasks import Task
@@ -59,6 +61,8 @@ def plan(
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
     measure: bool = True,
     download: bool = False,
     preset: str | None = None,
@@ -85,6 +89,7 @@ def plan(
     elif method is None or space is None:
         source, loaded = settled(source, download)
         method, space = usual(loaded, method, space)
+    compute = chosen_for(METHODS.get(method), device, precision)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     more = None if own is None else priced(method, budget, settings, {})
     form = OWN if own is not None else get_space(space).preset_form
@@ -115,7 +120,7 @@ def plan(
             if max_latency_ms is not None and priced_by.adds_up("latency_ms"):
                 table = LatencyTable.of(priced_by)  # so that the search sees the same latencies
             config = search_config(
-                chosen, space, source, loaded, network, budget, seed, threads, table, preset, runtime
+                chosen, space, source, loaded, network, budget, seed, threads, table, preset, runtime, compute
             )
             with kept_aside({} if own is None else own.files(own_space(space))) as folder:
                 search = _search(config if folder is None else {**config, "network_folder": str(folder)})

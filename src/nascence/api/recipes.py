@@ -106,11 +106,14 @@ def _in_order(
 
 
 def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> bool:
-    """Whether two ``training`` entries mean the same; one that an earlier version wrote lacks later settings."""
+    """Whether two ``training`` entries mean the same; one that an earlier version wrote lacks later settings.
+    Where they compute makes no difference."""
     if begun is None:
         return False
     defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
-    asked = [{name: value for name, value in each.items() if name != "tuned"} for each in (begun, entry)]
+    asked = [
+        {name: value for name, value in each.items() if name not in ("tuned", "compute")} for each in (begun, entry)
+    ]
     whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in asked]
     return whole[0] == whole[1]
 

@@ -10,11 +10,12 @@ from nascence.errors import RunError
 from nascence.runs import SEARCH, TRAINING, RunDirectory, unfinished_stages
 
 
-def resume(path: str | Path, *, progress: bool | str = True) -> list[str]:
+def resume(path: str | Path, *, progress: bool | str = True, device: str | None = None) -> list[str]:
     """Bring a run to its end from its directory alone; returns the names of the stages that were continued.
 
     A stopped search ends with the architecture that an undisturbed one finds; a training that was begun in the same
-    directory follows. An empty list means that the run was finished. Raises :class:`RunError`.
+    directory follows. ``device``: another one than it was begun on. An empty list means that the run was finished.
+    Raises :class:`RunError`.
     """
     run = RunDirectory.open(path)
     stages = unfinished_stages(run)
@@ -23,9 +24,9 @@ def resume(path: str | Path, *, progress: bool | str = True) -> list[str]:
     with run.locked():
         for stage in stages:
             if stage == SEARCH.name:
-                continue_search(run, progress)
+                continue_search(run, progress, device)
             else:
-                continue_training(run, progress)
+                continue_training(run, progress, device)
     return stages
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
 from torch import nn
 
 import nascence.configuration as configuration
+from nascence.api.computing import check_shares, chosen_for, compute_entry, restored
 from nascence.api.ensembles import FOUND, describe_found
 from nascence.api.examples import keep_examples
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     data_source,
     describe_task,
+    load_source,
     network_size,
     reload_task,
     settled,
@@ -30,6 +33,8 @@ from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
 from nascence.declaring import spellings
+from nascence.engine.compute import Compute
+from nascence.engine.team import together
 from nascence.engine.threads import compute_threads
 from nascence.errors import DataError, SettingError
 from nascence.methods import METHODS, Method, Problem
@@ -84,6 +89,9 @@ def search(
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    processes: int = 1,
     overwrite: bool = False,
     download: bool = False,
     progress: bool | str = True,
@@ -104,7 +112,9 @@ def search(
     the above. What they leave open comes from ``preset`` (``paper``, ``laptop``, ...; a method that has presets takes
     ``laptop`` unless told otherwise), then from the method's own defaults, which are its paper's. Of a front, the run
     keeps all in ``front.json``, and its knee as the architecture. ``overwrite`` replaces an existing run. ``download``
-    allows fetching CIFAR-10. ``progress`` goes to stderr; a text is its title.
+    allows fetching CIFAR-10. ``device``: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``; ``precision``: ``fp32`` or
+    ``bf16``; ``processes``: how many share every batch. Latencies of a budget are the CPU's, in the runtime.
+    ``progress`` goes to stderr; a text is its title.
 
     ``model``: a network of one's own, to be made thinner and shorter, instead of a ``space``: a module, or
     ``FILE.py:FUNCTION``, which is run; ``weights``: the file of its state dictionary. ``method`` is te-nas where it is
@@ -128,6 +138,9 @@ def search(
     preset, chosen = method_of(method, settings, more_settings, objectives, preset, form)
     if progress and chosen.caveat:
         tell(f"Note: {chosen.caveat}")
+    compute = chosen_for(METHODS.get(method), device, precision, processes)
+    if own is not None and compute.world > 1:
+        raise SettingError("A network of one's own is searched by one process; leave --processes out.")
     path = Path(out) if out is not None else default_out(method, space if own is None else own.slug, data, seed)
     check_free(path, overwrite)
     if loaded is None:
@@ -139,7 +152,7 @@ def search(
     with compute_threads(threads) as threads:
         size = network_size(get_space(space), loaded, channels, depth)
         config = search_config(
-            chosen, space, source, loaded, size, budget, seed, threads, latency_table, preset, runtime
+            chosen, space, source, loaded, size, budget, seed, threads, latency_table, preset, runtime, compute
         )
         prepared = PreparedSearch(config, loaded)
         prepared.keep_latencies()
@@ -150,7 +163,7 @@ def search(
         try:
             with run.locked():
                 if progress and preset is not None:
-                    tell(_about(METHODS.get(method), preset, prepared.strategy))
+                    tell(_about(METHODS.get(method), preset, prepared.strategy, alone=compute.world == 1))
                 return prepared.finish(run, progress)
         except (DataError, SettingError, MemoryError, RuntimeError):
             if not run.events():  # a search that cannot even begin leaves nothing behind
@@ -197,6 +210,7 @@ def search_config(
     latency_table: str | Path | LatencyTable | None = None,
     preset: str | None = None,
     runtime: str | None = None,
+    compute: Compute | None = None,
 ) -> dict[str, Any]:
     """A run's configuration: all that a search follows from. ``source``: of :func:`data_source`."""
     table = latency_table
@@ -217,25 +231,29 @@ def search_config(
         **({} if table is None else {"latency_table": table.to_json()}),
         "network": to_json(network),
         "threads": threads,
+        **compute_entry(compute),
         "task": describe_task(task),
     }
 
 
-def continue_search(run: RunDirectory, progress: bool | str = True) -> SearchResult:
+def continue_search(run: RunDirectory, progress: bool | str = True, device: str | None = None) -> SearchResult:
     """Bring a search to its end from its directory alone; the caller holds the run's lock."""
     if run.has("architecture.json"):
         record = run.read_json("architecture.json")
         return SearchResult(Architecture.from_dict(record), run, record)
     run.require("method", "settings", "space", "data", "data_dir", "seed", "budget", "network", "threads", "task")
     with compute_threads(run.config["threads"]):
-        return PreparedSearch(run.config, reload_task(run)).finish(run, progress)
+        return PreparedSearch(run.config, reload_task(run), device).finish(run, progress)
 
 
 class PreparedSearch:
     """A search that is checked and ready to go, made from a run's configuration and its data."""
 
-    def __init__(self, config: Mapping[str, Any], task: Task) -> None:
-        self.config, self.task = dict(config), task
+    def __init__(self, config: Mapping[str, Any], task: Task, device: str | None = None, rank: int = 0) -> None:
+        """``device``: another one than the configuration's. ``rank``: which of the processes that search together."""
+        self.config, self.compute, self.device = dict(config), restored(config, device, rank), device
+        check_shares(self.compute, task)
+        self.task = task if self.compute.on_cpu else task.on(self.compute.device)
         self.space = get_space(config["space"])
         self.network: Size = from_json(self.space.size_class, config["network"])
         budget = from_json(Budget, config["budget"])
@@ -251,8 +269,15 @@ class PreparedSearch:
             self.checker.check()
         cls = METHODS.get(config["method"])
         self.method: Method = from_json(cls, {**cls.EARLIER, **config["settings"]})
-        problem = Problem(self.space, task, self.network, self.checker, config["seed"], config["data_dir"])
+        problem = Problem(
+            self.space, self.task, self.network, self.checker, config["seed"], config["data_dir"], self.compute
+        )
         self.strategy = self.method.strategy(problem)
+        if self.compute.world > 1 and not self.strategy.averages:
+            raise SettingError(
+                f"{self.method.name} with these settings cannot share its batches among processes; leave --processes "
+                "out."
+            )
 
     def keep_latencies(self) -> None:
         """Where a limit of latency was predicted from parts that were measured here, keep them in the configuration, so
@@ -263,7 +288,8 @@ class PreparedSearch:
 
     def finish(self, run: RunDirectory, progress: bool | str) -> SearchResult:
         title = f"{self.config['method']} on {self.space.name}"
-        seconds = execute(self.strategy, run, SEARCH, progress=named_progress(progress, title))
+        with together(self.strategy, self.compute, partial(_beside, self.config, self.device)) as work:
+            seconds = execute(work, run, SEARCH, progress=named_progress(progress, title))
         began = time.monotonic()
         found = self.strategy.outcome()
         wanted = (found.picked,) if found.form == "front" else found.members
@@ -271,7 +297,8 @@ class PreparedSearch:
         repaired = repairs[found.pick if found.form == "ensemble" else 0]
         architecture = repaired.architecture
         seconds += time.monotonic() - began
-        record = {**self.describe(architecture), "search_seconds": round(seconds, 3), **self.strategy.findings()}
+        about = {"search_seconds": round(seconds, 3), "device": self.compute.name}
+        record = {**self.describe(architecture), **about, **self.strategy.findings()}
         if found.form == "front":
             described = describe_front(found, self.checker.model)
             run.write_json("front.json", described)
@@ -328,13 +355,18 @@ class PreparedSearch:
         }
 
 
-def _about(method: type[Method], preset: str, strategy: Strategy) -> str:
+def _beside(config: Mapping[str, Any], device: str | None, rank: int, threads: int) -> Strategy:
+    """The same search in another process, which shares its batches."""
+    return PreparedSearch({**config, "threads": threads}, load_source(config, remarks=False), device, rank).strategy
+
+
+def _about(method: type[Method], preset: str, strategy: Strategy, alone: bool) -> str:
     """Which preset it is and, where it is not the one for ordinary computers, how long it takes here."""
     form_of = {f"{name}-{form}": name for name in method.PRESETS for form in PRESET_FORMS}  # taken by themselves
     own = (preset, form_of.get(preset))
     others = ", ".join(name for name in method.PRESETS if name not in form_of and name not in own)
     text = f"Preset {preset} of {method.name} (there are also: {others})"
-    seconds = None if preset.startswith("laptop") else strategy.expected_seconds()
+    seconds = strategy.expected_seconds() if alone and not preset.startswith("laptop") else None
     return text + (f"; expected to take {duration(seconds)} on this machine" if seconds is not None else "")
 
 

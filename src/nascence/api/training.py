@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
 from torch import nn
 
+from nascence.api.computing import check_shares, chosen, compute_entry, restored
 from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train_members
 from nascence.api.examples import keep_examples
 from nascence.api.fronts import pick as pick_from
@@ -18,6 +20,7 @@ from nascence.api.inputs import (
     data_source,
     describe_task,
     described_signature,
+    load_source,
     network_size,
     reload_task,
     settled,
@@ -31,6 +34,8 @@ from nascence.api.unconnected import train_unconnected
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import CostModel
+from nascence.engine.compute import ON_CPU
+from nascence.engine.team import together
 from nascence.engine.threads import compute_threads
 from nascence.errors import ArchitectureError, NascenceError, RunError, SettingError
 from nascence.reading import read_json
@@ -94,6 +99,11 @@ def train(
     settings: Mapping[str, Any] | Iterable[str] = (),
     tune: int | None = None,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
+    processes: int = 1,
+    channels_last: bool = False,
+    compile: bool = False,
     overwrite: bool = False,
     download: bool = False,
     progress: bool | str = True,
@@ -120,12 +130,16 @@ def train(
     ``tune``: so many trials first (extra ``tuning``), each a training with other hyperparameters, judged on the
     validation part alone; the network is then trained with the best ones. See :class:`nascence.tuning.Tuning`.
 
+    ``device``, ``precision``, ``processes``: as of :func:`nascence.search`; ``channels_last``: layout of images and
+    features in memory; ``compile``: the network by torch.compile. They may change when a training is continued.
+
     Raises :class:`nascence.errors.NascenceError`, before anything is written; :class:`RunError` also when another
     training is in the directory and ``overwrite`` is not set.
     """
     options: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
     recipe = Recipe(preset, options, settings, given_weights(class_weights), given_policy(policy), tune)
+    compute = replace(chosen(device, precision, processes), channels_last=channels_last, compile=compile)
     found = _run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
@@ -142,17 +156,18 @@ def train(
         with compute_threads(threads if threads is not None else found.config.get("threads")) as threads:
             loaded = reload_task(found)
             tuned = not from_scratch and get_space(found.config["space"]).brings_weights
-            chosen = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads, tuned=tuned)
-            chosen |= own_training(found.config["space"], from_scratch, teacher)
+            entry = recipe.entry(loaded, found.config["seed"] if seed is None else seed, threads, tuned=tuned)
+            entry |= own_training(found.config["space"], from_scratch, teacher)
+            entry |= compute_entry(compute)
             with found.locked():
                 current = retraining.begun(found) or found
                 architecture = _architecture(current) if pick is None else _picked(found, str(pick))
                 if tune is not None and pick is None and found.has(FOUND):
                     raise SettingError("--tune is about one network, and this run found several; add --pick 0, say.")
                 if found.has("front.json") or (pick is not None and found.has(FOUND)):
-                    chosen["architecture"] = str(architecture)  # of an ensemble without a pick, all are trained
-                _check({**found.config, "network": untuned(found.config), TRAINING.name: chosen}, architecture, loaded)
-                return _finish(found, _begin(found, chosen, overwrite, architecture, loaded), loaded, progress)
+                    entry["architecture"] = str(architecture)  # of an ensemble without a pick, all are trained
+                _check({**found.config, "network": untuned(found.config), TRAINING.name: entry}, architecture, loaded)
+                return _finish(found, _begin(found, entry, overwrite, architecture, loaded), loaded, progress)
     if pick is not None:
         raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
     record = _given(target, space)
@@ -176,23 +191,28 @@ def train(
             "task": describe_task(loaded),
         }
         tuned = not from_scratch and get_space(architecture.space).brings_weights
-        chosen = recipe.entry(loaded, config["seed"], threads, tuned=tuned)
-        chosen |= own_training(architecture.space, from_scratch, teacher)
-        _check({**config, TRAINING.name: chosen}, architecture, loaded)
+        entry = recipe.entry(loaded, config["seed"], threads, tuned=tuned)
+        entry |= own_training(architecture.space, from_scratch, teacher)
+        entry |= compute_entry(compute)
+        _check({**config, TRAINING.name: entry}, architecture, loaded)
         about, kept = own_files(architecture.space, record)
-        whole = {**config, **about, "architecture": str(architecture), TRAINING.name: chosen}
+        whole = {**config, **about, "architecture": str(architecture), TRAINING.name: entry}
         run = RunDirectory.create(out, whole, overwrite, kept)
         with run.locked():
             return _finish(run, run, loaded, progress)
 
 
-def continue_training(run: RunDirectory, progress: bool | str = True) -> TrainResult:
+def continue_training(run: RunDirectory, progress: bool | str = True, device: str | None = None) -> TrainResult:
     """Bring a training to its end from its directory alone; the caller holds the run's lock."""
     run.require("space", "data", "data_dir", "seed", "network", "task", TRAINING.name)
     current = retraining.begun(run) or run
     if current.has("metrics.json") and not retraining.lost_members(current):
         return _kept(run)
     with compute_threads(current.config[TRAINING.name].get("threads")):
+        if device is not None:
+            entry = dict(current.config[TRAINING.name])
+            moved = compute_entry(replace(restored(entry, device), world=1))
+            current.update_config(**{TRAINING.name: {**entry, "compute": moved.get("compute", ON_CPU.describe())}})
         return _finish(run, current, reload_task(run), progress)
 
 
@@ -240,11 +260,18 @@ def _check(config: Mapping[str, Any], architecture: Architecture, task: Task) ->
         tuning_of(config, architecture, prepared.given)
 
 
+def _beside(config: Mapping[str, Any], architecture: Mapping[str, Any], rank: int, threads: int) -> Training:
+    """The same training in another process, which shares its batches."""
+    task = load_source(config, remarks=False)
+    return _Prepared(config, Architecture.from_dict(architecture), task, rank).training
+
+
 @final
 class _Prepared:
     """A training that is checked and ready to go."""
 
-    def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: Task) -> None:
+    def __init__(self, config: Mapping[str, Any], architecture: Architecture, task: Task, rank: int = 0) -> None:
+        """``rank``: which of the processes that train together."""
         self.config, self.architecture = config, architecture
         entry = config[TRAINING.name]
         settings = settings_of(entry)
@@ -263,16 +290,19 @@ class _Prepared:
         if "policy" in entry:
             task = replace(image_classes(task, "An augmentation policy"), policy=Policy.from_json(entry["policy"]))
         self.given = task
-        self.training = Training(
-            model, task, settings, seed=entry["seed"], teacher=own_teacher(entry, architecture.space)
-        )
+        compute = restored(entry, rank=rank)
+        check_shares(compute, task)
+        if compute.world > 1 and space.brings_weights:
+            raise SettingError("A network of one's own is trained by one process; leave --processes out.")
+        teacher = own_teacher(entry, architecture.space)
+        self.training = Training(model, task, settings, seed=entry["seed"], teacher=teacher, compute=compute)
         self.task = self.training.task
 
     def state(self) -> dict[str, Any]:
         """The weights of the network as it is used, without what only its training needed."""
         plain = _build(self.config, self.architecture, auxiliary=False).state_dict()
         trained = self.training.model.state_dict()
-        return {name: trained[name].clone() for name in plain}
+        return {name: trained[name].to("cpu", copy=True) for name in plain}
 
 
 def _picked(run: RunDirectory, text: str) -> Architecture:
@@ -287,6 +317,10 @@ def _begin(
     current = retraining.begun(run) or run
     if same_training(current.config.get(TRAINING.name), entry):
         if not overwrite:
+            begun = current.config[TRAINING.name]
+            if begun.get("compute") != entry.get("compute"):  # to go on elsewhere
+                elsewhere = {**begun, "compute": entry.get("compute", ON_CPU.describe())}
+                current.update_config(**{TRAINING.name: elsewhere})
             return current
     elif TRAINING.name in current.config and not overwrite:
         raise RunError(
@@ -329,7 +363,9 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
     training = prepared.training
     shown = named_progress(progress, f"training on {task.name}", "epochs", training.shown)
     try:
-        seconds = execute(training, current, TRAINING, progress=shown)
+        beside = partial(_beside, dict(current.config), architecture.to_dict())
+        with together(training, training.compute, beside) as work:
+            seconds = execute(work, current, TRAINING, progress=shown)
     except NascenceError as error:
         if current is run or isinstance(error, RunError):  # what cannot be written now can be continued later
             raise
@@ -393,6 +429,7 @@ def _metrics(prepared: _Prepared, run: RunDirectory, seconds: float) -> dict[str
         "epochs": training.steps_done,
         "seconds": round(seconds, 3),
         f"{examples}_per_second": training.steps_done * len(training.part) / busy,
+        "device": training.compute.name,
         "params": record["params"],
         "flops": record["flops"],
         **told(run),

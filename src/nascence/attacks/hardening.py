@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -17,7 +19,7 @@ def hardened(model: nn.Module, task: Task, batch: Batch, attack: Attack, eps: fl
     with at_rest(model):
         ball = Ball(batch.inputs[0], task.box(), eps)
         x_BCHW = attack(ball, victim_of(model, task, batch), random)
-    return Batch((x_BCHW,), batch.target, batch.mask)
+    return replace(batch, inputs=(x_BCHW,))
 
 
 __all__ = ["hardened"]

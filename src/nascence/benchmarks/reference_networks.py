@@ -12,7 +12,7 @@ from nascence.costs import params
 from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import ConvBN, InvertedResidual, NormConfig
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 
 
 class _Block(nn.Module):
@@ -73,7 +73,7 @@ def plain_resnet(
         raise SettingError(f"A network needs a positive number of parameters, not {params_target}.")
 
     width = _closest(params_target, lambda width: PlainResNet(width, in_channels, num_classes, blocks))
-    with torch.random.fork_rng(devices=[]):
+    with seeded_globally(derive_seed(seed, "construction")):
         network = PlainResNet(width, in_channels, num_classes, blocks)
     initialise(network, "kaiming-fan-out", generator(seed, "weights"))
     return network
@@ -134,7 +134,7 @@ def mobilenet_v2(params_target: float, in_channels: int = 3, num_classes: int = 
     if not params_target > 0:
         raise SettingError(f"A network needs a positive number of parameters, not {params_target}.")
     width = _closest(params_target, lambda width: MobileNetV2(width, in_channels, num_classes))
-    with torch.random.fork_rng(devices=[]):
+    with seeded_globally(derive_seed(seed, "construction")):
         network = MobileNetV2(width, in_channels, num_classes)
     initialise(network, "kaiming-fan-out", generator(seed, "weights"))
     return network

@@ -64,6 +64,31 @@ Seed = Annotated[int, typer.Option("--seed", help="Everything random follows fro
 Threads = Annotated[
     int | None, typer.Option("--threads", help="Compute threads [default: PyTorch's choice].", metavar="N")
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where networks compute: auto (a GPU where there is one), cpu, cuda, cuda:N or mps.",
+        metavar="DEVICE",
+    ),
+]
+MaybeDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="Go on elsewhere than where it was begun: cpu, cuda, cuda:N or mps.", metavar="DEVICE"
+    ),
+]
+Precision = Annotated[
+    str, typer.Option("--precision", help="fp32, or bf16 for convolutions and matrices.", metavar="fp32|bf16")
+]
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        help="So many processes take a share of every batch each, and average their gradients; on GPUs, one each.",
+        metavar="N",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run left in the same place.")]
 OverwriteFile = Annotated[bool, typer.Option("--overwrite", help="Replace the file given by --out.")]
 

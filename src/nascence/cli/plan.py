@@ -35,6 +35,8 @@ def command(
     sigma: options.Sigma = None,
     scale: options.Scale = None,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Time the parts of networks and the steps of the search.")
     ] = True,
@@ -66,6 +68,8 @@ def command(
         channels=channels,
         depth=depth,
         threads=threads,
+        device=device,
+        precision=precision,
         measure=measure,
         download=download,
         settings=settings or [],

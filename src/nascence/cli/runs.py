@@ -74,13 +74,13 @@ def show_command(run: options.Run, json: options.Json = False) -> None:
 
 
 @app.command("resume")
-def resume_command(run: options.Run, json: options.Json = False) -> None:
+def resume_command(run: options.Run, device: options.MaybeDevice = None, json: options.Json = False) -> None:
     """Continue a stopped search or training from its directory; it ends as if it had never been stopped."""
     from nascence.api import resume
     from nascence.runs import RunDirectory
 
     console = human(json)
-    stages = resume(run)
+    stages = resume(run, device=device)
     opened = RunDirectory.open(run)
     if not stages:
         console.print(f"{run} is finished; there is nothing to resume.", markup=False)

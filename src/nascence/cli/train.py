@@ -85,6 +85,13 @@ def command(
     sigma: options.Sigma = None,
     scale: options.Scale = None,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
+    processes: options.Processes = 1,
+    channels_last: Annotated[
+        bool, typer.Option("--channels-last", help="Images and features with their channels last in memory.")
+    ] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="The network by torch.compile.")] = False,
     overwrite: options.Overwrite = False,
     download: options.Download = False,
     json: options.Json = False,
@@ -120,6 +127,11 @@ def command(
         settings=settings or [],
         tune=tune,
         threads=threads,
+        device=device,
+        precision=precision,
+        processes=processes,
+        channels_last=channels_last,
+        compile=compile,
         overwrite=overwrite,
         download=download,
     )
@@ -147,6 +159,7 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
             ("without edges", _alone(metrics, examples)),
             ("tuned", _tuned(metrics.get("tuning"))),
             ("parameters", count(metrics["params"])),
+            ("computed on", metrics.get("device")),
             ("epochs", metrics["epochs"]),
             ("time", f"{duration(metrics['seconds'])}, {metrics[f'{examples}_per_second']:,.0f} {examples}/s"),
             ("kept in", path),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nascence.costs.inputs import Inputs, random_inputs
 from nascence.costs.timing import Clock, Passes, take_turns
+from nascence.engine.compute import CPU, ON_CPU, Compute, device_title
 from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 
@@ -74,9 +73,11 @@ def latency_ms(
     repeats: int = 30,
     warm_up: int = 5,
     clock: Clock | None = None,
+    compute: Compute | None = None,
 ) -> LatencyMeasurement:
-    """Measure a forward pass in PyTorch on random inputs, ``batch`` images or one graph, on the CPU and in evaluation
-    mode.
+    """Measure a forward pass in PyTorch on random inputs, ``batch`` images or one graph, in evaluation mode, on the
+    device of ``compute`` (None: the CPU), which has done all of a pass before the next one begins. The module stays
+    there.
 
     ``threads`` of PyTorch for the measurement alone, None for its current number. ``repeats`` passes are timed after
     ``warm_up`` untimed ones, and again when other work disturbed them. The module's modes are restored. Raises
@@ -85,7 +86,7 @@ def latency_ms(
     if batch < 1:
         raise SettingError(f"batch must be at least 1, not {batch}.")
     options: dict[str, Any] = {"threads": threads, "repeats": repeats, "warm_up": warm_up, "clock": clock}
-    return _latencies([module], inputs, batch, **options)[0]
+    return _latencies([module], inputs, batch, compute=compute or ON_CPU, **options)[0]
 
 
 def latencies_in_turn(
@@ -100,7 +101,7 @@ def latencies_in_turn(
     """:func:`latency_ms` of several modules at the same time, at batch 1: a few passes of each in turn, so that a
     machine that becomes slower does so for all of them. Each turn begins with a pass that is not timed."""
     options: dict[str, Any] = {"threads": threads, "repeats": repeats, "warm_up": warm_up, "clock": clock}
-    return _latencies(modules, inputs, 1, **options)
+    return _latencies(modules, inputs, 1, compute=ON_CPU, **options)
 
 
 def _latencies(
@@ -112,42 +113,40 @@ def _latencies(
     repeats: int,
     warm_up: int,
     clock: Clock | None,
+    compute: Compute,
 ) -> list[LatencyMeasurement]:
     for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
         if value < least:
             raise SettingError(f"{name} must be at least {least}, not {value}.")
-    example = random_inputs(inputs, batch)
+    example = compute.place(random_inputs(inputs, batch))
     with ExitStack() as stack:
         used = stack.enter_context(compute_threads(threads))
         for module in modules:
             stack.enter_context(evaluating(module))
         stack.enter_context(torch.inference_mode())
-        calls = [partial(module, *example) for module in modules]
-        found = take_turns(calls, repeats=repeats, warm_up=warm_up, alone=used == 1, clock=clock)
-    about: dict[str, Any] = {"threads": used, "device": device_name(), "warm_up": warm_up}
+        calls = [passing(compute, compute.place(module), example) for module in modules]
+        alone = used == 1 and compute.on_cpu
+        found = take_turns(calls, repeats=repeats, warm_up=warm_up, alone=alone, clock=clock)
+    about: dict[str, Any] = {"threads": used, "device": device_name(compute.device), "warm_up": warm_up}
     return [LatencyMeasurement.of(passes, batch=batch, **about) for passes in found]
 
 
-@cache
-def device_name() -> str:
-    """The processor's name as the system gives it, with the PyTorch version."""
-    return f"{processor_name()}, PyTorch {torch.__version__}"
+def passing(compute: Compute, module: nn.Module, inputs: Sequence[Tensor]) -> Callable[[], object]:
+    """A forward pass after which the device has nothing left to do; module and inputs are there."""
+    if compute == ON_CPU:
+        return partial(module, *inputs)
+
+    def call() -> None:
+        with compute.autocast():
+            module(*inputs)
+        compute.synchronise()
+
+    return call
 
 
-@cache
-def processor_name() -> str:
-    """``CPU`` and the processor's name as the system gives it."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip() == "model name" and value.strip():
-            name = value.strip()
-            break
-    return f"CPU {name}"
+def device_name(device: torch.device = CPU) -> str:
+    """The device's name as its maker gives it, with the PyTorch version."""
+    return f"{device_title(device)}, PyTorch {torch.__version__}"
 
 
 @contextmanager
@@ -167,5 +166,5 @@ __all__ = [
     "evaluating",
     "latencies_in_turn",
     "latency_ms",
-    "processor_name",
+    "passing",
 ]

@@ -22,7 +22,7 @@ from nascence.architecture import Architecture
 from nascence.costs.model import CostModel
 from nascence.errors import DataError
 from nascence.libraries import import_dynamo
-from nascence.seeding import derive_seed, generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces import CellSpace
 
 
@@ -239,8 +239,7 @@ def _train(codes: Tensor, target: Tensor, train: Tensor, valid: Tensor, mixtures
     ends before its time when none of the last :data:`_PATIENCE` was better."""
     inputs = codes.shape[1]
     widths = [inputs, *(_WIDE if inputs > _MANY_INPUTS else _NARROW)]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "latency", "weights"))
+    with seeded_globally(derive_seed(seed, "latency", "weights")):
         layers = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
         network = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
     for parameter in network[-1].parameters():

@@ -40,6 +40,11 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+def set_threads(threads: int) -> None:
+    """PyTorch's number of threads from now on, in a process that is all ours."""
+    torch.set_num_threads(threads)
+
+
 def single_thread() -> None:
     """One thread in this process from now on, in PyTorch and in the libraries below NumPy."""
     from threadpoolctl import threadpool_limits
@@ -64,4 +69,4 @@ def environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-__all__ = ["MOST_THREADS", "compute_threads", "environment", "one_thread", "single_thread"]
+__all__ = ["MOST_THREADS", "compute_threads", "environment", "one_thread", "set_threads", "single_thread"]

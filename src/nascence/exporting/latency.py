@@ -9,9 +9,10 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.costs.latency import LatencyMeasurement, processor_name
+from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.runtimes import SHIPPED, Runtime
 from nascence.costs.timing import Call, Clock, take_turns
+from nascence.engine.compute import processor_name
 from nascence.errors import SettingError
 from nascence.exporting.check import Normalised, check_shape, evaluating
 from nascence.exporting.onnx import graph, quick_graph, session

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from nascence.costs.budget import BudgetChecker
 from nascence.declaring import Settings
+from nascence.engine.compute import ON_CPU, Compute
 from nascence.errors import SettingError, UnknownNameError
 from nascence.spaces import Size, Space
 from nascence.strategies import Strategy
@@ -20,7 +21,7 @@ class Problem:
     """What a method is asked to solve: everything but its own settings.
 
     ``network`` is the size of the network that will be trained in the end, and that the budget is about. ``data_dir``:
-    where tables of benchmarks lie, for the baselines that read them.
+    where tables of benchmarks lie, for the baselines that read them. ``compute``: where networks compute.
     """
 
     space: Space
@@ -29,6 +30,7 @@ class Problem:
     budget: BudgetChecker
     seed: int
     data_dir: str | None = None
+    compute: Compute = ON_CPU
 
     @property
     def images(self) -> ImageClassification:
@@ -50,6 +52,9 @@ class Method(Settings):
     paper: ClassVar[str]
     caveat: ClassVar[str] = ""
     """One sentence on what of the method is a reconstruction; a search says it when it begins, and in its record."""
+    on_device: ClassVar[bool] = False
+    """Whether it computes on the problem's device; if not, on the CPU alone."""
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     EARLIER: ClassVar[Mapping[str, Any]] = {}
     """What settings stand for in runs that were begun before there were these settings."""

@@ -7,11 +7,10 @@ import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, final
-
-import torch
+from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
+from nascence.engine.compute import Compute
 from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.base import Method, Problem
 from nascence.methods.parts import CostTerm, Epochs, LatencyTerm, SearchNetwork
@@ -73,6 +72,9 @@ GRAPHS: dict[str, Any] = {
 @dataclass(frozen=True, kw_only=True)
 class GradientMethod(Descent, Epochs, Method):
     """Settings of every method of this family; a method's own are its switches and the defaults of its paper."""
+
+    on_device: ClassVar[bool] = True
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
 
     stages: tuple[str, ...] = setting(
         (),
@@ -187,8 +189,7 @@ class GradientMethod(Descent, Epochs, Method):
         relaxation = self.relaxation(space, self._options(space), derive_seed(problem.seed, "architecture"))
         if self.kl_anchor and not isinstance(relaxation, Dirichlet):
             raise SettingError("kl_anchor is about Dirichlet distributions; use it with --method drnas.")
-        if self.compute.device == "cuda" and not torch.cuda.is_available():
-            raise SettingError("There is no GPU that PyTorch can use; leave device at cpu.")
+        compute = problem.compute if self.compute.device == "cpu" else Compute.choose(self.compute.device)
         compiler = os.environ.get("CXX", "g++")
         if self.compute.compile and shutil.which(compiler) is None:
             raise SettingError(
@@ -209,6 +210,7 @@ class GradientMethod(Descent, Epochs, Method):
             players=self.players(problem, space),
             budget=problem.budget,
             seed=problem.seed,
+            compute=compute,
         )
 
     def _latency(self, problem: Problem) -> tuple[Objective, ...]:

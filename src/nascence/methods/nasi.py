@@ -37,6 +37,7 @@ class NASI(Probing, Resized, Excluding, Method):
     name: ClassVar[str] = "nasi"
     title: ClassVar[str] = "NASI: kernel-trace ascent at initialisation, label- and data-agnostic"
     paper: ClassVar[str] = "arXiv 2109.00817"
+    on_device: ClassVar[bool] = True
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64, "image_size": 16, "exclude": "none"}
 
@@ -93,6 +94,7 @@ class _Trace:
             initialisation=settings.initialisation,
             seed=derive_seed(problem.seed, "nasi", "weights"),
         )
+        problem.compute.place(self.supernet)
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
         seed, task = self.problem.seed, self.problem.images
@@ -107,8 +109,11 @@ class _Trace:
         weights = self.decisions.straight_through(
             logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
         )
-        x_BCHW = shrink(x_BCHW, self.settings.image_size)
-        loss = task.loss(self.supernet(x_BCHW, weights), Batch((x_BCHW,), target_B))
-        trace = squared_gradient_norm(self.supernet, loss, create_graph=True)
+        compute = self.problem.compute
+        x_BCHW, weights = shrink(compute.place(x_BCHW), self.settings.image_size), compute.place(weights)
+        batch = Batch((x_BCHW,), compute.place(target_B))
+        trace = squared_gradient_norm(
+            self.supernet, task.loss(self.supernet(x_BCHW, weights), batch), create_graph=True
+        )
         gradients = torch.autograd.grad(trace, list(logits.values()))
-        return trace.detach(), dict(zip(logits, gradients, strict=True))
+        return trace.detach().cpu(), dict(zip(logits, gradients, strict=True))

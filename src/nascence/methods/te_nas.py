@@ -38,6 +38,7 @@ class TENAS(Probing, Method):
     name: ClassVar[str] = "te-nas"
     title: ClassVar[str] = "TE-NAS: pruning a supernet on NTK condition number and linear regions, without training"
     paper: ClassVar[str] = "arXiv 2102.11535"
+    on_device: ClassVar[bool] = True
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"image_size": 16}
 
@@ -112,17 +113,19 @@ class _ConditionNumber:
             seed=derive_seed(seed, "te-nas", "ntk", at_round, draw),
         )
         replace_batch_norm(supernet, settings.batch_norm)
+        compute = self.problem.compute
+        compute.place(supernet)
         x_BCHW, _ = task.batch(settings.images, generator(seed, "te-nas", "images", at_round, draw), augment=True)
-        x_BCHW = shrink(x_BCHW, settings.image_size)
+        x_BCHW = shrink(compute.place(x_BCHW), settings.image_size)
 
         def kappas(part: MixingWeights, groups: int) -> Tensor:
             kernel = class_summed_kernel(
                 supernet, lambda x: supernet(x, part), x_BCHW.repeat(groups, 1, 1, 1), groups=groups
             )
-            return condition_number(kernel)
+            return condition_number(kernel).cpu()
 
         side_by_side = 1 if settings.batch_norm == "train" else _SIDE_BY_SIDE  # coupled samples: one at a time
-        return _in_parts(weights, kappas, side_by_side)
+        return _in_parts(compute.place(weights), kappas, side_by_side)
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,12 @@ class _LinearRegions:
             seed=derive_seed(seed, "te-nas", "regions", *place),
         )
         replace_batch_norm(supernet, "frozen")
+        compute = self.problem.compute
+        compute.place(supernet)
         draws = (generator(seed, "te-nas", "patches", *place, batch) for batch in range(batches))
-        patches = [task.patches(settings.region_patches, settings.patch_size, 1, random) for random in draws]
+        patches = [
+            compute.place(task.patches(settings.region_patches, settings.patch_size, 1, random)) for random in draws
+        ]
 
         def regions(part: MixingWeights, groups: int) -> Tensor:
             spread = {kind: value.repeat_interleave(batches, 0) for kind, value in part.items()}
@@ -161,7 +168,7 @@ class _LinearRegions:
             )
             return torch.tensor(counts, dtype=torch.float64)
 
-        return _in_parts(weights, regions, _SIDE_BY_SIDE)
+        return _in_parts(compute.place(weights), regions, _SIDE_BY_SIDE)
 
 
 def _in_parts(weights: MixingWeights, measure: Callable[[MixingWeights, int], Tensor], size: int) -> Tensor:

@@ -61,7 +61,15 @@ class TunedEntry(FileEntry):
     network: Network
 
 
+class ComputeEntry(FileEntry):
+    device: Name | None = None
+    precision: Name | None = None
+    name: Name | None = None
+    processes: Amount | None = None
+
+
 class TrainingEntry(FileEntry):
+    compute: ComputeEntry | None = None
     tuning: TuningEntry | None = None
     tuned: TunedEntry | None = None
     preset: Name | None = None
@@ -84,6 +92,7 @@ class Config(FileEntry):
     budget: dict[Name, float | None] | None = None
     network: Network | None = None
     threads: Amount | None = None
+    compute: ComputeEntry | None = None
     task: TaskEntry | None = None
     training: TrainingEntry | None = None
     architecture: Text | None = None

@@ -95,7 +95,7 @@ class AZTrainability(_AZNASPart):
         random = generator(probe.seed, "score", "signs", probe.draw)
         values = []
         for before, after in pairwise(features):
-            out = torch.randint(2, after.shape, generator=random).to(after.dtype).mul_(2).sub_(1)
+            out = torch.randint(2, after.shape, generator=random).to(after).mul_(2).sub_(1)
             (into,) = torch.autograd.grad(after, before, out, retain_graph=True, allow_unused=True)
             if into is None or (into.shape == out.shape and torch.equal(into, out)):
                 return -math.inf

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.declaring import Settings, setting
+from nascence.engine.compute import ON_CPU, Compute
 from nascence.errors import UnknownNameError
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
@@ -31,7 +32,8 @@ class Probe:
 
     The draw depends on ``seed`` and ``draw`` but not on the architecture, so that architectures are compared on the
     same images. What scores have in common is computed once, through :meth:`shared`. ``evaluation``: the size of the
-    network to be trained, None for the space's own.
+    network to be trained, None for the space's own. ``compute``: where networks, images and noise are; whatever is
+    random is drawn on the CPU.
     """
 
     space: Space
@@ -40,6 +42,7 @@ class Probe:
     seed: int = 0
     draw: int = 0
     evaluation: NetworkConfig | None = None
+    compute: Compute = ON_CPU
     _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -85,13 +88,15 @@ class Probe:
             initialisation=initialisation,
             seed=derive_seed(self.seed, "score", "weights", self.draw),
         )
-        return use_box_averages(network)
+        return self.compute.place(use_box_averages(network))
 
     def images(self, count: int, batch: int = 0) -> tuple[Tensor, Tensor]:
         """Augmented training images [count, C, H, W] and their target [count]; ``batch`` numbers independent draws."""
         place = (batch,) if batch else ()
         random = generator(self.seed, "score", "images", self.draw, *place)
-        return self.shared(("images", count, batch), lambda: self.task.batch(count, random, augment=True))
+        return self.shared(
+            ("images", count, batch), lambda: self.compute.place(self.task.batch(count, random, augment=True))
+        )
 
     def noise(self, count: int, image_size: int | None = None, batch: int = 0) -> tuple[Tensor, Tensor]:
         """Standard normal inputs [count, C, H, W] and a random target [count]; ``image_size`` None: the task's."""
@@ -100,7 +105,7 @@ class Probe:
         def draw() -> tuple[Tensor, Tensor]:
             random = generator(self.seed, "score", "noise", self.draw, batch)
             x_BCHW = torch.randn(count, self.task.in_channels, height, width, generator=random)
-            return x_BCHW, torch.randint(self.task.num_classes, (count,), generator=random)
+            return self.compute.place((x_BCHW, torch.randint(self.task.num_classes, (count,), generator=random)))
 
         return self.shared(("noise", count, height, width, batch), draw)
 
@@ -116,7 +121,7 @@ class Probe:
                 self.task.patches(count, size, 1, generator(self.seed, "score", "patches", self.draw, batch))
                 for batch in range(batches)
             ]
-            return torch.cat(parts)
+            return self.compute.place(torch.cat(parts))
 
         return self.shared(("patches", count, size, batches), draw)
 
@@ -186,14 +191,16 @@ def evaluate(
     draws: int = 1,
     first_draw: int = 0,
     evaluation: NetworkConfig | None = None,
+    compute: Compute | None = None,
 ) -> dict[str, list[float]]:
     """Each score's value at ``draws`` draws, numbered from ``first_draw``; one that is not a number becomes the score's
-    ``worst``. ``evaluation``: as of :class:`Probe`."""
+    ``worst``. ``evaluation``, ``compute``: as of :class:`Probe`."""
     values: dict[str, list[float]] = {score.name: [] for score in scores}
     for draw in range(first_draw, first_draw + draws):
-        probe = Probe(space, architecture, task, seed, draw, evaluation)
+        probe = Probe(space, architecture, task, seed, draw, evaluation, compute or ON_CPU)
         for score in scores:
-            value = score(probe)
+            with probe.compute.autocast():
+                value = score(probe)
             values[score.name].append(score.worst if math.isnan(value) else value)
     return values
 

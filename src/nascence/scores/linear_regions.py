@@ -40,8 +40,8 @@ def activation_patterns(network: nn.Module, forward: Forward, x_BCHW: Tensor) ->
     finally:
         for handle in handles:
             handle.remove()
-    bits.append(torch.zeros(len(x_BCHW), 0, dtype=torch.bool))  # so that a network without ReLUs has rows, too
-    return np.packbits(torch.cat(bits, dim=1).numpy(), axis=1)
+    bits.append(x_BCHW.new_zeros(len(x_BCHW), 0, dtype=torch.bool))  # so that a network without ReLUs has rows, too
+    return np.packbits(torch.cat(bits, dim=1).cpu().numpy(), axis=1)
 
 
 def count_distinct(rows: np.ndarray) -> int:

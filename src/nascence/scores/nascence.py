@@ -81,7 +81,7 @@ class Trainability(_Part):
         for before, after in pairwise(features):
             if before is after:
                 continue
-            out = torch.randint(2, after.shape, generator=random).to(after.dtype).mul_(2).sub_(1)
+            out = torch.randint(2, after.shape, generator=random).to(after).mul_(2).sub_(1)
             (into,) = torch.autograd.grad(after, before, out, retain_graph=True, allow_unused=True)
             if into is None:
                 return -math.inf

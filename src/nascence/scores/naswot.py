@@ -44,7 +44,7 @@ def activation_determinant(active: list[tuple[Tensor, int]]) -> Tensor | float:
 def agreement_kernel(active: list[tuple[Tensor, int]]) -> Tensor:
     """K [N, N] in float64 of Boolean codes [N, ...], each with the number of ReLUs that it belongs to."""
     count = len(active[0][0])
-    total, products = 0, torch.zeros(count, count, dtype=torch.float64)
+    total, products = 0, active[0][0].new_zeros(count, count, dtype=torch.float64)
     for codes, uses in active:
         signs = codes.flatten(1).float().mul_(2).sub_(1)
         total += uses * signs.shape[1]

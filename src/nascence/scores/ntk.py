@@ -46,7 +46,7 @@ def _jacobian_by_cotangents(network: nn.Module, forward: Forward, x_BCHW: Tensor
     parameters = [p for name, p in network.named_parameters() if "weight" in name]
     outputs = forward(x_BCHW).sum(1)
     rows = []
-    for cotangents in torch.eye(len(outputs), dtype=outputs.dtype).split(chunk):
+    for cotangents in torch.eye(len(outputs), dtype=outputs.dtype, device=outputs.device).split(chunk):
         gradients = torch.autograd.grad(
             outputs, parameters, cotangents, retain_graph=True, allow_unused=True, is_grads_batched=True
         )
@@ -161,7 +161,9 @@ def condition_number(kernel: Tensor, *, precision: torch.dtype = torch.float32) 
     n = kernel.shape[-1]
     noise = max(n * torch.finfo(kernel.dtype).eps, (1000 * torch.finfo(precision).eps) ** 2)
     finite = kernel.isfinite().all(-1).all(-1)
-    values = torch.linalg.eigvalsh(torch.where(finite[..., None, None], kernel, torch.eye(n, dtype=kernel.dtype)))
+    values = torch.linalg.eigvalsh(
+        torch.where(finite[..., None, None], kernel, torch.eye(n, dtype=kernel.dtype, device=kernel.device))
+    )
     smallest, largest = values[..., 0], values[..., -1]
     usable = finite & (smallest > noise * largest) & (largest > 0)
     return torch.where(usable, largest / smallest, torch.full_like(largest, math.inf))

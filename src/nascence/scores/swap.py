@@ -67,7 +67,7 @@ class SWAP(OfNetwork, OfImages, Score):
 
 def count_patterns(active_BF: Tensor) -> int:
     """The number of different columns of a Boolean matrix."""
-    rows = np.ascontiguousarray(np.packbits(active_BF.numpy(), axis=0).T)  # uint8 [F, ceil(B / 8)]
+    rows = np.ascontiguousarray(np.packbits(active_BF.cpu().numpy(), axis=0).T)  # uint8 [F, ceil(B / 8)]
     if rows.shape[1] == 2:
         return int(np.count_nonzero(np.bincount(rows.view(np.uint16).ravel(), minlength=2**16)))
     return count_distinct(rows)

@@ -36,7 +36,8 @@ class SynFlow(OfNetwork, Score):
             for parameter in network.parameters():
                 parameter.abs_()
         weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        ones = torch.ones(1, probe.task.in_channels, *probe.task.image_size, dtype=torch.float64)
+        size = (probe.task.in_channels, *probe.task.image_size)
+        ones = torch.ones(1, *size, dtype=torch.float64, device=probe.compute.device)
         gradients = torch.autograd.grad(network(ones).sum(), weights, allow_unused=True)
         flow = sum(
             float((w.detach() * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None

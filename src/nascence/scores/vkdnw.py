@@ -26,7 +26,7 @@ class _VKDNW(OfNetwork, OfImages, Score):
         def compute() -> float:
             network = probe.build(self.network, initialisation=self.initialisation).eval()
             values = torch.linalg.eigvalsh(fisher_matrix(network, probe.noise(self.images)[0])).clamp(min=0)
-            deciles = torch.quantile(values, torch.arange(1, 10, dtype=values.dtype) / 10)
+            deciles = torch.quantile(values, torch.arange(1, 10, dtype=values.dtype, device=values.device) / 10)
             return float(torch.special.entr(deciles / deciles.sum()).sum())
 
         return probe.shared(("vkdnw", self.network, self.images, self.initialisation), compute)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.ranges import Range
 from nascence.tasks.base import Signature
 
@@ -150,7 +150,7 @@ class Space(ABC):
             if network not in self.networks:
                 raise UnknownNameError("network size", network, self.networks)
             network = self.networks[network]
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             module = self.assemble(
                 architecture, network, signature or Signature.images((in_channels, 32, 32), num_classes)
             )

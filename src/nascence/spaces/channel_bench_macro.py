@@ -9,14 +9,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import final
 
-import torch
 from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import ConvBN, InvertedResidual, NormConfig
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice, NetworkConfig
 from nascence.spaces.chains import Chain, ChainSpace
 from nascence.spaces.relaxable import RowwiseSpace
@@ -78,7 +77,7 @@ class ChannelBenchMacroMobileNet(ChainSpace, RowwiseSpace):
         assert isinstance(network, NetworkConfig)
         self.check(network)
         full, options = _full_widths(network), _options(network)
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             module = _chain(
                 full,
                 network,

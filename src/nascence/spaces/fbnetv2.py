@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, final
 
-import torch
 from torch import nn
 
 from nascence.architecture import Architecture
@@ -20,7 +19,7 @@ from nascence.errors import ArchitectureError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig
 from nascence.operations.resizing import Resize, at_share
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice
 from nascence.spaces.fbnetv2_layers import (
     BLOCKS,
@@ -164,7 +163,7 @@ class FBNetV2(RowwiseSpace):
 
         A block's hidden width is its expansion times the width that comes in, rounded: a mask that depends on both."""
         assert isinstance(network, FBNetV2Size)
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             layers = [
                 self._mixed_layer(number, layer, network) for number, layer in enumerate(layers_of(network, signature))
             ]

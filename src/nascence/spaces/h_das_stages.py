@@ -16,7 +16,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig, ReLUConvBN, build_operation
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice, NetworkConfig, Size
 from nascence.spaces.cells import Cell, Edge
 from nascence.spaces.darts import DARTSSpace
@@ -228,7 +228,7 @@ class HDASStages(RelaxableSpace):
                 for row, edge in enumerate(EDGES)
             }
 
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             body = self._network(network, signature, edges, lambda stage: MixedSum("cells", stage))
         initialise(body, "default", generator(seed, "weights"))
         return MixedSupernet(self.groups, body)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice, Drawn
 from nascence.spaces.node_networks import node_network
 from nascence.spaces.relaxable import RowwiseSpace
@@ -76,7 +76,7 @@ class NASBenchGraphChains(RowwiseSpace):
 
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, GraphSize)
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             layers = [
                 MixedOperation("aggregator", row, [GraphLayer(name, network) for name in _AGGREGATORS])
                 for row in range(_DEPTH)

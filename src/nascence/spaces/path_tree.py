@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets import ChoiceGroup, Extent, MixedSupernet
@@ -206,7 +206,7 @@ class PathTree(RelaxableSpace):
         assert isinstance(network, PathTreeSize)
         self._check(signature, self.ups)
         channels, widths = network.channels, scaled_widths(network.channels)
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             cells = [self._mixed_cell(cell, channels, widths) for cell in range(len(self.tree.cell))]
             ups = [Up(channels, self.enlarged) for _ in self.tree.up]
             network_of_all = PathNetwork(MixedTree(self.tree, cells, ups), channels, signature, self.enlarged)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError
 from nascence.initialisation import initialise
 from nascence.operations.graphs import AGGREGATORS, FUSIONS, Fusion, Nothing, build_aggregator
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice, Drawn
 from nascence.spaces.node_networks import node_network
 from nascence.spaces.ranges import LogUniform, Range, Values
@@ -161,7 +160,7 @@ class Sane(RowwiseSpace):
 
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, GraphSize)
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             layers = [
                 MixedOperation("aggregator", row, [GraphLayer(name, network) for name in _AGGREGATORS])
                 for row in range(self.depth)

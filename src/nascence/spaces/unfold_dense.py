@@ -18,7 +18,7 @@ from nascence.errors import ArchitectureError, SettingError
 from nascence.initialisation import initialise
 from nascence.operations.plain import PLAIN, plain_amounts, plain_operation
 from nascence.operations.unfolding import Unfolded
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.base import Choice
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets import ChoiceGroup, Extent, MaskedWidth, MixedOperation, MixedPart, MixedSupernet
@@ -156,7 +156,7 @@ class UnfoldDense(RowwiseSpace):
         assert isinstance(network, UnfoldSize)
         check(self.name, signature)
         widths = [width(network.channels, share) for share in WIDTHS]
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             blocks = [_mixed_block(number, network.channels, widths) for number in range(BLOCKS)]
             prior = DensePrior(network.channels, signature, blocks, MaskedWidth("widths", 0, widths))
         module = initialise(Unfolded(prior, network.unfolding), "default", generator(seed, "weights"))

@@ -20,6 +20,11 @@ class Strategy(ABC):
     steps_done: int = 0
 
     @property
+    def averages(self) -> bool:
+        """Whether several processes can compute it together, each on a share of every batch."""
+        return False
+
+    @property
     def done(self) -> bool:
         return self.steps_done >= self.total_steps
 

@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nascence.errors import SettingError
 from nascence.operations.resizing import at_share, resized, scattered, subsampled
 from nascence.schedules import Moment
+from nascence.seeding import seeded_globally
 from nascence.supernets.base import Supernet
 from nascence.supernets.extents import Extent, Row, mean
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
@@ -179,8 +180,7 @@ class MixedSupernet(Supernet):
         if self._seed is None or not self.training:
             yield
             return
-        with torch.random.fork_rng(devices=[device.index or 0] if device.type == "cuda" else []):
-            torch.manual_seed(self._seed)
+        with seeded_globally(self._seed, device):
             self._seed += 1  # the step's next pass drops something else
             yield
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, final
 
 import torch
@@ -103,11 +103,28 @@ class Metric:
 @dataclass(frozen=True, eq=False)
 class Batch:
     """``inputs``: what the network is called with. ``target``: what it should say. ``mask``: booleans over the outputs,
-    those that count; None for all."""
+    those that count; None for all. ``part``: which part of a whole batch its mean stands for, where several processes
+    share one; ``counts``: whether what is summed over it counts."""
 
     inputs: tuple[Tensor, ...]
     target: Tensor
     mask: Tensor | None = None
+    part: float = 1.0
+    counts: bool = True
+
+    def share(self, rank: int, world: int) -> Batch:
+        """What process ``rank`` of ``world`` computes of it: one of ``world`` parts, as equal as can be, one after the
+        other. A batch of fewer than two examples for each is computed by all, and counts with the first.
+
+        For inputs that have an entry for every example.
+        """
+        count = len(self.target)
+        if count < 2 * world:
+            return replace(self, part=1 / world, counts=rank == 0)
+        mine = slice(count * rank // world, count * (rank + 1) // world)
+        mask = None if self.mask is None else self.mask[mine]
+        part = (mine.stop - mine.start) / count
+        return Batch(tuple(x[mine] for x in self.inputs), self.target[mine], mask, part)
 
     def to(self, device: torch.device, *, channels_last: bool = False) -> Batch:
         """On ``device``; with ``channels_last``, inputs of four dimensions in that layout."""
@@ -115,7 +132,7 @@ class Batch:
         if channels_last:
             moved = [x.to(memory_format=torch.channels_last) if x.dim() == 4 else x for x in moved]
         mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
-        return Batch(tuple(moved), self.target.to(device, non_blocking=True), mask)
+        return replace(self, inputs=tuple(moved), target=self.target.to(device, non_blocking=True), mask=mask)
 
 
 class Batches(ABC):
@@ -130,7 +147,7 @@ class Batches(ABC):
 
     @abstractmethod
     def __call__(self, number: int) -> Batch:
-        """Batch ``number``, from 0, on the CPU."""
+        """Batch ``number``, from 0; it may be on the CPU yet."""
 
 
 class Part(ABC):
@@ -215,6 +232,11 @@ class Task(ABC):
     @abstractmethod
     def part(self, split: Split) -> Part:
         """Raises :class:`nascence.errors.DataError` where there is none (``validation``)."""
+
+    def on(self, device: torch.device) -> Task:
+        """The same task with its data kept on ``device`` where they are small; by default batches are sent there one by
+        one."""
+        return self
 
     @abstractmethod
     def divided(self, share: float, seed: int) -> tuple[Part, Part]:

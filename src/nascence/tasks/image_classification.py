@@ -25,6 +25,8 @@ from nascence.tasks.policy import Policy
 
 SMALL_IMAGES = 16
 FEW_IMAGES = 5_000
+ON_DEVICE = 2**31
+"""Bytes of images that a device is given to keep; more of them are sent there batch by batch."""
 
 
 @final
@@ -248,7 +250,8 @@ class ImageClassification(Task):
     def normalise(self, images_BCHW: Tensor) -> Tensor:
         """uint8 images as float32 of about zero mean and unit variance per channel."""
         mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)[:, :, None, None]
-        return images_BCHW.float().mul_((1 / (255 * std)).float()).sub_((mean / std).float())
+        factor, offset = ((1 / (255 * std)).float(), (mean / std).float())
+        return images_BCHW.float().mul_(factor.to(images_BCHW.device)).sub_(offset.to(images_BCHW.device))
 
     def augmented(self, images_BCHW: Tensor, generator: torch.Generator, cutout_length: int = 0) -> Tensor:
         """uint8 images shifted, mirrored where :attr:`flip` allows, changed by the :attr:`policy` where there is one,
@@ -260,6 +263,15 @@ class ImageClassification(Task):
             x_BCHW = 255 * self.policy(x_BCHW.float() / 255, generator)
         x_BCHW = self.normalise(x_BCHW)
         return cutout(x_BCHW, cutout_length, generator) if cutout_length else x_BCHW
+
+    def on(self, device: torch.device) -> ImageClassification:
+        """Its images on the device, where they are changed and normalised as they are on the CPU, if all together are
+        at most :data:`ON_DEVICE` bytes and not mapped from a file. Labels stay on the CPU."""
+        sets = [part for part in (self.train, self.validation, self.test) if part is not None]
+        if any(part.mapped for part in sets) or sum(part.bytes for part in sets) > ON_DEVICE:
+            return self
+        validation = None if self.validation is None else self.validation.on(device)
+        return replace(self, train=self.train.on(device), validation=validation, test=self.test.on(device))
 
     def shrunk(self, image_size: int | None) -> ImageClassification:
         """The same task on images averaged down to ``image_size`` pixels square; None, or no smaller, for no change.
@@ -304,7 +316,8 @@ class ImageClassification(Task):
         y_N = torch.randint(height - size + 1, (count,), generator=generator)
         x_N = torch.randint(width - size + 1, (count,), generator=generator)
         kept = torch.randperm(self.in_channels, generator=generator)[:channels]
-        return self.normalise(self.train.windows(image_N, size, y_N, x_N))[:, kept]
+        patches = self.normalise(self.train.windows(image_N, size, y_N, x_N))
+        return patches[:, kept.to(patches.device)]
 
     def epoch(
         self,

@@ -14,7 +14,8 @@ class ImageSet:
     """Images with labels int64 [N], each in 0..K-1: all of ``images``, uint8 [N, C, H, W], or ``rows`` [N] of them.
 
     ``mapped``: the images are in a file that is mapped into memory, and may be more than memory holds; then parts of
-    the set are rows of the same images, and only what is asked for is read. Otherwise they are copies, which is faster.
+    the set are rows of the same images, and only what is asked for is read. Otherwise they are copies, which is faster,
+    and may be on another device than the labels.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, rows: Tensor | None = None, *, mapped: bool = False) -> None:
@@ -41,7 +42,7 @@ class ImageSet:
         if self.mapped:
             rows = at_N if self._rows is None else self._rows[at_N]
             return ImageSet(self._images, self.labels[at_N], rows, mapped=True)
-        return ImageSet(self._images[at_N], self.labels[at_N])
+        return ImageSet(self._images[at_N.to(self._images.device)], self.labels[at_N])
 
     def first(self, count: int | None) -> ImageSet:
         """The first ``count`` images, all if None."""
@@ -62,7 +63,20 @@ class ImageSet:
     def windows(self, at_N: Tensor, size: int, y_N: Tensor, x_N: Tensor) -> Tensor:
         """Squares [N, C, size, size] of the images at ``at_N``, whose upper left corners are at ``y_N``, ``x_N``."""
         windows = self._images.unfold(2, size, 1).unfold(3, size, 1)
-        return windows[at_N if self._rows is None else self._rows[at_N], :, y_N, x_N]
+        rows_N = at_N if self._rows is None else self._rows[at_N]
+        rows_N, y_N, x_N = (place.to(windows.device) for place in (rows_N, y_N, x_N))
+        return windows[rows_N, :, y_N, x_N]
+
+    def on(self, device: torch.device) -> ImageSet:
+        """The images on ``device``, labels and rows on the CPU; those of a mapped file stay there."""
+        if self.mapped:
+            return self
+        return ImageSet(self._images.to(device), self.labels, self._rows)
+
+    @property
+    def bytes(self) -> int:
+        """Of the images."""
+        return self._images.numel()
 
     def expanded(self, channels: int) -> ImageSet:
         """Grey images as ``channels`` equal ones."""

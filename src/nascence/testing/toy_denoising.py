@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.errors import DataError
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces import SPACES, Choice, NetworkConfig, get_space
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets import ChoiceGroup, MaskedWidth, MixedOperation, MixedSum, MixedSupernet
@@ -208,7 +208,7 @@ class ToyDenoiserSpace(RowwiseSpace):
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)
         channels = network.channels
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             module = _Denoiser(
                 channels,
                 signature,

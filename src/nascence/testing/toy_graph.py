@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces import SPACES, Choice, NetworkConfig, get_space
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets import ChoiceGroup, MixedOperation, MixedSum, MixedSupernet
@@ -87,7 +87,7 @@ class ToyGraphSpace(RowwiseSpace):
     def supernet(self, network: Any, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, NetworkConfig)
         channels = network.channels
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             blocks = [
                 MixedOperation("aggregator", row, (Aggregator(name, channels) for name in _AGGREGATORS))
                 for row in range(_LAYERS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-import torch
 from torch import Tensor, nn
 
 from nascence.architecture import Architecture
@@ -13,7 +12,7 @@ from nascence.errors import SettingError
 from nascence.initialisation import initialise
 from nascence.operations import NormConfig
 from nascence.operations.resizing import Resize, at_share
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces import SPACES, Choice, NetworkConfig, get_space
 from nascence.spaces.relaxable import RowwiseSpace
 from nascence.supernets import ChoiceGroup, Extent, MaskedWidth, MixedOperation, MixedResolution, MixedSupernet
@@ -82,7 +81,7 @@ class ToyWidths(RowwiseSpace):
         assert isinstance(network, NetworkConfig)
         full = _channels(network)
         widths = [round(share * full) for share in _WIDTHS.values()]
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             layers: list[nn.Module] = [
                 MixedOperation("operation", row, [_Layer(full, full, kernel) for kernel in _KERNELS.values()])
                 for row in range(2)

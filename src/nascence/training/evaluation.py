@@ -9,6 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from nascence.engine.compute import Compute
 from nascence.tasks import Part, Task
 
 
@@ -45,29 +46,39 @@ class Totals:
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
 
-    def add(self, sums: Mapping[str, Tensor]) -> None:
+    def add(self, sums: Mapping[str, Tensor], counts: bool = True) -> None:
+        """``counts``: whether they do; zeros are added otherwise."""
         for name, value in sums.items():
             value = wide(value.detach())
+            value = value if counts else torch.zeros_like(value)
             self._sums[name] = value if name not in self._sums else self._sums[name] + value
 
-    def read(self) -> dict[str, Any]:
-        """The sums on the CPU: single values as numbers."""
-        return {name: value.item() if value.dim() == 0 else value.cpu() for name, value in self._sums.items()}
+    def read(self, compute: Compute | None = None) -> dict[str, Any]:
+        """The sums on the CPU, of all processes: single values as numbers."""
+        sums = self._sums if compute is None else compute.add(self._sums)
+        return {name: value.item() if value.dim() == 0 else value.cpu() for name, value in sums.items()}
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, part: Part, task: Task, batch_size: int = 256) -> Evaluation:
-    """``model`` in evaluation mode (and back) on a part of the task, unaugmented, on the model's own device."""
+def evaluate(
+    model: nn.Module, part: Part, task: Task, batch_size: int = 256, compute: Compute | None = None
+) -> Evaluation:
+    """``model`` in evaluation mode (and back) on a part of the task, unaugmented. ``compute``: where the model is and
+    how it computes, None for its own device in full precision; of several processes each takes some of the batches."""
     was_training = model.training
     model.eval()
-    device, totals = model_device(model), Totals()
+    compute, totals = compute or Compute(device=model_device(model)), Totals()
     try:
-        for batch in part.passing(batch_size):
-            batch = batch.to(device)
-            totals.add(task.judge(model(*batch.inputs), batch))
+        for number, batch in enumerate(part.passing(batch_size)):
+            mine = number % compute.world == compute.rank
+            if mine or number == 0:  # so that every process has something to add to
+                batch = compute.place(batch)
+                with compute.autocast():
+                    output = model(*batch.inputs)
+                totals.add(task.judge(output, batch), mine)
     finally:
         model.train(was_training)
-    sums = totals.read()
+    sums = totals.read(compute)
     loss = sums.pop("loss") / sums["count"]
     return Evaluation(task.metric.name, loss, task.measures(sums))
 
@@ -79,7 +90,12 @@ def model_device(model: nn.Module) -> torch.device:
 
 def wide(value: Tensor) -> Tensor:
     """Double precision for real numbers, so that sums of many batches stay exact; MPS has none."""
-    return value.double() if value.is_floating_point() and value.device.type != "mps" else value
+    return value.to(wide_type(value.device)) if value.is_floating_point() else value
 
 
-__all__ = ["Evaluation", "Totals", "evaluate", "model_device", "wide"]
+def wide_type(device: torch.device) -> torch.dtype:
+    """The widest real numbers that a device has."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+__all__ = ["Evaluation", "Totals", "evaluate", "model_device", "wide", "wide_type"]

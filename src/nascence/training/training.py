@@ -14,10 +14,11 @@ from nascence.attacks import Attack
 from nascence.attacks.fgsm import FGSM
 from nascence.attacks.hardening import hardened
 from nascence.attacks.pgd import PGD
+from nascence.engine.compute import Compute
 from nascence.errors import DataError, NascenceError, RunError, SettingError
 from nascence.libraries import import_dynamo
 from nascence.operations.depthwise import quick_depthwise
-from nascence.seeding import derive_seed, generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.tasks import Part, Task
 from nascence.tasks.base import Batch
 from nascence.training.config import TrainingConfig
@@ -35,6 +36,8 @@ class Training:
     One step is one epoch. Every random number follows from ``seed`` and the number of the epoch, so a resumed training
     is the same to the bit. ``judged``: the part that each epoch is measured on; None for the task's validation part
     or, where there is none, the test part. ``teacher``: whose outputs the network learns from beside the targets.
+    ``compute``: where the model, which is moved there, computes and how; None for where it is. Of several processes,
+    each takes a share of every batch, and all take the same step.
 
     With a validation part, the weights of the best epoch by it are those that the network has in the end, the test part
     is judged once, with them, and the training ends before its time when ``config.patience`` epochs bring no better
@@ -52,9 +55,19 @@ class Training:
         seed: int = 0,
         judged: Part | None = None,
         teacher: Teacher | None = None,
+        compute: Compute | None = None,
     ) -> None:
+        self.compute = compute or Compute(device=model_device(model))
+        if config.batch_size < 2 * self.compute.world:
+            raise SettingError(
+                f"{self.compute.world} processes cannot share batches of {config.batch_size}; give a larger "
+                "--batch-size, or fewer --processes."
+            )
+        if not self.compute.on_cpu:
+            task = task.on(self.compute.device)
         self.task = fitted(task, config, seed)
-        self.model, self.config, self.seed, self.teacher = model, config, seed, teacher
+        self.model, self.config, self.seed, self.teacher = self.compute.place(model), config, seed, teacher
+        self._call = self.compute.compiled(self.model)
         self.part = self.task.part("train")
         self.part.check(config.batch_size, augment=config.augment, cutout=config.cutout)
         self.split, self.judged = ("test", judged) if judged is not None else _judged(self.task)
@@ -102,13 +115,13 @@ class Training:
         assert not self.done
         before = self.state_dict()
         started = time.perf_counter()
-        with torch.random.fork_rng(devices=[]):  # for dropped paths and dropout
-            torch.manual_seed(derive_seed(self.seed, "training", "global", self.steps_done))
+        rank = [self.compute.rank] if self.compute.rank else []
+        with seeded_globally(derive_seed(self.seed, "training", "global", self.steps_done, *rank), self.compute.device):
             try:
                 with quick_depthwise(self.model):
                     trained, rate = self._train_epoch()
                 seconds = time.perf_counter() - started
-                found = evaluate(self.model, self.judged, self.task)
+                found = evaluate(self.model, self.judged, self.task, compute=self.compute)
                 if not math.isfinite(found.loss):
                     raise self._diverged(found.loss, self._batches_per_epoch)
                 self.steps_done += 1
@@ -136,7 +149,7 @@ class Training:
         if not self.done:
             return {"best_epoch": self.best["epoch"]}
         self.model.load_state_dict(self.best["model"])
-        self.evaluation = evaluate(self.model, self.task.part("test"), self.task)
+        self.evaluation = evaluate(self.model, self.task.part("test"), self.task, compute=self.compute)
         return {"best_epoch": self.best["epoch"], **_told("test", self.evaluation)}
 
     def learning_rate(self, epoch: int, batch: int = 0) -> float:
@@ -174,7 +187,7 @@ class Training:
 
     def _train_epoch(self) -> tuple[Evaluation, float]:
         """(how good the network was while it learned, the last learning rate)."""
-        config, device = self.config, model_device(self.model)
+        config, compute = self.config, self.compute
         self.model.train()
         for module in self._paths:
             module.drop_path = config.drop_path * self.steps_done / config.epochs
@@ -186,13 +199,14 @@ class Training:
             rate = self.learning_rate(self.steps_done, step)
             for group in self._optimizer.param_groups:
                 group["lr"] = rate
-            batch = self._attacked(batch.to(device), step)
-            found = self.model(*batch.inputs)
+            batch = self._attacked(compute.take(batch), step)
+            with compute.autocast():
+                found = self._call(*batch.inputs)
             output, auxiliary = found if isinstance(found, tuple) else (found, None)
             loss = self.task.loss(output, batch)
             losses.append(loss.detach())
             sums = self.task.sums(output, batch)
-            totals.add({**sums, "loss": wide(losses[-1]) * sums["count"]})
+            totals.add({**sums, "loss": wide(losses[-1]) * sums["count"]}, batch.counts)
             if self.teacher is not None:
                 loss = self.teacher.taught(loss, output, batch, self.task)
             if auxiliary is not None:
@@ -201,11 +215,13 @@ class Training:
                 self._look(losses)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            compute.average((p.grad for p in self.model.parameters() if p.grad is not None), batch.part)
             if config.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
             self._optimizer.step()
         self._look(losses)
-        read = totals.read()
+        compute.agree(self.model.buffers())
+        read = totals.read(compute)
         mean = read.pop("loss") / read["count"]
         return Evaluation(self.task.metric.name, mean, self.task.measures(read)), rate
 

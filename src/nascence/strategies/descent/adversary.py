@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -23,6 +24,7 @@ class Adversary(Player):
     """
 
     name = "adversary"
+    averages = True
 
     def __init__(self, attack: Attack, eps: float) -> None:
         self.attack, self.eps = attack, eps
@@ -46,7 +48,7 @@ class Adversary(Player):
             x_BCHW = self.attack(ball, victim, game.draw(turn, self.name))
         for name, value in game.supernet.named_buffers():
             value.copy_(buffers[name])
-        return Batch((x_BCHW,), batch.target, batch.mask)
+        return replace(batch, inputs=(x_BCHW,))
 
     def play(self, batch: Batch, game: Game, turn: Turn) -> None:
         """It has played when it made the images."""

@@ -6,15 +6,13 @@ min_a L_valid(w*(a), a)  with  w*(a) = argmin_w L_train(w, a)
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
-
-import torch
 
 from nascence.architecture import Architecture
 from nascence.configuration import to_json
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.compute import Compute
 from nascence.errors import RunError
 from nascence.objectives import Objective, TaskLoss
 from nascence.relaxations import Relaxation
@@ -75,13 +73,14 @@ class BilevelDescent(Strategy):
         budget: BudgetChecker,
         seed: int,
         chunk: int = 20,
+        compute: Compute | None = None,
     ) -> None:
         self.chunk, self.players = chunk, tuple(players)
         self.space, self.task, self.relaxation, self.factory = space, task, relaxation, supernet
         self.stages, self.descent, self.budget, self.seed = tuple(stages), descent, budget, seed
         self.train, self.valid = divided(task, descent, seed)
         parts = {"weights": self.train, "architecture": self.valid, "both": task.union([self.train, self.valid])}
-        self.game = Game(task, relaxation, descent, parts, seed)
+        self.game = Game(task, relaxation, descent, parts, seed, compute)
         self.weights = WeightsPlayer(self.game, weight_objectives)
         self.architecture = ArchitecturePlayer(self.game, objectives, combination or Sum(), transform)
         self._plan = chunked(timetable(self.stages), self._steps_of, chunk)
@@ -127,11 +126,8 @@ class BilevelDescent(Strategy):
         self.architecture.begin()
 
     def _use(self, supernet: Supernet) -> None:
-        supernet = supernet.to(self.game.device)
         use_quick_gradients(supernet)
-        if self.descent.compute.channels_last:
-            supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.game.use(supernet)
+        self.game.use(self.game.compute.place(supernet))
         self.weights.begin()
         for player in self.players:
             player.begin(self.game)
@@ -179,6 +175,7 @@ class BilevelDescent(Strategy):
         for step in range(chunk.first, chunk.last):
             self._step(Turn(epoch, step, chunk.steps))
         self.game.check(moment)
+        self.game.gather()
         self.steps_done += 1
         event: dict[str, Any] = {"epoch": moment.epoch + 1, "stage": moment.stage + 1, "step": chunk.last}
         for name in ("train", "validation"):
@@ -279,15 +276,20 @@ class BilevelDescent(Strategy):
         told |= {name: value for player in self.players for name, value in player.findings().items()}
         return {"collapsed": collapse is not None, **({"collapse": collapse} if collapse else {}), **told}
 
+    @property
+    def averages(self) -> bool:
+        """Where all that is learned follows from gradients that are means over a batch."""
+        return self.descent.architecture.order == 1 and all(player.averages for player in self.players)
+
     def expected_seconds(self) -> float:
-        """How long the steps from here to the end take on this machine, from two pairs of steps that are taken back."""
+        """How long the steps from here to the end take on this machine, from two pairs of steps that are taken back.
+        For one process alone."""
         chunk = next((each for each in self._plan if not each.epoch.moment.frozen), self._plan[0])
         state = self.state_dict()
         self.supernet.train()
         for step in range(2):  # the first one warms up
-            began = time.perf_counter()
-            self._step(Turn(chunk.epoch, step, chunk.steps))
-            seconds = time.perf_counter() - began
+            turn = Turn(chunk.epoch, step, chunk.steps)
+            seconds = self.game.compute.time(lambda turn=turn: self._step(turn))  # type: ignore[misc]
         self.load_state_dict(state)
         return seconds * sum(each.last - each.first for each in self._plan[self.steps_done :])
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from nascence.errors import NascenceError
+from nascence.engine.compute import Compute
+from nascence.errors import NascenceError, SettingError
 from nascence.objectives import Evaluated
 from nascence.relaxations import Relaxation
 from nascence.schedules import Moment
@@ -20,6 +21,7 @@ from nascence.strategies.descent.stages import Epoch
 from nascence.supernets.base import Supernet
 from nascence.supernets.groups import MixingWeights
 from nascence.tasks.base import Batch, Batches, Part, Task
+from nascence.training.evaluation import wide, wide_type
 
 
 @final
@@ -38,7 +40,8 @@ class Turn:
 
 @final
 class Game:
-    """The state that all players see. ``batches``: of the parts ``weights``, ``architecture`` and ``both``."""
+    """The state that all players see. ``parts``: ``weights``, ``architecture`` and ``both``. ``compute``: where the
+    supernet and its batches are; the relaxation's parameters stay on the CPU."""
 
     supernet: Supernet
 
@@ -49,28 +52,48 @@ class Game:
         descent: Descent,
         parts: Mapping[str, Part],
         seed: int,
+        compute: Compute | None = None,
     ) -> None:
         self.task, self.relaxation, self.descent, self.seed = task, relaxation, descent, seed
-        self.device = torch.device(descent.compute.device)
+        self.compute = computing(descent, compute)
+        if descent.data.batch_size < 2 * self.compute.world:
+            raise SettingError(
+                f"{self.compute.world} processes cannot share batches of {descent.data.batch_size}; give a larger "
+                "batch_size, or fewer --processes."
+            )
+        self.device = self.compute.device
         self._batches: dict[str, Batches] = {
             name: part.batches(descent.data.batch_size, seed, name, image_size=descent.data.image_size)
             for name, part in parts.items()
         }
         self.sums: dict[str, Any] = {}
+        self._mine: dict[str, Tensor] = {}  # sums over this process's shares that the others do not know yet
         self._losses: list[tuple[str, int, Tensor]] = []
 
     def use(self, supernet: Supernet) -> None:
         """``supernet`` from now on."""
         self.supernet = supernet
         self.weights: list[nn.Parameter] = list(supernet.parameters())
-        self._call: Callable[..., Any] = torch.compile(supernet) if self.descent.compute.compile else supernet
+        self._call: Callable[..., Any] = self.compute.compiled(supernet)
 
     def passes(self, name: str) -> int:
         """Batches in a pass over a part."""
         return len(self._batches[name])
 
     def batch(self, name: str, number: int) -> Batch:
-        return self._batches[name](number).to(self.device, channels_last=self.descent.compute.channels_last)
+        """This process's share of batch ``number``."""
+        return self.compute.take(self._batches[name](number))
+
+    def average(self, gradients: Iterable[Tensor], batch: Batch) -> None:
+        """Gradients of a share of a batch become those of the whole one, in all processes."""
+        self.compute.average(gradients, batch.part)
+
+    def averaged(self, gradients: list[Tensor], batch: Batch) -> list[Tensor]:
+        """The same, of copies."""
+        if self.compute.world > 1:
+            gradients = [value.clone() for value in gradients]
+            self.average(gradients, batch)
+        return gradients
 
     def draw(self, turn: Turn, who: str) -> torch.Generator:
         """Random numbers that follow from the turn and from who asks."""
@@ -83,7 +106,7 @@ class Game:
 
     def evaluate(self, batch: Batch, weights: MixingWeights, moment: Moment, step: int = 0) -> Evaluated:
         weights = {name: value.to(self.device) for name, value in weights.items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.descent.compute.bf16):
+        with self.compute.autocast():
             output = self._call(*batch.inputs, weights=weights, sparse=True)
         return Evaluated(self.task, self.supernet, self.relaxation, weights, batch, output, moment, step)
 
@@ -93,15 +116,24 @@ class Game:
         Sums stay on the device. A loss that is not finite raises :class:`NascenceError`: at once on the CPU, elsewhere
         when :meth:`check` asks, since looking at it would make the device wait.
         """
-        value = samples * loss.detach().double()
+        value = samples * wide(loss.detach())
         if self.device.type == "cpu":
             self._refuse(name, evaluated.step, float(value), evaluated.moment)
         else:
             self._losses.append((name, evaluated.step, value))
         sums = self.task.sums(evaluated.output, evaluated.batch)
         sums["loss"] = value * sums["count"]
+        known: dict[str, Any] = self.sums if self.compute.world == 1 else self._mine
         for key, more in sums.items():
-            self.sums[f"{name}_{key}"] = self.sums.get(f"{name}_{key}", 0.0) + more.double() / samples
+            own = more.to(wide_type(self.device)) / samples * evaluated.batch.counts
+            known[f"{name}_{key}"] = known.get(f"{name}_{key}", 0.0) + own
+
+    def gather(self) -> None:
+        """Of several processes: sums become those of all, and the network's running statistics their mean."""
+        for name, value in self.compute.add(self._mine).items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self._mine = {}
+        self.compute.agree(self.supernet.buffers())
 
     def check(self, moment: Moment) -> None:
         """Raise :class:`NascenceError` for the first loss since the last call that is not finite."""
@@ -119,7 +151,8 @@ class Game:
     def load_sums(self, sums: Mapping[str, Any]) -> None:
         """As :attr:`sums` was, or as version 1 kept them (numbers, and images for what is counted)."""
         named = {name.replace("_images", "_count"): value for name, value in sums.items()}
-        self.sums = {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in named.items()}
+        wanted = {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in named.items()}
+        self.sums = {name: value.to(self.device, wide_type(self.device)) for name, value in wanted.items()}
 
     def measures(self, name: str) -> dict[str, Any]:
         """Mean loss and the metric of what was recorded under ``name``; empty where nothing was."""
@@ -141,7 +174,7 @@ class Game:
         sums: dict[str, Any] = {}
         for batch in part.passing(256, image_size=self.descent.data.image_size):
             with self.supernet.undropped():
-                evaluated = self.evaluate(batch.to(self.device), weights, moment)
+                evaluated = self.evaluate(self.compute.place(batch), weights, moment)
             for key, more in self.task.sums(evaluated.output, evaluated.batch).items():
                 sums[key] = sums.get(key, 0) + more
         for name, value in self.supernet.named_buffers():
@@ -149,4 +182,13 @@ class Game:
         return float(self.task.measures(sums)[self.task.metric.name])
 
 
-__all__ = ["Game", "Turn"]
+def computing(descent: Descent, compute: Compute | None = None) -> Compute:
+    """``compute``, with what the settings of a descent say about it; they alone where there is none."""
+    if compute is None:
+        compute = Compute.choose(descent.compute.device)
+    own = descent.compute
+    precision = "bf16" if own.bf16 else compute.precision
+    return replace(compute, precision=precision, channels_last=own.channels_last, compile=own.compile)
+
+
+__all__ = ["Game", "Turn", "computing"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +26,8 @@ class Player(ABC):
     """
 
     name: str
+    averages: ClassVar[bool] = False
+    """Whether shares of a batch, one for each of several processes, serve it as the whole batch does."""
 
     def begin(self, game: Game) -> None:  # noqa: B027 - most need no more than the turn
         """Called before the first turn and whenever the supernet is a new one."""
@@ -94,7 +95,8 @@ class WeightsPlayer:
 
     def set_moments(self, moments: Sequence[Mapping[str, Tensor]]) -> None:
         for weight, kept in zip(self.game.weights, moments, strict=False):
-            self.optimizer.state[weight].update({name: value.clone() for name, value in kept.items()})
+            moved = {name: value.to(weight.device, copy=True) for name, value in kept.items() if name != "step"}
+            self.optimizer.state[weight].update({**moved, "step": kept["step"].clone()} if kept else {})
 
     def set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -111,13 +113,14 @@ class WeightsPlayer:
             loss = total(self.objectives, evaluated) / len(samples)
             game.record("train", loss, evaluated, len(samples))
             loss.backward()
-        self.move()
+        self.move(batch)
 
-    def move(self) -> None:
-        """One step along the gradients that are there."""
+    def move(self, batch: Batch) -> None:
+        """One step along the gradients that are there, of ``batch``."""
         for weight in self.game.weights:  # every weight decays, also those of operations that did not run
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
+        self.game.average((weight.grad for weight in self.game.weights if weight.grad is not None), batch)
         if self.game.descent.weights.clip_norm:
             nn.utils.clip_grad_norm_(self.game.weights, self.game.descent.weights.clip_norm)
         self.optimizer.step()
@@ -220,7 +223,9 @@ class ArchitecturePlayer:
         for sample in samples:
             evaluated = game.evaluate(batch, sample, turn.moment, turn.step)
             parts = terms(self.objectives, evaluated)
-            combined = self.combination.loss(parts, lambda loss: gradient_of(loss, leaves, retain_graph=True))
+            combined = self.combination.loss(
+                parts, lambda loss: game.averaged(gradient_of(loss, leaves, retain_graph=True), batch)
+            )
             loss = combined / len(samples)
             game.record("train", loss, evaluated, len(samples))
             gradients = gradient_of(loss, [*leaves, *game.weights], retain_graph=True)
@@ -228,7 +233,8 @@ class ArchitecturePlayer:
                 value += gradient
             for weight, gradient in zip(game.weights, gradients[len(leaves) :], strict=True):
                 weight.grad = gradient if weight.grad is None else weight.grad + gradient
-        weights.move()
+        weights.move(batch)
+        game.average(found, batch)
         self.move(found, turn)
 
     def move(self, gradients: Sequence[Tensor], turn: Turn) -> None:
@@ -275,10 +281,15 @@ class ArchitecturePlayer:
 
             evaluated = game.evaluate(batch, cut, turn.moment, turn.step)
             parts = terms(self.objectives, evaluated)
-            loss = self.combination.loss(parts, functools.partial(through, retain_graph=True)) / len(samples)
+
+            def whole(loss: Tensor, through: Callable[..., list[Tensor]] = through) -> list[Tensor]:
+                return game.averaged(through(loss, retain_graph=True), batch)
+
+            loss = self.combination.loss(parts, whole) / len(samples)
             game.record("validation", loss, evaluated, len(samples))
             for value, more in zip(found, through(loss, retain_graph=False), strict=True):
                 value += more
+        game.average(found, batch)
         return found
 
 

@@ -15,7 +15,7 @@ from nascence.initialisation import initialise
 from nascence.operations import NormConfig, Zero, build_operation
 from nascence.operations.drop_block import DropBlock
 from nascence.schedules import Constant, Moment, Schedule
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.supernets.base import Supernet
 from nascence.supernets.cells.fused import FusedReLU, channels_last, fuse, is_fused, last_norm
 from nascence.supernets.cells.shape import CellShape, Edge, Fill
@@ -297,7 +297,7 @@ class CellSupernet(Supernet):
                 build_operation(name, edge.channels, edge.channels, edge.stride, edge.norm) for name in space.operations
             )
 
-        with torch.random.fork_rng(devices=[]):
+        with seeded_globally(derive_seed(seed, "construction")):
             self.network = space.stack(fill, network, in_channels, num_classes, cell=cell)
         self.drop_rate: Schedule = Constant(0.0)
         initialise(self.network, initialisation, generator(seed, "weights"))

@@ -1,0 +1,161 @@
+"""A device that is none: its tensors are kept in the CPU's memory, and no operation takes one of them together with one
+of the CPU's. What runs on it makes no tensor in the wrong place, and so runs on a GPU.
+
+    with pretended_device() as device:
+        network, batch = network.to(device), batch.to(device)
+        network(batch) + torch.ones(3)  # MisplacedError
+
+It stands where PyTorch has a place for devices of others (``PrivateUse1``); a process has one such device, from its
+first use to its end. Values are those of the CPU, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+NAME = "pretended"
+_BETWEEN = ("_to_copy", "copy_", "_copy_from", "_copy_from_and_resize")
+"""Operations that are there to bring values from one device to another."""
+
+
+class MisplacedError(RuntimeError):
+    """An operation on tensors of two devices, or a value read where only the device has it."""
+
+
+@final
+class _Pretended(Tensor):
+    """A tensor that says it is on the device; ``kept`` has its values."""
+
+    kept: Tensor
+
+    @staticmethod
+    def __new__(cls, kept: Tensor) -> _Pretended:
+        made: _Pretended = torch.Tensor._make_wrapper_subclass(
+            cls,
+            kept.shape,
+            strides=kept.stride(),
+            storage_offset=kept.storage_offset(),
+            dtype=kept.dtype,
+            layout=kept.layout,
+            device=torch.device(NAME, 0),
+            requires_grad=False,
+        )
+        made.kept = kept
+        return made
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        return f"on the pretended device: {self.kept!r}"
+
+    def tolist(self) -> Any:
+        return self.kept.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """As of a GPU's tensor."""
+        if not force:
+            raise MisplacedError("NumPy was given a tensor that is on the device; bring it to the CPU first.")
+        return self.kept.numpy(force=True)
+
+    @classmethod
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, op: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return _run(op, args, dict(kwargs or {}))
+
+
+@final
+class _Mode(TorchDispatchMode):
+    """Sees what makes tensors, too, which have no tensor among their arguments."""
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        return _run(op, args, dict(kwargs or {}))
+
+
+def _run(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The operation on the kept values; refused where tensors of both devices take part."""
+    given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+    here = [value for value in given if isinstance(value, _Pretended)]
+    name = op.overloadpacket.__name__
+    to = kwargs.get("device")
+    target = None if to is None else torch.device(to).type
+    if here and name not in _BETWEEN:
+        for value in given:
+            if not isinstance(value, _Pretended) and value.dim() and value.device.type != "meta":
+                raise MisplacedError(
+                    f"{name} takes a tensor of {list(value.shape)} on {value.device} together with one of "
+                    f"{list(here[0].shape)} on the device."
+                )
+        if any(isinstance(value, torch.Generator) for value in tree_leaves((args, kwargs))):
+            raise MisplacedError(f"{name} draws from a generator of the CPU on the device.")
+    if target == NAME:
+        kwargs["device"] = torch.device("cpu")
+    on_device = target == NAME if to is not None else bool(here)
+    if name == "copy_":
+        on_device = isinstance(args[0], _Pretended)
+    plain_args, plain_kwargs = tree_map(_kept, (args, kwargs))
+    found = op(*plain_args, **plain_kwargs)
+    known = {id(_kept(value)): value for value in here}
+    return tree_map(lambda value: _wrapped(value, known) if on_device else value, found)
+
+
+def _kept(value: Any) -> Any:
+    return value.kept if isinstance(value, _Pretended) else value
+
+
+def _wrapped(value: Any, known: Mapping[int, Tensor]) -> Any:
+    """On the device again; what an operation in place returned is the tensor that it was given."""
+    if not isinstance(value, Tensor) or isinstance(value, _Pretended):
+        return value
+    return known.get(id(value)) if id(value) in known else _Pretended(value)
+
+
+@cache
+def _registered() -> torch.device:
+    from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+
+    _setup_privateuseone_for_python_backend(rename=NAME)
+    library = torch.library.Library("aten", "IMPL")  # for what PyTorch calls beneath Python: lists as indices
+    library.impl("empty_strided", _empty_strided, "PrivateUse1")
+    library.impl("_copy_from", _copy_from, "PrivateUse1")
+    _LIBRARIES.append(library)
+    return torch.device(NAME, 0)
+
+
+_LIBRARIES: list[Any] = []
+"""They hold as long as they are referred to."""
+
+
+def _empty_strided(size: Any, stride: Any, *, dtype: Any = None, **others: Any) -> Tensor:
+    return _Pretended(torch.empty_strided(size, stride, dtype=dtype))
+
+
+def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    _kept(target).copy_(_kept(source))
+    return target
+
+
+@contextmanager
+def pretended_device() -> Iterator[torch.device]:
+    """The device, for the block."""
+    device = _registered()
+    with _Mode():
+        yield device
+
+
+def misplaced(call: Callable[[], object]) -> str | None:
+    """What :class:`MisplacedError` says of ``call``; None where nothing is in the wrong place."""
+    try:
+        call()
+    except MisplacedError as error:
+        return str(error)
+    return None
+
+
+__all__ = ["NAME", "MisplacedError", "misplaced", "pretended_device"]
