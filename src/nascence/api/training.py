@@ -15,7 +15,6 @@ from nascence.api.computing import check_shares, chosen, compute_entry, restored
 from nascence.api.ensembles import FOUND, load_ensemble, members_to_train, train_members
 from nascence.api.examples import keep_examples
 from nascence.api.fronts import pick as pick_from
-from nascence.api.fronts import place_of, rows_of
 from nascence.api.inputs import (
     data_source,
     describe_task,
@@ -27,25 +26,21 @@ from nascence.api.inputs import (
 )
 from nascence.api.models import own_files, own_teacher, own_training
 from nascence.api.recipes import Recipe, given_policy, given_weights, same_training
-from nascence.api.tables import look_up
+from nascence.api.trainable import described, given_record, redescribed, run_of
 from nascence.api.tuning import is_to_be_tuned, resized_record, settings_of, told, tuning_of, untuned
 from nascence.api.tuning import tune as tune_training
 from nascence.api.unconnected import train_unconnected
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
-from nascence.costs import CostModel
 from nascence.engine.compute import ON_CPU
 from nascence.engine.team import together
 from nascence.engine.threads import compute_threads
-from nascence.errors import ArchitectureError, NascenceError, RunError, SettingError
-from nascence.reading import read_json
+from nascence.errors import NascenceError, RunError, SettingError
 from nascence.reporting.report import renew_report
 from nascence.runs import TRAINING, TUNING, RunDirectory, check_free, execute, named_progress, retraining
 from nascence.runs.progress import tell
-from nascence.runs.schemas import ArchitectureFile
 from nascence.seeding import derive_seed
 from nascence.spaces import get_space, plain_size
-from nascence.spaces.own.known import keep_known
 from nascence.tasks import Task
 from nascence.tasks.image_classification import image_classes
 from nascence.tasks.policy import Policy
@@ -140,7 +135,7 @@ def train(
     options |= {"validation": validation, "patience": patience, "adversarial": adversarial}
     recipe = Recipe(preset, options, settings, given_weights(class_weights), given_policy(policy), tune)
     compute = replace(chosen(device, precision, processes), channels_last=channels_last, compile=compile)
-    found = _run_of(target)
+    found = run_of(target)
     if found is not None:
         given = {"space": space, "data": data, "out": out, "data_dir": data_dir, "image_size": image_size}
         settings_given = {"task": task, "task_set": task_settings or None}
@@ -170,7 +165,7 @@ def train(
                 return _finish(found, _begin(found, entry, overwrite, architecture, loaded), loaded, progress)
     if pick is not None:
         raise SettingError(f"--pick takes a network from the front of a run, and '{target}' is no run directory.")
-    record = _given(target, space)
+    record = given_record(target, space)
     architecture = Architecture.from_dict(record)
     if data is None and "data" in record:
         data, read = record["data"], record.get("loading") or {}
@@ -330,7 +325,7 @@ def _begin(
     changed = architecture != _architecture(run)  # another one of the front
     network = untuned(run.config)
     resized = network != run.config["network"]
-    record = _redescribe(run, architecture) if changed else run.read_json("architecture.json")
+    record = redescribed(run, architecture) if changed else run.read_json("architecture.json")
     if resized:
         record = resized_record(record, architecture, network, task)
     if run.has("metrics.json"):
@@ -356,7 +351,7 @@ def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool
         return _settle(run, current, architecture, metrics)
     prepared = _Prepared(current.config, architecture, task)
     if not current.has("architecture.json"):
-        current.write_json("architecture.json", _describe(current, architecture, task))
+        current.write_json("architecture.json", described(current, architecture, task))
     if is_to_be_tuned(current):
         tune_training(current, architecture, prepared.given, progress)
         prepared = _Prepared(current.config, architecture, task)
@@ -450,46 +445,6 @@ def _validation(training: Training) -> dict[str, Any]:
     }
 
 
-def _describe(run: RunDirectory, architecture: Architecture, task: Task) -> dict[str, Any]:
-    """``architecture.json`` of a training without a search."""
-    space = get_space(architecture.space)
-    model = CostModel(space, from_json(space.size_class, run.config["network"]), task.signature)
-    index = space.index(architecture)
-    return {
-        **architecture.to_dict(),
-        **({"index": index} if index is not None else {}),
-        **{name: run.config[name] for name in ("method", "seed", "data", "network")},
-        "search_seconds": None,
-        "params": model.params(architecture),
-        "flops": model.flops(architecture),
-        "input_shape": run.config["task"]["input_shape"],
-        **({"class_names": names} if (names := run.config["task"].get("class_names")) else {}),
-    }
-
-
-def _redescribe(run: RunDirectory, architecture: Architecture) -> dict[str, Any]:
-    """``architecture.json`` of a search for another architecture of its front."""
-    record, several = run.read_json("architecture.json"), rows_of(run)
-    assert several is not None
-    rows, at = several[0], place_of(several[0], architecture)
-    assert at is not None
-    about = ("space", "architecture", "choices", "params", "flops")
-    own = {name: rows[at][name] for name in about}
-    form = "front" if "front" in record else "ensemble"
-    known = {name: value for name, value in record.items() if name not in ("index", "latency_ms", "table")}
-    index = get_space(architecture.space).index(architecture)
-    table = look_up(architecture, run.config["data_dir"])
-    if table is not None and "table" in record:
-        table["note"] = record["table"]["note"]
-    return {
-        **known,
-        **own,
-        **({"index": index} if index is not None else {}),
-        form: {"size": len(rows), "index": at},
-        **({"table": table} if table is not None else {}),
-    }
-
-
 def _build(config: Mapping[str, Any], architecture: Architecture, *, auxiliary: bool, seed: int = 0) -> nn.Module:
     space = get_space(architecture.space)
     network = plain_size(from_json(space.size_class, config["network"]))
@@ -503,34 +458,6 @@ def _architecture(run: RunDirectory) -> Architecture:
         return Architecture.load(run.path / "architecture.json")
     run.require("space", "architecture")
     return Architecture.from_string(run.config["architecture"], run.config["space"])
-
-
-def _run_of(target: object) -> RunDirectory | None:
-    """The run that ``target`` is, if it is one; an ``architecture.json`` is not."""
-    if isinstance(target, RunDirectory):
-        return target
-    if isinstance(target, Path) or (isinstance(target, str) and "|" not in target and Path(target).is_dir()):
-        return None if Path(target).is_file() else RunDirectory.open(target)
-    return None
-
-
-def _given(target: object, space: str | None) -> dict[str, Any]:
-    """An architecture as a record: what its file says, or what the user typed."""
-    if isinstance(target, Architecture):
-        return target.to_dict()
-    text = str(target)
-    path = Path(text)
-    if path.suffix == ".json" or (len(text) < 255 and path.is_file()):
-        keep_known(path.parent)
-        architecture = Architecture.load(path)
-        if space is not None and space != architecture.space:
-            raise ArchitectureError(f"{path} is an architecture of {architecture.space}, not of {space}.")
-        return {**read_json(path, ArchitectureFile), **architecture.to_dict()}
-    if space is None:
-        raise ArchitectureError(
-            f"'{text}' is neither a run directory nor a file; if it is an architecture, add --space."
-        )
-    return Architecture.from_string(text, space).to_dict()
 
 
 __all__ = ["TrainResult", "continue_training", "fresh_model", "load_model", "train"]
