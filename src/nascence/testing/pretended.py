@@ -92,8 +92,8 @@ def _run(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                     f"{name} takes a tensor of {list(value.shape)} on {value.device} together with one of "
                     f"{list(here[0].shape)} on the device."
                 )
-        if any(isinstance(value, torch.Generator) for value in tree_leaves((args, kwargs))):
-            raise MisplacedError(f"{name} draws from a generator of the CPU on the device.")
+    if (here or target == NAME) and any(isinstance(each, torch.Generator) for each in tree_leaves((args, kwargs))):
+        raise MisplacedError(f"{name} draws from a generator of the CPU on the device.")
     if target == NAME:
         kwargs["device"] = torch.device("cpu")
     on_device = target == NAME if to is not None else bool(here)
@@ -145,8 +145,13 @@ def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Te
 def pretended_device() -> Iterator[torch.device]:
     """The device, for the block."""
     device = _registered()
-    with _Mode():
-        yield device
+    before = torch.__future__.get_swap_module_params_on_conversion()
+    torch.__future__.set_swap_module_params_on_conversion(True)  # a parameter stays the same object, as on a GPU
+    try:
+        with _Mode():
+            yield device
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(before)
 
 
 def misplaced(call: Callable[[], object]) -> str | None:
