@@ -148,9 +148,9 @@ class LogitRelaxation(Relaxation):
     def row_sample(self, logits_RA: Tensor, kept_RA: Tensor, generator: torch.Generator) -> Tensor:
         """Weights [R, A], zero where not ``kept_RA``, differentiable in the logits."""
 
-    @abstractmethod
     def row_mean(self, logits_RA: Tensor, kept_RA: Tensor) -> Tensor:
-        """Weights [R, A] without noise."""
+        """Weights [R, A] without noise: the softmax over what is kept, where nothing else is said."""
+        return logits_RA.masked_fill(~kept_RA, -torch.inf).softmax(-1)
 
     @property
     def parameters(self) -> dict[str, Tensor]:

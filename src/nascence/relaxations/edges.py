@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
+from nascence.relaxations.around import Around
 from nascence.relaxations.base import Relaxation
-from nascence.schedules import Moment
 from nascence.seeding import generator as seeded_generator
 from nascence.supernets.groups import MixingWeights
 
 
 @final
-class EdgeNormalised(Relaxation):
+class EdgeNormalised(Around):
     """Another relaxation's weights, times softmax(b) over the incoming edges of each node.
 
     A parameter b_e per edge, ``<group>/edges`` [R], initially ``scale`` * N(0, 1). Architectures are derived from the
@@ -51,20 +51,11 @@ class EdgeNormalised(Relaxation):
             shares[name] = parts if order == sorted(order) else parts[torch.tensor(order).argsort()]
         return shares
 
-    def _scaled(self, weights: MixingWeights) -> MixingWeights:
+    def changed(self, weights: MixingWeights) -> MixingWeights:
         shares = self.log_shares()
         return {
             name: value * shares[name].exp()[:, None] if name in shares else value for name, value in weights.items()
         }
-
-    def sample(self, generator: torch.Generator) -> MixingWeights:
-        return self._scaled(self.inner.sample(generator))
-
-    def samples(self, generator: torch.Generator) -> list[MixingWeights]:
-        return [self._scaled(weights) for weights in self.inner.samples(generator)]
-
-    def mean(self) -> MixingWeights:
-        return {kind: value.detach() for kind, value in self._scaled(self.inner.mean()).items()}
 
     def scores(self) -> dict[str, Tensor]:
         shares = self.log_shares()
@@ -73,20 +64,8 @@ class EdgeNormalised(Relaxation):
             for name, value in self.inner.scores().items()
         }
 
-    def logits(self) -> dict[str, Tensor]:
-        return self.inner.logits()
-
-    def begin(self, moment: Moment) -> None:
-        self.inner.begin(moment)
-
-    def keep(self, count: int) -> None:
-        self.inner.keep(count)
-
     def optimizer_options(self, name: str) -> dict[str, Any]:
         return {} if name.endswith("/edges") else self.inner.optimizer_options(name)
-
-    def observed(self) -> dict[str, float]:
-        return self.inner.observed()
 
     def state_dict(self) -> dict[str, Any]:
         edges = {kind: value.detach().clone() for kind, value in self._edges.items()}

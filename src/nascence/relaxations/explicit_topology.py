@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.relaxations.around import Around
 from nascence.relaxations.base import Relaxation
 from nascence.relaxations.topology import Topology
 from nascence.relaxations.validity import is_valid
@@ -19,7 +20,7 @@ from nascence.supernets.groups import MixingWeights
 
 
 @final
-class ExplicitTopology(Relaxation):
+class ExplicitTopology(Around):
     """Any relaxation of the operations, times the probability gamma_ij that edge (i, j) is there.
 
     Every node has a distribution over its sets of edges (:mod:`nascence.relaxations.topology`; also the empty one where
@@ -54,21 +55,9 @@ class ExplicitTopology(Relaxation):
         """q [S_j] per variable, at the present temperature."""
         return self.topology.probabilities(self._beta, self.temperature)
 
-    def _scaled(self, weights: MixingWeights) -> MixingWeights:
+    def changed(self, weights: MixingWeights) -> MixingWeights:
         gates = self.topology.edge_weights(self.distributions())
         return {kind: value * gates[kind][:, None] for kind, value in weights.items()}
-
-    def sample(self, generator: torch.Generator) -> MixingWeights:
-        return self._scaled(self.inner.sample(generator))
-
-    def samples(self, generator: torch.Generator) -> list[MixingWeights]:
-        return [self._scaled(weights) for weights in self.inner.samples(generator)]
-
-    def mean(self) -> MixingWeights:
-        return {kind: value.detach() for kind, value in self._scaled(self.inner.mean()).items()}
-
-    def logits(self) -> dict[str, Tensor]:
-        return self.inner.logits()
 
     def scores(self) -> dict[str, Tensor]:
         return {**self.inner.scores(), **self.topology.log_probabilities(self._beta)}
@@ -80,9 +69,6 @@ class ExplicitTopology(Relaxation):
         operations = {kind: scores[kind] for kind in self.topology.space.kinds}
         log_q = {name: scores[name] for name in self.topology.sets}
         return self.topology.derive(log_q, operations, budget, lambda kept: is_valid(self.topology, kept))
-
-    def keep(self, count: int) -> None:
-        self.inner.keep(count)
 
     def optimizer_options(self, name: str) -> dict[str, Any]:
         if name in self._beta:

@@ -64,8 +64,5 @@ class GumbelSoftmax(LogitRelaxation):
     def row_sample(self, logits_EA: Tensor, kept_EA: Tensor, generator: torch.Generator) -> Tensor:
         return gumbel_softmax(logits_EA.masked_fill(~kept_EA, -torch.inf), generator, self.temperature)
 
-    def row_mean(self, logits_EA: Tensor, kept_EA: Tensor) -> Tensor:
-        return logits_EA.masked_fill(~kept_EA, -torch.inf).softmax(-1)
-
 
 __all__ = ["GumbelSoftmax", "gumbel_noise", "gumbel_softmax", "one_hot_straight_through"]

@@ -100,8 +100,5 @@ class GumbelTopK(LogitRelaxation):
     def row_sample(self, logits_EA: Tensor, kept_EA: Tensor, generator: torch.Generator) -> Tensor:
         return gumbel_softmax(logits_EA.masked_fill(~kept_EA, -torch.inf), generator, self.temperature)
 
-    def row_mean(self, logits_EA: Tensor, kept_EA: Tensor) -> Tensor:
-        return logits_EA.masked_fill(~kept_EA, -torch.inf).softmax(-1)
-
 
 __all__ = ["GumbelTopK", "gumbel_top_k"]

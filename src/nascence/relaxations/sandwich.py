@@ -3,21 +3,21 @@ widest, the narrowest and one random width, so that shared channels learn to ser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.relaxations.around import Around
 from nascence.relaxations.base import Relaxation
 from nascence.schedules import Moment
 from nascence.supernets.groups import MixingWeights
 
 
 @final
-class Sandwich(Relaxation):
+class Sandwich(Around):
     """``inner``, but in epochs in which the architecture takes no steps, each step runs three networks: all rows of the
     role ``width`` at their last option, all at their first, and each at a random one (options go from narrow to wide).
     The other groups are as ``inner`` samples them, the same in all three. ``always``: in all epochs, and with what
@@ -26,13 +26,6 @@ class Sandwich(Relaxation):
     def __init__(self, inner: Relaxation, *, always: bool = False) -> None:
         self.inner, self.space, self.always = inner, inner.space, always
         self._warming = False
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        return self.inner.parameters
-
-    def sample(self, generator: torch.Generator) -> MixingWeights:
-        return self.inner.sample(generator)
 
     def samples(self, generator: torch.Generator) -> list[MixingWeights]:
         if not self._warming and not self.always:
@@ -60,32 +53,8 @@ class Sandwich(Relaxation):
         self._warming = moment.frozen
         self.inner.begin(moment)
 
-    def mean(self) -> MixingWeights:
-        return self.inner.mean()
-
-    def scores(self) -> dict[str, Tensor]:
-        return self.inner.scores()
-
     def derive(self, budget: BudgetChecker) -> Architecture:
         return self.inner.derive(budget)
-
-    def logits(self) -> dict[str, Tensor]:
-        return self.inner.logits()
-
-    def keep(self, count: int) -> None:
-        self.inner.keep(count)
-
-    def optimizer_options(self, name: str) -> dict[str, Any]:
-        return self.inner.optimizer_options(name)
-
-    def observed(self) -> dict[str, float]:
-        return self.inner.observed()
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.inner.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.inner.load_state_dict(state)
 
 
 __all__ = ["Sandwich"]

@@ -57,8 +57,5 @@ class SoftGumbel(LogitRelaxation):
         masked = logits_RA.masked_fill(~kept_RA, -torch.inf)
         return gumbel_softmax(masked, generator, self.temperature, hard=self.draws == "hard")
 
-    def row_mean(self, logits_RA: Tensor, kept_RA: Tensor) -> Tensor:
-        return logits_RA.masked_fill(~kept_RA, -torch.inf).softmax(-1)
-
 
 __all__ = ["Draws", "SoftGumbel", "WarmUp"]
