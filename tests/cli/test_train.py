@@ -122,3 +122,40 @@ def test_a_killed_training_is_resumed(nascence_command: Any, start_nascence: Any
     assert entry["stage"] == "training"
     assert nascence_command("train", "a", "--epochs", 2, "--overwrite").code == 0
     assert len(run.events(TRAINING)) == 2
+
+
+def test_a_policy_given_told_and_drawn(nascence_command: Any, run: RunDirectory) -> None:
+    pytest.importorskip("kornia")
+    trained = nascence_command("train", "a", "--epochs", 1, "--policy", "autoaugment")
+    assert trained.code == 0, trained.err
+    assert "a policy of 25 sub-policies" in trained.out
+    assert nascence_command("report", "a").code == 0
+    page = Path("a/report.html").read_text()
+    assert "not found by this run" in page
+    assert page.count("data:image/png;base64,") > 30
+    options = ("--space", "nas-bench-201", "--data", "digits", "--channels", 2, "--epochs", 1)
+    other = nascence_command("train", CELL, *options, "--out", "b", "--policy", "a")
+    assert other.code == 0, other.err
+    mine, theirs = (RunDirectory.open(name).config["training"]["policy"] for name in "ab")
+    assert mine == theirs
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"version": 9}, "version 9"),
+        ({"sub_policies": [{"weight": 1, "steps": [["Melt", 1, 1]]}]}, "has the operation 'Melt'; known are"),
+    ],
+)
+def test_policies_that_are_none(nascence_command: Any, run: RunDirectory, policy: dict[str, Any], message: str) -> None:
+    good = {"kind": "augmentation policy", "version": 1, "sub_policies": [{"weight": 1, "steps": []}]}
+    Path("p.json").write_text(json.dumps({**good, **policy}))
+    for where in ("p.json", "a"):
+        told = nascence_command("train", "a", "--epochs", 1, "--policy", where)
+        assert (told.code, told.err.count("\n")) == (2, 1)
+        assert (message if where == "p.json" else "a has no policy") in told.err
+    asked = nascence_command("train", "a", "--adversarial", "pgd", "--set", "adversarial_eps=8")
+    assert asked.code == 2
+    assert "is 8/255 meant? Type: --set adversarial_eps=8/255" in asked.err
+    assert not run.has("model.pt")
+    assert "training" not in RunDirectory.open("a").config

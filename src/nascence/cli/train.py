@@ -153,6 +153,7 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
                 f"{metrics[metric['name']]:.2f} {metric['unit']} on {metrics[f'test_{examples}']:,} test {examples}",
             ),
             ("balanced accuracy", _balanced(metrics)),
+            ("augmented by", _augmented(metrics)),
             ("members", _members(metrics)),
             ("together", _together(metrics)),
             ("best epoch", None if watched is None else _best(watched, examples)),
@@ -172,6 +173,12 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
         (f"nascence export {place} --format python", "one Python file and its weights"),
         (f"nascence report {place}", "one page about the search and the network"),
     )
+
+
+def _augmented(metrics: dict[str, Any]) -> str | None:
+    """Where there was a policy."""
+    policy = metrics["training"].get("policy")
+    return None if policy is None else f"a policy of {count(len(policy['sub_policies']))} sub-policies"
 
 
 def _members(metrics: dict[str, Any]) -> str | None:
