@@ -166,6 +166,20 @@ def test_stop_requests_end_after_a_whole_step(run: RunDirectory, number: int, co
     assert len(run.events()) == 4
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_request_in_the_last_step_stops_what_would_come_next(run: RunDirectory, number: int, code: int) -> None:
+    def stop(step: int) -> None:
+        if step == 2:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(Interrupted) as caught:
+        execute(Walk(3, at_step=stop), run)
+    assert caught.value.exit_code == code
+    assert read_checkpoint(run, SEARCH)["done"]
+    execute(Walk(3, at_step=lambda step: pytest.fail("a step was done again")), run)
+    assert len(run.events()) == 3
+
+
 @pytest.mark.parametrize(
     ("number", "again"), [(signal.SIGINT, "Ctrl-C once more"), (signal.SIGTERM, "the same signal once more")]
 )

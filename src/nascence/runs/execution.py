@@ -54,7 +54,8 @@ def execute(
     lost steps are cut off and written again, the same. The caller holds :meth:`RunDirectory.locked`.
 
     The seconds, of ``clock``, add up over interruptions; a lost step counts once. Raises :class:`Interrupted` on SIGINT
-    and SIGTERM, and :class:`RunError` when the directory cannot be written or its checkpoint does not fit.
+    and SIGTERM, also in the last step, and :class:`RunError` when the directory cannot be written or its checkpoint
+    does not fit.
     """
     seconds, count = _restore(work, run, stage)
     run.cut_events(stage, count)
@@ -83,7 +84,7 @@ def execute(
         finally:
             if progress is not None:
                 progress.end()
-    if not work.done:
+    if requested:  # in the last step, too: what comes after this run is to stop as well
         raise Interrupted(requested[0], run.resume_command)
     return seconds
 
