@@ -10,9 +10,11 @@ with.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import time
 import warnings
+from dataclasses import replace
 
 import torch
 
@@ -32,9 +34,12 @@ def main() -> None:
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--method", default="sane")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--norm", action="store_true", help="layer normalisation of every option in the supernet")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    space = get_space("nas-bench-graph-chains")
+    space = copy.copy(get_space("nas-bench-graph-chains"))
+    if options.norm:
+        space.networks = {name: replace(size, norm=name.startswith("search")) for name, size in space.networks.items()}
     known = {one: look_up(one, options.dataset) for one in space.enumerate()}
     tests = [one.test for one in known.values()]
     print(f"{options.dataset}: {len(known)} networks, test mean {statistics.fmean(tests):.2f}, best {max(tests):.2f}")

@@ -170,3 +170,15 @@ def test_the_digest_is_of_the_graph_and_its_split():
     changed = replace(task, graph=replace(task.graph, features=other))
     divided = replace(task, split=random_split(task.graph, 1))
     assert len({task.digest, changed.digest, divided.digest}) == 3
+
+
+def test_a_report_tells_each_class_and_which_was_taken_for_which():
+    from nascence.testing.toy_graph import toy_graph_task
+
+    task = toy_graph_task()
+    confusion = [[3, 1, 0], [0, 0, 0], [2, 0, 2]]
+    told = task.report(task.measures({"count": 8, "confusion": confusion}))
+    assert told["confusion"] == confusion
+    assert told["per_class"] == dict(zip(task.class_names, [75.0, None, 50.0], strict=True))
+    assert told["class_names"] == list(task.class_names)
+    assert told["accuracy"] == 62.5

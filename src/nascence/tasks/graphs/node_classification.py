@@ -126,7 +126,8 @@ class NodeClassification(Task):
         return found
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
-        """``accuracy``, ``macro_f1`` and, of two classes, ``roc_auc``, all in percent."""
+        """``accuracy``, ``macro_f1`` and, of two classes, ``roc_auc``, all in percent; and ``confusion``, how many
+        nodes of a class (row) were called a class (column)."""
         confusion = torch.as_tensor(sums["confusion"])
         found = {
             "accuracy": 100 * float(confusion.diagonal().sum()) / float(sums["count"]),
@@ -134,7 +135,14 @@ class NodeClassification(Task):
         }
         if self.num_classes == 2:
             found["roc_auc"] = 100 * roc_auc(torch.as_tensor(sums["margins"]))
-        return found
+        return {**found, "confusion": confusion.long().tolist()}
+
+    def report(self, measures: Mapping[str, Any]) -> dict[str, Any]:
+        """The measures, with ``per_class`` (recall by class, None where no test node has it) and ``class_names``."""
+        rows = measures["confusion"]
+        recalls = [100 * row[at] / sum(row) if sum(row) else None for at, row in enumerate(rows)]
+        per_class = dict(zip(self.class_names, recalls, strict=True))
+        return {**measures, "per_class": per_class, "class_names": list(self.class_names)}
 
     def distance(self, output: Tensor, teacher: Tensor, batch: Batch, temperature: float = 1.0) -> Tensor:
         """T^2 KL(softmax(teacher / T) || softmax(logits / T)), the mean over the nodes of the mask."""
