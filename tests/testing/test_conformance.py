@@ -9,7 +9,7 @@ from torch import nn
 from nascence.architecture import Architecture
 from nascence.scores import Score
 from nascence.spaces import SPACES, Choice, NetworkConfig, Space
-from nascence.spaces import get_space as cached_get_space
+from nascence.spaces import _listed as cached_get_space
 from nascence.testing import CellSpaceConformance, ScoreConformance, SpaceConformance
 from nascence.testing.conformance import _assert_uniform
 
@@ -88,7 +88,7 @@ CAUGHT_BY = {
     RaisesAnotherError: "test_edited_text_is_valid_or_refused",
     RestlessCanonical: "test_canonical_is_idempotent",
     FalseCanonical: "test_canonical_computes_the_same_function",
-    WrongLogits: "test_every_network_maps_images_to_logits",
+    WrongLogits: "test_every_network_maps_images_to_outputs",
     DrawsGlobally: "test_global_random_state_is_left_alone",
     SameOptions: "test_choices_and_networks_are_well_formed",
     WrongSize: "test_size_is_the_number_of_architectures",
