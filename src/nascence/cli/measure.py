@@ -111,8 +111,10 @@ def command(
         rows_.append([cost["name"], value, cost["unit"], cost["batch"], cost["device"], detail])
     console.print(found["architecture"], markup=False)
     shape = " x ".join(str(side) for side in found["input_shape"])
-    size = ", ".join(f"{name} {found['network'][name]}" for name in ("channels", "depth"))
-    console.print(f"for {found['data']}: {shape}, {found['classes']} classes; network: {size}", markup=False)
+    network = found["network"]
+    size = ", ".join(f"{name} {network[name]}" for name in ("channels", "depth") if name in network)
+    about = f"; network: {size}" if size else ""
+    console.print(f"for {found['data']}: {shape}, {found['classes']} classes{about}", markup=False)
     table(console, ("cost", "value", "unit", "batch", "device", ""), rows_)
     if json:
         emit(found)
