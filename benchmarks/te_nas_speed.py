@@ -95,7 +95,7 @@ def main() -> None:
         f"on those {timed}: largest relative difference of the condition numbers {kappa_difference:.1e}, "
         f"largest difference of the numbers of regions {region_difference:.2g}"
     )
-    if not (kappa_difference <= 1e-2 and region_difference <= 0.01 * method.region_batches * method.region_patches):
+    if not (kappa_difference <= 1e-2 and region_difference <= 0.01 * method.regions.batches * method.regions.patches):
         raise SystemExit("The two ways disagree.")
 
 
@@ -115,9 +115,11 @@ def obvious_way(
     supernet = network("pruning", task.in_channels, "ntk", at_round, 0)
     kernel = reference.class_summed_kernel(supernet, images, mode=method.batch_norm, weights=weights)
     logs = []
-    for at in range(method.region_networks):
-        draws = [generator(SEED, "te-nas", "patches", at_round, 0, at, batch) for batch in range(method.region_batches)]
-        patches = [task.patches(method.region_patches, method.patch_size, 1, random) for random in draws]
+    for at in range(method.regions.networks):
+        draws = [
+            generator(SEED, "te-nas", "patches", at_round, 0, at, batch) for batch in range(method.regions.batches)
+        ]
+        patches = [task.patches(method.regions.patches, method.regions.patch_size, 1, random) for random in draws]
         thin = network("regions", 1, "regions", at_round, 0, at)
         logs.append(math.log(reference.count_regions(thin, patches, weights)))
     return reference.condition_number(kernel), math.exp(sum(logs) / len(logs))
