@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from nascence.api.computing import restored
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, CostModel
@@ -42,8 +43,9 @@ def tuning_of(config: Mapping[str, Any], architecture: Architecture, task: Task)
     ranges = _affordable(space, architecture, network, task.signature, Budget(**limits)) if limits else {}
     if settings.auxiliary_weight > 0:
         network = space.resized(network, auxiliary=True)
-    trials = entry["tuning"]["trials"]
-    return Tuning(space, architecture, task, network, settings, trials=trials, seed=entry["seed"], ranges=ranges)
+    about: dict[str, Any] = {"trials": entry["tuning"]["trials"], "seed": entry["seed"], "ranges": ranges}
+    about["compute"] = replace(restored(entry), world=1)
+    return Tuning(space, architecture, task, network, settings, **about)
 
 
 def is_to_be_tuned(run: RunDirectory) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from nascence.api.computing import restored
 from nascence.configuration import from_json
 from nascence.errors import NascenceError
 from nascence.runs import TRAINING, named_progress
@@ -26,7 +28,8 @@ def train_unconnected(
     model = space.unconnected(network, task.signature, seed=derive_seed(seed, "initial weights"))
     if model is None:
         return {}
-    training = Training(model, task, settings, seed=seed)
+    compute = replace(restored(config[TRAINING.name]), world=1)
+    training = Training(model, task, settings, seed=seed, compute=compute)
     shown = named_progress(progress, "the same without edges", "epochs", training.shown)
     if shown is not None:
         shown.begin(training.total_steps, 0)

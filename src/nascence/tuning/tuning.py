@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, final
 
 from nascence.architecture import Architecture
+from nascence.engine.compute import ON_CPU, Compute
 from nascence.errors import NascenceError, RunError, SettingError
 from nascence.seeding import derive_seed
 from nascence.spaces.base import Size, Space
@@ -60,6 +61,7 @@ class Tuning:
         seed: int = 0,
         startup: int = STARTUP,
         ranges: Mapping[str, Range] | None = None,
+        compute: Compute = ON_CPU,
     ) -> None:
         if trials < 1:
             raise SettingError(f"Tuning takes 1 trial or more, not {trials}.")
@@ -68,7 +70,7 @@ class Tuning:
         held_out = task.holding_out(config.validation, seed) if config.validation else task  # once, for all trials
         self.space, self.architecture, self.task = space, architecture, held_out
         self.network, self.config, self.seed, self.startup = network, config, seed, startup
-        self.total_steps = trials
+        self.total_steps, self.compute = trials, compute
         own = SGD_RANGES if config.optimizer == "sgd" else TRAINING_RANGES
         self.ranges: dict[str, Range] = {**own, **space.tunable, **(ranges or {})}
         self.trials: list[Trial] = []
@@ -162,7 +164,7 @@ class Tuning:
             signature=self.task.signature,
             seed=derive_seed(seed, "initial weights"),
         )
-        return Training(model, self.task, config, seed=seed)
+        return Training(model, self.task, config, seed=seed, compute=self.compute)
 
 
 def _check(training: Training) -> None:
