@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import nascence
 from nascence.engine.compute import ON_CPU, Compute, computes_in_bf16, devices, find_device
 from nascence.errors import SettingError, UnknownNameError
 from nascence.tasks.base import Batch
@@ -133,3 +134,19 @@ def test_one_process_averages_with_nobody():
     ON_CPU.average([gradient], 0.25)
     assert gradient.tolist() == [1, 1, 1]
     assert ON_CPU.add({"count": torch.tensor(3)}) == {"count": torch.tensor(3)}
+
+
+def test_scores_and_latencies_say_where_they_are_of():
+    text = "|nor_conv_1x1~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"
+    (scored,) = nascence.score([text], ["params"], data="digits", precision="bf16")
+    assert scored["device"] == ON_CPU.name
+    found = nascence.measure(
+        text, data="digits", channels=4, depth=1, precision="bf16", repeats=2, warm_up=0, onnx=False, threads=1
+    )
+    (latency,) = (cost for cost in found["costs"] if cost["name"].startswith("latency"))
+    assert latency["name"] == "latency-ms, PyTorch in bf16"
+    assert ON_CPU.name in latency["device"]
+    with pytest.raises(UnknownNameError, match="device"):
+        nascence.score([text], ["params"], data="digits", device="gpu")
+    with pytest.raises(UnknownNameError, match="device"):
+        nascence.measure(text, data="digits", device="gpu")

@@ -16,12 +16,9 @@ from nascence.scores import SCORES
 HERE = Path(__file__).parent
 SEARCHES = (
     "darts-second-order",
-    "darts-stages",
-    "darts-channels-last",
     "gdas",
     "pc-darts",
     "drnas-anchor",
-    "beta-darts",
     "sane",
     "dots",
     "explicit-topology",
@@ -29,7 +26,6 @@ SEARCHES = (
     "daas",
     "ness",
     "e2rnas-pgd-first-order",
-    "toponas-partial",
     "te-nas-regions",
     "nasi-agnostic",
 )

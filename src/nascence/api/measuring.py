@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nascence.api.computing import chosen
 from nascence.api.inputs import network_size
 from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import COSTS, CostModel, LatencyTable
+from nascence.costs.latency import latency_ms
 from nascence.costs.latency_samples import LatencySamples, random_architectures
 from nascence.costs.networks import Networks
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
+from nascence.engine.compute import ON_CPU
 from nascence.engine.threads import compute_threads
 from nascence.errors import RunError, SettingError
 from nascence.runs import files
@@ -35,6 +38,8 @@ def measure(
     channels: int | None = None,
     depth: int | None = None,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
     repeats: int = 30,
     warm_up: int = 5,
     onnx: bool = True,
@@ -42,7 +47,8 @@ def measure(
 ) -> dict[str, Any]:
     """Every cost of the network of an architecture (a run directory, an ``architecture.json``, or a text of ``space``)
     for ``data``: ``costs`` with name, value, unit, batch, device; latencies also with their inter-quartile range,
-    threads, repeats and warm-up, in PyTorch and, with ``onnx``, in ONNX Runtime.
+    threads, repeats and warm-up, in PyTorch on ``device`` in ``precision`` and, with ``onnx``, in ONNX Runtime on the
+    CPU.
 
     The size of the network, the shape of the images, the number of classes and of threads are those of the run, unless
     the arguments say otherwise; its data need not be there. An architecture alone is measured for ``data``, digits
@@ -50,6 +56,7 @@ def measure(
     """
     from nascence.exporting.latency import onnx_latency_ms
 
+    compute = chosen(device, precision)
     known = read_target(target, space)
     architecture = known.architecture
     at_most(MOST, repeats=repeats, warm_up=warm_up)
@@ -74,7 +81,12 @@ def measure(
             }
             for cost in counted
         ]
-        measured = {"PyTorch": model.networks.measure(architecture, repeats, warm_up)}
+        if compute == ON_CPU:
+            measured = {"PyTorch": model.networks.measure(architecture, repeats, warm_up)}
+        else:
+            options: dict[str, Any] = {"threads": threads, "repeats": repeats, "warm_up": warm_up, "compute": compute}
+            told = "PyTorch" if precision == "fp32" else f"PyTorch in {precision}"
+            measured = {told: latency_ms(model.networks.build(architecture), signature, **options)}
         if onnx:
             module = model.networks.build(architecture)
             measured["ONNX Runtime"] = onnx_latency_ms(

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from nascence.api.computing import chosen
 from nascence.api.inputs import load_source, settled
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
@@ -41,6 +42,8 @@ def score(
     draws: int = 1,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
     download: bool = False,
 ) -> list[dict[str, Any]]:
     """``{"space", "architecture", "data", "scores": {name: mean}, "draws": {name: values}}`` of every architecture.
@@ -48,10 +51,11 @@ def score(
     ``architectures``: texts of ``space``, run directories, results of searches or ``architecture.json`` files; then
     ``random`` random ones. Each score is the mean over ``draws`` draws of weights and images, the same ones for all
     architectures. ``data`` None: those of the runs, with the runs' network size; where there is no run, digits.
-    Raises :class:`nascence.errors.NascenceError`.
+    ``device``: where networks are scored, ``precision``: fp32 or bf16. Raises :class:`nascence.errors.NascenceError`.
     """
     from nascence.scores import SCORES, evaluate
 
+    compute = chosen(device, precision)
     at_most(100_000, random=random)
     at_most(10_000, draws=draws)
     if random < 0 or draws < 1:
@@ -72,9 +76,12 @@ def score(
         for architecture in wanted:
             found = get_space(architecture.space)
             size = own.network if own is not None and own.architecture.space == architecture.space else None
-            values = evaluate(computers, found, architecture, task, seed=seed, draws=draws, evaluation=size)
+            values = evaluate(
+                computers, found, architecture, task, seed=seed, draws=draws, evaluation=size, compute=compute
+            )
             means = {name: fmean(drawn) for name, drawn in values.items()}
             about = {"space": architecture.space, "architecture": str(architecture), "data": named}
+            about["device"] = compute.name
             scored.append({**about, "scores": means, "draws": values})
     return scored
 

@@ -37,6 +37,8 @@ def command(
     sigma: options.Sigma = None,
     scale: options.Scale = None,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     download: options.Download = False,
@@ -51,6 +53,8 @@ def command(
         raise SettingError("Random networks are measured into a file, without TARGET: --networks N --out FILE.csv.")
     if (target is None) == (out is None):
         raise SettingError("Say what to measure: an architecture, or, with --out FILE.json, the parts of a space.")
+    if out is not None and (device != "cpu" or precision != "fp32"):
+        raise SettingError("Files of latencies are of the CPU in fp32; leave --device and --precision out.")
     console = human(json)
     where: dict[str, Any] = {
         "space": space,
@@ -100,7 +104,7 @@ def command(
             emit({"out": str(out), **made.to_json()})
         return
     assert target is not None
-    found = measure(target, repeats=repeats, warm_up=warm_up, **where)
+    found = measure(target, repeats=repeats, warm_up=warm_up, device=device, precision=precision, **where)
     rows_ = []
     for cost in found["costs"]:
         value = f"{cost['value']:,.0f}" if cost["value"] >= 1000 else f"{cost['value']:.4g}"

@@ -50,6 +50,8 @@ def command(
     draws: Annotated[int, typer.Option(help="Average over this many draws of weights and images.", metavar="N")] = 1,
     seed: options.Seed = 0,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
@@ -65,6 +67,8 @@ def command(
                 "--random and --threads are for a few architectures; with many, it is --sample N, and every worker has "
                 "one thread."
             )
+        if device not in ("cpu", "auto") or precision != "fp32":
+            raise SettingError("Many architectures are scored on the CPU in fp32; leave --device and --precision out.")
         if resume and out is None:
             raise SettingError("--resume continues a file; name it with --out.")
         from nascence.api.scoring import score_many
@@ -105,6 +109,8 @@ def command(
         draws=draws,
         seed=seed,
         threads=threads,
+        device=device,
+        precision=precision,
         download=download,
     )
     if json:
