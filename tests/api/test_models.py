@@ -177,6 +177,7 @@ def test_from_a_file_to_a_thinner_network(tmp_path, mynet):
     mynet.unlink()
     file.unlink()
     known._known.clear()  # as in another process
+    assert export(out, untrained=True).trained, "the weights are those that were brought, cut to size"
     trained = train(out, epochs=1, teacher=True, progress=False)
     assert trained.metrics["training"]["teacher"] is True
     assert trained.metrics["training"]["settings"]["learning_rate"] == pytest.approx(0.2 * 0.05)

@@ -9,6 +9,7 @@ from nascence.api.inputs import described_signature
 from nascence.api.training import fresh_model, load_model
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory, files
+from nascence.spaces import get_space
 from nascence.training.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def export(
 
     Without ``out`` the file belongs to the run (``model.onnx`` or ``model.py``), is made anew each time, and what was
     measured is kept in the run's ``exports.json``. ``untrained``: the found architecture freshly initialised, as its
-    training would begin; the file (``untrained_model.onnx`` or ``.py``) and the check say so, and ``exports.json``,
-    which is about the trained network, stays as it is.
+    training would begin (weights that the user's own network brought are cut to size); the file
+    (``untrained_model.onnx`` or ``.py``) and the check say so, and ``exports.json``, which is about the trained
+    network, stays as it is.
 
     Raises :class:`RunError` when nothing is trained yet (``untrained``: nothing found yet) or when ``out`` exists and
     ``overwrite`` is not set, and :class:`nascence.exporting.ExportError` when the file computes something else.
@@ -61,7 +63,8 @@ def export(
         architecture = run.read_json("architecture.json", "architecture")["architecture"]
         if isinstance(model, Ensemble):
             architecture = " + ".join(row["architecture"] for row in run.read_json("found.json", "members")["members"])
-        about: dict[str, Any] = {"architecture": architecture, "trained": not untrained}
+        brought = untrained and get_space(run.config["space"]).brings_weights  # more than an initialisation
+        about: dict[str, Any] = {"architecture": architecture, "trained": not untrained or brought}
         if signature.classes:
             known = {name: task[name] for name in ("class_names", "mean", "std")}
             write = export_onnx if format == "onnx" else export_python
