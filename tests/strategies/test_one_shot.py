@@ -97,6 +97,13 @@ def test_it_continues_to_the_bit_and_measuring_trains_nothing():
         assert torch.equal(one, two)
 
 
+def test_a_training_of_one_step_can_be_measured():
+    search = one_shot(epochs=1, batch_size=64)
+    assert search.total == 1
+    assert search.seconds() > 0
+    assert search.trained == 0
+
+
 def test_only_what_is_within_the_budget_is_trained(monkeypatch):
     search = one_shot(budget=Budget(max_params=1000))
     drawn = []
@@ -112,5 +119,5 @@ def test_what_cannot_be_trained_says_so():
         one_shot(batch_size=100)
     broken = CellSupernet(SPACE, SIZE, num_classes=4, seed=1)
     nn.init.constant_(next(broken.parameters()), float("nan"))
-    with pytest.raises(NascenceError, match="step 1"):
+    with pytest.raises(NascenceError, match="step 1; try another seed"):
         one_shot(supernet=broken).train(1)

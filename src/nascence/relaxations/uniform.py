@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from nascence.architecture import Architecture
 from nascence.relaxations.base import Relaxation
 from nascence.seeding import generator as seeded_generator
 from nascence.spaces.relaxable import RelaxableSpace
@@ -16,21 +17,27 @@ from nascence.supernets.groups import MixingWeights
 
 @final
 class UniformPath(Relaxation):
-    """One architecture a step, drawn uniformly from the space; with stages that are all warm-up, descent is one-shot
-    training.
+    """One architecture a step, drawn uniformly from the space, or as ``draw`` does it; with stages that are all
+    warm-up, descent is one-shot training.
 
     It has no parameters; what it derives is a random architecture within the budget, by ``seed``.
     """
 
-    def __init__(self, space: RelaxableSpace, *, seed: int = 0) -> None:
-        self.space, self.seed = space, seed
+    def __init__(
+        self,
+        space: RelaxableSpace,
+        *,
+        seed: int = 0,
+        draw: Callable[[torch.Generator], Architecture] | None = None,
+    ) -> None:
+        self.space, self.seed, self.draw = space, seed, draw or space.sample
 
     @property
     def parameters(self) -> dict[str, Tensor]:
         return {}
 
     def sample(self, generator: torch.Generator) -> MixingWeights:
-        return self.space.one_hot(self.space.sample(generator))
+        return self.space.one_hot(self.draw(generator))
 
     def mean(self) -> MixingWeights:
         weights = {}

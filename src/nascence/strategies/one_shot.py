@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
-from nascence.errors import NascenceError
-from nascence.libraries import import_dynamo
+from nascence.objectives import TaskLoss
+from nascence.relaxations.uniform import UniformPath
 from nascence.seeding import generator
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.strategies.base import Strategy
+from nascence.strategies.descent.game import Game, Turn
+from nascence.strategies.descent.players import WeightsPlayer
+from nascence.strategies.descent.settings import Descent, SearchData, WeightSteps
+from nascence.strategies.descent.stages import Stage, timetable
 from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.pareto import Front
 from nascence.strategies.sampling import draw_within
@@ -23,20 +27,22 @@ from nascence.supernets.base import Supernet
 from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.tasks import Part, Task
 from nascence.tasks.error import Error
-from nascence.training.evaluation import Totals, wide
+from nascence.training.evaluation import Totals
 
 _CHUNK = 20
 _EVALUATED_AT_ONCE = 250
+_PART = "one-shot"
 
 
 @final
 class OneShot:
     """A supernet whose weights serve every architecture (Guo et al., Single Path One-Shot, ECCV 2020, section 3.2).
 
-    Every step draws one architecture within the ``budget``, uniformly, and descends on the weights of its operations
-    alone: SGD with momentum 0.9 along a cosine from ``learning_rate`` to 0, ``weight_decay`` on the weights that took
-    part, gradients of norm 5 at most, batches of the task's training part. Batches and draws follow from ``seed`` and
-    the number of the step. Raises :class:`DataError` when there are fewer examples than a batch.
+    It is the game of descent in a stage that is all warm-up, with weights as its only player. Every step draws one
+    architecture within the ``budget``, uniformly, and descends on the weights of its operations alone: SGD with
+    momentum 0.9 along a cosine from ``learning_rate`` to 0, ``weight_decay`` on the weights that took part, gradients
+    of norm 5 at most, batches of the task's training part. Batches and draws follow from ``seed`` and the number of the
+    step. Raises :class:`DataError` when there are fewer examples than a batch.
     """
 
     def __init__(
@@ -53,55 +59,43 @@ class OneShot:
         seed: int = 0,
     ) -> None:
         self.space, self.task, self.supernet, self.budget, self.seed = space, task, supernet, budget, seed
-        self._batches = task.part("train").batches(batch_size, seed, "one-shot")
-        self.total = epochs * len(self._batches)
+        steps = WeightSteps(learning_rate=learning_rate, final_learning_rate=0, weight_decay=weight_decay)
+        descent = Descent(weights=steps, data=SearchData(batch_size=batch_size))
+        paths = UniformPath(space, seed=seed, draw=lambda random: draw_within(space, budget, random)[0])
+        self.game = Game(task, paths, descent, {_PART: task.part("train")}, seed, remedy="try another seed")
+        self.weights = WeightsPlayer(self.game, (TaskLoss(),), resting=True)
+        self._epochs = timetable([Stage(epochs=epochs, warmup=epochs)])
+        self.total = epochs * self.game.passes(_PART)
         self.trained = 0
-        self.learning_rate = learning_rate
         use_quick_gradients(supernet)
-        import_dynamo()
-        self._sgd = torch.optim.SGD(supernet.parameters(), learning_rate, momentum=0.9, weight_decay=weight_decay)
+        self.game.use(supernet)
+        self.weights.begin()
 
     def train(self, steps: int) -> dict[str, float]:
         """At most so many more. Mean ``train_loss`` and ``train_<metric>``, each batch under the architecture of its
         step. Raises :class:`NascenceError` when the loss is no finite number."""
         self.supernet.train()
+        self.game.sums = {}
         last = min(self.trained + steps, self.total)
-        totals, metric = Totals(), self.task.metric.name
         while self.trained < last:
-            totals.add(self._step(self.trained))
+            self._step(self.trained)
             self.trained += 1
-        sums = totals.read()
-        loss = sums.pop("loss") / sums["count"]
-        return {"train_loss": loss, f"train_{metric}": self.task.measures(sums)[metric]}
+        return self.game.measures("train")
 
-    def _step(self, number: int) -> dict[str, Tensor]:
-        architecture, _, _ = draw_within(self.space, self.budget, generator(self.seed, "one-shot", "path", number))
-        batch = self._batches(number)
-        for group in self._sgd.param_groups:
-            group["lr"] = self.learning_rate * (1 + math.cos(math.pi * number / self.total)) / 2
-        output = self.supernet(*batch.inputs, weights=self.space.one_hot(architecture))
-        loss = self.task.loss(output, batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise NascenceError(f"The loss of the supernet became {value} in step {number + 1}; try another seed.")
-        self._sgd.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.supernet.parameters(), 5.0)
-        self._sgd.step()
-        sums = self.task.sums(output, batch)
-        return {**sums, "loss": wide(loss.detach()) * sums["count"]}
+    def _step(self, number: int) -> None:
+        one_pass = self.game.passes(_PART)
+        turn = Turn(self._epochs[number // one_pass], number % one_pass, one_pass)
+        self.weights.set_rate(self.game.descent.weights.rate(number, self.total))  # step by step, to 0
+        self.weights.play(self.game.batch(_PART, number), turn, generator(self.seed, _PART, "path", number))
 
     def seconds(self) -> float:
         """How long a step takes here, measured; nothing is trained by it."""
-        state, weights = self.state_dict(), {n: v.clone() for n, v in self.supernet.state_dict().items()}
+        state = self.state_dict()
         self.supernet.train()
-        times = []
-        for number in range(4):  # the first one warms up
-            began = time.perf_counter()
-            self._step(number)
-            times.append(time.perf_counter() - began)
-        self.load_state_dict({**state, "supernet": weights})
-        return sum(times[1:]) / 3
+        numbers = [number % self.total for number in range(4)]
+        times = [self.game.compute.time(partial(self._step, number)) for number in numbers]
+        self.load_state_dict(state)
+        return sum(times[1:]) / 3  # the first one warms up
 
     @torch.no_grad()
     def error(self, architecture: Architecture, part: Part) -> float:
@@ -122,19 +116,14 @@ class OneShot:
         return {
             "trained": self.trained,
             "supernet": {name: value.detach().clone() for name, value in self.supernet.state_dict().items()},
-            "momentum": [
-                None if (buffer := self._sgd.state[weight].get("momentum_buffer")) is None else buffer.clone()
-                for weight in self.supernet.parameters()
-            ],
+            "momentum": [None if buffer is None else buffer.clone() for buffer in self.weights.momentum()],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.trained = state["trained"]
         self.supernet.load_state_dict(state["supernet"])
-        self._sgd.state.clear()
-        for weight, buffer in zip(self.supernet.parameters(), state["momentum"], strict=True):
-            if buffer is not None:
-                self._sgd.state[weight]["momentum_buffer"] = buffer.clone()
+        self.weights.begin()
+        self.weights.set_momentum(state["momentum"], copy=True)
 
 
 def _at_once(count: int) -> int:

@@ -5,7 +5,6 @@ min_a L_valid(w*(a), a)  with  w*(a) = argmin_w L_train(w, a)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
@@ -189,8 +188,7 @@ class BilevelDescent(Strategy):
 
     def learning_rate(self, epoch: Epoch) -> float:
         """Of the weights."""
-        high, low = self.descent.weights.learning_rate, self.descent.weights.final_learning_rate
-        return low + (high - low) * (1 + math.cos(math.pi * epoch.cosine_at / epoch.cosine_of)) / 2
+        return self.descent.weights.rate(epoch.cosine_at, epoch.cosine_of)
 
     def _step(self, turn: Turn) -> None:
         """Whose steps a turn has: weights alone (warm-up), the architecture alone, both on one batch, one after the

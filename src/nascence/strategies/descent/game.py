@@ -40,8 +40,9 @@ class Turn:
 
 @final
 class Game:
-    """The state that all players see. ``parts``: ``weights``, ``architecture`` and ``both``. ``compute``: where the
-    supernet and its batches are; the relaxation's parameters stay on the CPU."""
+    """The state that all players see. ``parts``: those that batches are taken from, by name, which batches follow from.
+    ``compute``: where the supernet and its batches are; the relaxation's parameters stay on the CPU. ``remedy``: what
+    to try where a loss is no finite number, None for a smaller learning rate."""
 
     supernet: Supernet
 
@@ -53,7 +54,11 @@ class Game:
         parts: Mapping[str, Part],
         seed: int,
         compute: Compute | None = None,
+        *,
+        remedy: str | None = None,
     ) -> None:
+        rate = descent.weights.learning_rate / 10
+        self._remedy = remedy or f"try a smaller learning rate, such as --set learning_rate={rate:g}"
         self.task, self.relaxation, self.descent, self.seed = task, relaxation, descent, seed
         self.compute = computing(descent, compute)
         if descent.data.batch_size < 2 * self.compute.world:
@@ -144,8 +149,7 @@ class Game:
     def _refuse(self, name: str, step: int, value: float, moment: Moment) -> None:
         if not math.isfinite(value):
             raise NascenceError(
-                f"The {name} loss became {value} in epoch {moment.epoch + 1}, step {step + 1}; try a smaller learning "
-                f"rate, such as --set learning_rate={self.descent.weights.learning_rate / 10:g}."
+                f"The {name} loss became {value} in epoch {moment.epoch + 1}, step {step + 1}; {self._remedy}."
             )
 
     def load_sums(self, sums: Mapping[str, Any]) -> None:

@@ -58,10 +58,11 @@ class Player(ABC):
 @final
 class WeightsPlayer:
     """The supernet's weights: SGD or Adam on the mean loss over all sub-networks that the relaxation draws for a
-    step."""
+    step. ``resting``: weights of operations that did not run stay as they are; else they decay, and follow their
+    momentum."""
 
-    def __init__(self, game: Game, objectives: Sequence[Objective]) -> None:
-        self.game, self.objectives = game, tuple(objectives)
+    def __init__(self, game: Game, objectives: Sequence[Objective], *, resting: bool = False) -> None:
+        self.game, self.objectives, self.resting = game, tuple(objectives), resting
 
     def begin(self) -> None:
         """A fresh optimizer for the present supernet."""
@@ -102,12 +103,13 @@ class WeightsPlayer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def play(self, batch: Batch, turn: Turn) -> None:
+    def play(self, batch: Batch, turn: Turn, random: torch.Generator | None = None) -> None:
+        """A step on ``batch``. ``random``: what sub-networks are drawn by, None for what follows from the turn."""
         game = self.game
         game.require(weights=True)
         with torch.no_grad():
-            samples = game.relaxation.samples(game.draw(turn, "weights"))
-        self.optimizer.zero_grad(set_to_none=False)
+            samples = game.relaxation.samples(random or game.draw(turn, "weights"))
+        self.optimizer.zero_grad(set_to_none=self.resting)
         for weights in samples:
             evaluated = game.evaluate(batch, weights, turn.moment, turn.step)
             loss = total(self.objectives, evaluated) / len(samples)
@@ -117,8 +119,8 @@ class WeightsPlayer:
 
     def move(self, batch: Batch) -> None:
         """One step along the gradients that are there, of ``batch``."""
-        for weight in self.game.weights:  # every weight decays, also those of operations that did not run
-            if weight.grad is None:
+        for weight in self.game.weights:
+            if weight.grad is None and not self.resting:
                 weight.grad = torch.zeros_like(weight)
         self.game.average((weight.grad for weight in self.game.weights if weight.grad is not None), batch)
         if self.game.descent.weights.clip_norm:

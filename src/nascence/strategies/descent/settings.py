@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,11 @@ class WeightSteps(Settings):
     nesterov: bool = setting(False, "Whether momentum looks ahead.")
     weight_decay: float = setting(3e-4, "Of the weights.", at_least=0)
     clip_norm: float = setting(5.0, "Largest norm of the weights' gradient, 0 for no limit.", at_least=0)
+
+    def rate(self, position: int, length: int) -> float:
+        """The learning rate ``position`` of ``length`` along the cosine."""
+        high, low = self.learning_rate, self.final_learning_rate
+        return low + (high - low) * (1 + math.cos(math.pi * position / length)) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
