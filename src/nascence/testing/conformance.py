@@ -28,6 +28,7 @@ from nascence.architecture import Architecture
 from nascence.configuration import describe, from_json, to_json
 from nascence.costs import Budget
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.compute import Compute, devices
 from nascence.errors import ArchitectureError, NascenceError, UnknownNameError
 from nascence.methods import METHODS, Method, Problem
 from nascence.scores import SCORES, Score, evaluate
@@ -426,6 +427,14 @@ class MethodConformance:
         assert finished.derive() == architecture
         if not self.dear_steps:
             assert _json(self.strategy(seed=1).advance()) != events[0], "another seed, another step"
+
+    def test_it_begins_on_every_device(self) -> None:
+        """Beside the CPU, which the other checks are about; a method that computes there alone is not asked."""
+        for device in devices()[1:] if self.method.on_device else ():
+            about = (self.space, self.task.on(device), self.network, self.checker(), 0, None, Compute(device=device))
+            strategy = self.method.strategy(Problem(*about))
+            strategy.advance()
+            strategy.load_state_dict(strategy.state_dict())
 
     def test_ends_within_a_budget(self) -> None:
         low, high = self.checker().model.range("params")

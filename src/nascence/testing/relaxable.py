@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nascence.architecture import Architecture
 from nascence.costs import flops, params
+from nascence.engine.compute import Compute, devices
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces.relaxable import RelaxableSpace
@@ -20,6 +21,8 @@ from nascence.supernets import MixedSupernet, Supernet, inherited_state
 from nascence.tasks.base import Signature
 
 _TOLERANCE = 1e-5
+_DEVICES = 1e-2
+"""GPUs multiply in a shorter format where they may."""
 
 
 class RelaxableSpaceConformance:
@@ -97,6 +100,16 @@ class RelaxableSpaceConformance:
             assert value.grad is not None, name
             assert value.grad.isfinite().all(), name
             assert (value.grad.abs().sum(-1) > 0).all(), name
+
+    def test_it_computes_alike_on_every_device(self) -> None:
+        expected = None
+        for device in devices():  # the CPU first
+            compute = Compute(device=device)
+            supernet, weights = compute.place(self.mixed().train()), compute.place(self.uniform())
+            output = supernet(*compute.place(self.inputs()), weights=weights).detach()
+            assert output.device.type == device.type
+            expected = output if expected is None else expected
+            assert (output.cpu() - expected).abs().max() <= _DEVICES * (1 + expected.abs().max()), str(device)
 
     def test_supernet_depends_on_the_seed_alone(self) -> None:
         one, same, other = (self.mixed(seed).state_dict() for seed in (3, 3, 4))
