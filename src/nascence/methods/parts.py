@@ -10,7 +10,7 @@ from typing import Literal
 from nascence.declaring import Settings, setting
 from nascence.errors import SettingError
 from nascence.methods.predicting import MEASURED
-from nascence.objectives.expected_cost import Cost, Form
+from nascence.objectives.prices import Cost, Form
 from nascence.strategies.descent.settings import ShrunkImages
 from nascence.supernets.cells.sharing import Sharing
 

@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Literal, final
 from nascence.declaring import setting
 from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
-from nascence.objectives import Objective, TaskLoss
-from nascence.objectives.log_cost import LogCost
+from nascence.objectives import LogCost, Objective, TaskLoss
 from nascence.objectives.path_order import PathOrder
 from nascence.relaxations import GumbelSoftmax, Options, Relaxation, Softmax
 from nascence.relaxations.joint import Joint

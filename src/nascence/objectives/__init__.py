@@ -5,9 +5,8 @@ from nascence.objectives.beta_decay import BetaDecay
 from nascence.objectives.complexity import Complexity
 from nascence.objectives.dirichlet_anchor import DirichletAnchor
 from nascence.objectives.entropy import NegativeEntropy
-from nascence.objectives.expected_cost import ExpectedCost
-from nascence.objectives.expected_parameters import ExpectedParameters
 from nascence.objectives.predicted_latency import PredictedLatency
+from nascence.objectives.prices import ExpectedCost, ExpectedParameters, LogCost
 from nascence.objectives.task_loss import TaskLoss
 
 __all__ = [
@@ -17,6 +16,7 @@ __all__ = [
     "Evaluated",
     "ExpectedCost",
     "ExpectedParameters",
+    "LogCost",
     "NegativeEntropy",
     "Objective",
     "PredictedLatency",
