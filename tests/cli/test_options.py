@@ -10,7 +10,7 @@ import typer
 from nascence.cli import options
 from nascence.cli.app import app
 
-OWN = {"batch_size", "data", "out", "seed", "space", "epochs", "overwrite", "scores", "preset"}
+OWN = {"batch_size", "data", "device", "out", "seed", "space", "epochs", "overwrite", "scores", "preset"}
 """Names that mean different things in different commands, and say so in their help."""
 
 

@@ -163,8 +163,8 @@ def test_a_search_does_not_go_on_with_other_latencies(digits, latencies):
 
 def test_the_file_is_found_from_any_folder(latencies, monkeypatch):
     monkeypatch.chdir(latencies.parent)
-    assert LADARTS(latencies=latencies.name).latencies == str(latencies)
-    assert LADARTS(latencies="nas-bench-201").latencies == "nas-bench-201"
+    assert LADARTS(latencies=latencies.name).latency.networks == str(latencies)
+    assert LADARTS(latencies="nas-bench-201").latency.networks == "nas-bench-201"
 
 
 def test_bad_settings_are_one_sentence(digits, latencies, tmp_path):

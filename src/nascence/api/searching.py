@@ -123,6 +123,8 @@ def search(
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
     """
+    if out is not None:
+        check_free(Path(out), overwrite)
     own = own_model(model, weights, space)
     source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
     loaded: Task | None = None
