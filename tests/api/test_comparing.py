@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import nascence
+from nascence.benchmarks import compare as comparisons
+from nascence.engine.pool import Inline, WorkerPool
 from nascence.errors import BudgetError, NascenceError, RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 
@@ -73,6 +76,10 @@ def test_a_stopped_entry_is_resumed(tmp_path: Path) -> None:
         ({"epochs": -1}, SettingError, "at least 0"),
         ({"max_params": -1}, SettingError, "positive"),
         ({"max_params": 1}, BudgetError, "reachable"),
+        ({"device": "cuda:99"}, SettingError, "There is no GPU"),
+        ({"device": "gpu"}, UnknownNameError, "cuda:N"),
+        ({"precision": "fp16"}, UnknownNameError, "bf16"),
+        ({"methods": ["te-nas"], "space": "nas-bench-201", "precision": "bf16"}, SettingError, "fp32 alone"),
         ({"space": "dartz"}, UnknownNameError, "darts"),
     ],
 )
@@ -86,3 +93,39 @@ def test_another_comparison_in_the_same_place(tmp_path: Path) -> None:
     nascence.compare(["toy"], seeds=1, out=tmp_path / "c", **SIZE)
     with pytest.raises(RunError, match="other settings"):
         nascence.compare(["toy"], seeds=1, out=tmp_path / "c", max_params=1e6, **SIZE)
+
+
+def test_precision_reaches_the_trainings_and_belongs_to_the_comparison(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"seeds": 1, "out": tmp_path / "c", "epochs": 1, **SIZE}
+    nascence.compare(["toy"], precision="bf16", **options)
+    for name in ("toy", "random-architectures"):
+        config = RunDirectory.open(tmp_path / "c" / name / "seed-0").config
+        assert config["training"]["compute"]["precision"] == "bf16"
+    assert "compute" not in RunDirectory.open(tmp_path / "c" / "toy" / "seed-0").config, "it has nothing to compute"
+    assert RunDirectory.open(tmp_path / "c" / "plain-resnet" / "seed-0").config["compute"]["precision"] == "bf16"
+    (tmp_path / "c" / "toy" / "seed-0" / "entry.json").unlink()
+    nascence.compare(["toy"], precision="bf16", **options)
+    with pytest.raises(RunError, match="other settings"):
+        nascence.compare(["toy"], **options)
+
+
+def test_what_is_usual_is_not_kept_as_before_there_was_a_choice(tmp_path: Path) -> None:
+    nascence.compare(["toy"], seeds=1, out=tmp_path / "c", **SIZE)
+    assert "compute" not in (tmp_path / "c" / "plan.json").read_text()
+    nascence.compare(["toy"], seeds=1, out=tmp_path / "c", device="cpu", precision="fp32", **SIZE)
+
+
+def test_workers_take_the_gpus_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On GPUs that are not there; what is searched computes nothing on them."""
+    asked: list[tuple[int, int]] = []
+
+    def processes(workers: int, gpus: int = 0) -> WorkerPool:
+        asked.append((workers, gpus))
+        return Inline()
+
+    monkeypatch.setattr(comparisons, "LocalProcesses", processes)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for at, device in enumerate(("cuda", "cuda:1", "cpu")):
+        nascence.compare(["toy"], seeds=2, out=tmp_path / str(at), workers=2, device=device, **SIZE)
+    assert asked == [(2, 2), (2, 0), (2, 0)]

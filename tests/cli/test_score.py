@@ -50,3 +50,19 @@ def test_compare(nascence_command: Any) -> None:
     assert told.code == 2
     assert "Unknown method 'nothing'" in told.err
     assert not Path("d").exists()
+
+
+def test_devices_that_are_not_here_are_told_before_anything_is_written(nascence_command: Any) -> None:
+    for command in (
+        ("compare", "--methods", "toy", "--out", "c"),
+        ("score", "--sample", 2, "--scores", "params", "--out", "s.parquet"),
+        ("predict", "run", "picture.png", "--out", "p.csv"),
+        ("attack", "run"),
+    ):
+        told = nascence_command(*command, "--device", "cuda:99")
+        assert told.code == 2
+        assert "There is no GPU" in told.err
+        assert told.err.count("\n") == 1
+    assert not list(Path().iterdir())
+    kept = nascence_command("score", CELL, "--scores", "params", "--workers", 1, "--precision", "bf16", "--json")
+    assert kept.json["settings"]["compute"] == {"device": "cpu", "precision": "bf16"}

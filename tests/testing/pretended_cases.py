@@ -11,7 +11,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import torch
+from PIL import Image
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "goldens"))
@@ -19,8 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "goldens"))
 from golden_cases import CASES
 from golden_records import _options
 
+import nascence
+from nascence.api import attacking, predicting
 from nascence.api.inputs import data_source, load_source, network_size
 from nascence.api.searching import method_of
+from nascence.benchmarks.selections import Selection
+from nascence.benchmarks.streaming import ScoreStream
 from nascence.costs import Budget
 from nascence.engine.compute import Compute
 from nascence.methods import Problem
@@ -30,7 +36,7 @@ from nascence.testing import toy_space
 from nascence.testing.pretended import misplaced, pretended_device
 from nascence.training import Training, TrainingConfig
 
-SEARCHES = sys.argv[1].split(",")
+SEARCHES = [n for n in sys.argv[1].split(",") if n]
 STEPS = 2
 
 
@@ -82,6 +88,35 @@ def trained(device: torch.device) -> None:
         assert abs(events[0][key] - events[1][key]) < 1e-4, f"{key}: {events[0][key]} is not {events[1][key]}"
 
 
+def used(device: torch.device) -> None:
+    """What a trained network is asked and attacked for, and scores of many, are those of the CPU."""
+    cell = "nor_conv_3x3,skip_connect,nor_conv_1x1"
+    space = toy_space()
+    found: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        size: dict = {"data": "digits", "channels": 2, "depth": 1, "epochs": 1, "out": f"{folder}/t", "progress": False}
+        run = nascence.train(cell, space=space.name, **size).run
+        picture = Path(folder) / "a.png"
+        Image.fromarray(numpy.arange(64, dtype=numpy.uint8).reshape(8, 8)).save(picture)
+        task = load_source(data_source("digits", None, None), remarks=False)
+        for compute in (Compute(device=device), Compute()):
+            for module in (attacking, predicting):
+                module.chosen = lambda device, compute=compute: compute  # type: ignore[attr-defined]
+            attacked = nascence.attack(run, "pgd,apgd", images=30, steps=2, progress=False)
+            told = nascence.predict(run, [picture]).columns
+            stream = ScoreStream(
+                space=space,
+                selection=Selection.given([space.parse(cell)]),
+                scores=[SCORES.get("synflow")()],
+                load=lambda: task,
+                evaluation=NetworkConfig(channels=2, depth=1),
+                compute=lambda compute=compute: compute,
+            )
+            scores = stream.run().columns["synflow"].tolist()
+            found.append([attacked["attacks"], attacked["masking"], told, scores])
+    assert found[0] == found[1]
+
+
 def planted(device: torch.device) -> None:
     """Mistakes are found: a tensor, a buffer and a generator of the CPU, and values that NumPy cannot read."""
     x = torch.ones(2, 3, device=device)
@@ -111,6 +146,7 @@ def main() -> None:
     told: dict[str, str] = {}
     with pretended_device() as device:
         cases: dict[str, Callable[[], None]] = {"planted": lambda: planted(device), "training": lambda: trained(device)}
+        cases["use"] = lambda: used(device)
         cases |= {f"search {name}": lambda name=name: searched(name, device) for name in SEARCHES}  # type: ignore[misc]
         cases |= {f"score {name}": lambda name=name: scored(name, device) for name in SCORES.names()}  # type: ignore[misc]
         for name, case in cases.items():

@@ -44,7 +44,13 @@ def told():
 @pytest.mark.xdist_group("pretended")
 @pytest.mark.parametrize(
     "case",
-    ["planted", "training", *(f"search {name}" for name in SEARCHES), *(f"score {name}" for name in SCORES.names())],
+    [
+        "planted",
+        "training",
+        "use",
+        *(f"search {name}" for name in SEARCHES),
+        *(f"score {name}" for name in SCORES.names()),
+    ],
 )
 def test_nothing_is_misplaced(case):
     assert not told()[case], told()[case]

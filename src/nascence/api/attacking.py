@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nascence.api.computing import chosen
 from nascence.api.inputs import reload_task
 from nascence.api.training import load_model
 from nascence.attacks import ATTACKS, Attack
@@ -39,6 +40,7 @@ def attack(
     batch_size: int = 128,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "cpu",
     progress: bool | str = True,
 ) -> dict[str, Any]:
     """Attack the network trained in ``run`` on random test images; the result is also the run's ``attacks.json``.
@@ -46,28 +48,28 @@ def attack(
     ``attacks``: names of :data:`nascence.attacks.ATTACKS`. ``eps``: radii in the units of pixels of range 0 to 1, such
     as ``8/255``. ``images``: of the test part, drawn by ``seed``; fewer where there are fewer. ``steps``: of attacks
     that take several; None for their own. ``restarts``: attempts from random points; an image counts as right where all
-    of them failed.
+    of them failed. ``device``: where the network and its attackers compute; what they draw is drawn on the CPU.
 
     The result: ``attacks``, one entry a radius and attack (also ``none``, and ``all`` for the worst of several) with
     ``accuracy`` in percent and its standard ``error``; ``masking``: whether gradients seem to be masked, at the largest
     radius. Raises :class:`RunError` when nothing is trained yet, :class:`SettingError` for what is no radius, no
     number, or where the run's task is not to tell images apart, :class:`UnknownNameError` for the attacks.
     """
-    chosen = _attacks(attacks, steps)
+    compute, kinds = chosen(device), _attacks(attacks, steps)
     several = [eps] if isinstance(eps, float | int) else eps.split(",") if isinstance(eps, str) else list(eps)
     radii = sorted({read_eps(each) for each in several})
     for name, value, least in (("images", images, 1), ("restarts", restarts, 1), ("batch_size", batch_size, 1)):
         if value < least:
             raise SettingError(f"The number of {name.replace('_', ' ')} must be at least {least}, not {value}.")
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
-    model = load_model(run)
+    model = compute.place(load_model(run))
     with compute_threads(threads if threads is not None else run.config.get("threads")), run.locked():
         task = reload_task(run)
         task.box()
         began = time.perf_counter()
-        batches = _drawn(task, images, batch_size, seed)
+        batches = compute.place(_drawn(task, images, batch_size, seed))
         shown = named_progress(progress, f"attacking {run.path.name}", "attacks", (task.metric.name,))
-        total = 1 + len(radii) * (len(chosen) + (len(chosen) > 1))
+        total = 1 + len(radii) * (len(kinds) + (len(kinds) > 1))
 
         def told(done: int, latest: Robustness) -> None:
             if shown is not None:
@@ -76,8 +78,8 @@ def attack(
         if shown is not None:
             shown.begin(total, 0)
         try:
-            found = robustness(model, task, batches, chosen, radii, restarts=restarts, seed=seed, told=told)
-            few = _drawn(task, min(images, _LOOKED_AT), batch_size, seed)
+            found = robustness(model, task, batches, kinds, radii, restarts=restarts, seed=seed, told=told)
+            few = compute.place(_drawn(task, min(images, _LOOKED_AT), batch_size, seed))
             masking = look_for_masking(model, task, few, radii[-1], seed=seed)
         finally:
             if shown is not None:
@@ -86,9 +88,10 @@ def attack(
             "attacks": [{**each.to_dict(), "radius": told_eps(each.eps)} for each in found],
             "masking": None if masking is None else masking.to_dict(),
             "masking_eps": radii[-1],
-            "settings": {each.name: asdict(each) for each in chosen},  # type: ignore[call-overload]
+            "settings": {each.name: asdict(each) for each in kinds},  # type: ignore[call-overload]
             "restarts": restarts,
             "seed": seed,
+            "device": compute.name,
             "seconds": round(time.perf_counter() - began, 3),
         }
         run.write_json(FILE, result)

@@ -11,6 +11,7 @@ from typing import Any, final
 
 from torch import nn
 
+from nascence.api.computing import Workers, compute_entry
 from nascence.api.inputs import data_source, describe_task, load_source, network_size, settled
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, search, search_config
@@ -20,6 +21,7 @@ from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import Budget, CostModel, LatencyTable
 from nascence.costs.runtimes import MODULE, usual_runtime
+from nascence.engine.compute import Compute
 from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.methods import METHODS
@@ -51,6 +53,8 @@ def compare(
     preset: str | None = None,
     workers: int = 1,
     threads: int | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
     download: bool = False,
 ) -> dict[str, Any]:
     """Search with every method and seed, each in a run of its own below ``out``; returns ``comparison.json``'s content.
@@ -59,10 +63,14 @@ def compare(
 
     ``seeds``: their number (0, 1, ...) or they themselves. ``epochs`` above 0 also trains every result. Where a table
     of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
-    end. Stopped at any moment, the same call continues. Raises :class:`nascence.errors.NascenceError`.
+    end. ``device``, ``precision``: of searches and trainings, as of :func:`nascence.search`; a method that computes on
+    the CPU alone searches there. ``cuda`` with several ``workers`` and GPUs gives each worker one of them.
+
+    Stopped at any moment, the same call continues. Raises :class:`nascence.errors.NascenceError`.
     """
     from nascence.benchmarks import Comparison, table_of
 
+    where = Workers.on(device, precision)
     presets = [METHODS.get(method).preset(preset) for method in methods if METHODS.get(method).PRESETS]
     if preset is not None and not presets:
         raise SettingError("None of these methods has presets; leave --preset out.")
@@ -98,25 +106,25 @@ def compare(
     shown = {name: value for name, value in shown.items() if name != "loading" or value is not None}
     if max_latency_ms is not None and (chosen_runtime := runtime or usual_runtime(loaded.signature)) != MODULE:
         shown["runtime"] = chosen_runtime
+    shown |= where.entry()
     with compute_threads(threads) as number, _stopped():
         for method in methods:  # data that do not suffice for one of them are told before anything is written
             own = preset if METHODS.get(method).PRESETS else None
             named, chosen = method_of(method, preset=own, form=get_space(space).preset_form)
             seed = numbers[0] if numbers else 0
-            PreparedSearch(
-                search_config(chosen, space, source, loaded, network, budget, seed, number, latencies, named, runtime),
-                loaded,
-            )
+            given = (chosen, space, source, loaded, network, budget, seed, number, latencies, named, runtime)
+            PreparedSearch(search_config(*given, where.compute_for(METHODS.get(method))), loaded)
         return Comparison(
             methods=list(methods),
             seeds=numbers,
             model=CostModel(get_space(space), network, loaded.signature, threads=threads),
-            search=_Search(options, preset, latencies, runtime),
-            train=_Train(options, epochs) if epochs else None,
+            search=_Search(options, where, preset, latencies, runtime),
+            train=_Train(options, where, epochs) if epochs else None,
             out=Path(out),
             table=table,
             columns=(list(columns) or evaluation_columns(table)) if table is not None else (),
             workers=workers,
+            gpus=where.gpus,
             budget=budget,
             settings={**shown, "epochs": epochs},
         ).run()
@@ -163,21 +171,29 @@ def _title(directory: Path) -> str:
     return f"{directory.parent.name}, {directory.name.replace('-', ' ')}"
 
 
+def _elsewhere(compute: Compute) -> str | None:
+    """Where an entry that was stopped goes on: the GPU that its worker has now, which may be another than before."""
+    return None if compute.on_cpu else str(compute.device)
+
+
 @final
 @dataclass(frozen=True)
 class _Search:
     options: _Options
+    where: Workers
     preset: str | None = None
     latencies: LatencyTable | None = None
     runtime: str | None = None
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
         title = _title(directory)
+        compute = self.where.compute_for(METHODS.get(method))
         if (directory / "config.json").is_file():
-            resume(directory, progress=title)
+            resume(directory, progress=title, device=_elsewhere(compute))
         else:
             preset = self.preset if METHODS.get(method).PRESETS else None
             known: dict[str, Any] = {"latency_table": self.latencies, "runtime": self.runtime}
+            known |= {"device": str(compute.device), "precision": compute.precision}
             given = {**self.options.arguments(), **known}
             search(method, seed=seed, out=directory, progress=title, preset=preset, **given)
 
@@ -186,33 +202,35 @@ class _Search:
 @dataclass(frozen=True)
 class _Train:
     options: _Options
+    where: Workers
     epochs: int
 
     def __call__(self, subject: Architecture | nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
         if isinstance(subject, nn.Module):
             return self._train_module(subject, seed, directory)
         title = f"{_title(directory)}, training"
+        on: dict[str, Any] = {"device": self.where.device, "precision": self.where.precision}
         if not (directory / "config.json").is_file():
             size = self.options.arguments("data", "data_dir", "image_size", "channels", "depth")
-            result = train(subject, out=directory, seed=seed, epochs=self.epochs, progress=title, **size)
+            result = train(subject, out=directory, seed=seed, epochs=self.epochs, progress=title, **on, **size)
         elif RunDirectory.open(directory).config["kind"] == TRAINING.name:
-            resume(directory, progress=title)
+            resume(directory, progress=title, device=_elsewhere(self.where.compute()))
             return self._measures(RunDirectory.open(directory).read_json("metrics.json"))
         else:
-            result = train(directory, seed=seed, epochs=self.epochs, progress=title)
+            result = train(directory, seed=seed, epochs=self.epochs, progress=title, **on)
         return self._measures(result.metrics)
 
     def _train_module(self, module: nn.Module, seed: int, directory: Path) -> Mapping[str, float]:
         """A network that is of no space, trained in the same way."""
         options = asdict(self.options)
         task = load_source(options)
-        config = TrainingConfig.suggested(task, epochs=self.epochs)
+        config, compute = TrainingConfig.suggested(task, epochs=self.epochs), self.where.compute()
         if (directory / "config.json").is_file():
             run = RunDirectory.open(directory)
         else:
             about = {"data": options["data"], "seed": seed, "task": describe_task(task), "settings": to_json(config)}
-            run = RunDirectory.create(directory, {"kind": "reference", **about})
-        training = Training(module, task, config, seed=seed)
+            run = RunDirectory.create(directory, {"kind": "reference", **about, **compute_entry(compute)})
+        training = Training(module, task, config, seed=seed, compute=compute)
         with run.locked():
             shown = named_progress(f"{_title(directory)}, training", "", "epochs", training.shown)
             seconds = execute(training, run, TRAINING, progress=shown)

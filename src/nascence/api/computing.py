@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import torch
 
 from nascence.configuration import at_most
-from nascence.engine.compute import ON_CPU, Compute
+from nascence.engine.compute import ON_CPU, Compute, find_device
 from nascence.engine.team import check
 from nascence.errors import SettingError
 from nascence.methods import Method
@@ -39,6 +41,39 @@ def chosen_for(method: type[Method], device: str = "cpu", precision: str = "fp32
     return compute
 
 
+@final
+@dataclass(frozen=True)
+class Workers:
+    """Where workers compute: ``device`` as each of them calls it, in ``precision``; ``gpus`` of this machine, which
+    they take in turn and see alone. Plain values, so that they can be sent to other processes."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    gpus: int = 0
+
+    @classmethod
+    def on(cls, device: str = "cpu", precision: str = "fp32") -> Workers:
+        """``cuda``, and ``auto`` where that is it, are all GPUs of this machine, ``cuda:N`` is that one for all
+        workers. Raises as :func:`chosen`."""
+        compute = chosen(device, precision)
+        spread = compute.device.type == "cuda" and ":" not in device
+        return cls("cuda" if spread else str(compute.device), precision, torch.cuda.device_count() if spread else 0)
+
+    def compute(self) -> Compute:
+        return chosen(self.device, self.precision)
+
+    def compute_for(self, method: type[Method]) -> Compute:
+        """A method that computes on the CPU alone is there, in full precision; one that computes in fp32 alone
+        elsewhere refuses another precision."""
+        return chosen_for(method, self.device, self.precision) if method.on_device else ON_CPU
+
+    def entry(self) -> dict[str, Any]:
+        """What results depend on; nothing for what is usual. Which of several GPUs it is does not matter."""
+        if (self.device, self.precision) == ("cpu", "fp32"):
+            return {}
+        return {"compute": {"device": find_device(self.device).type, "precision": self.precision}}
+
+
 def compute_entry(compute: Compute | None) -> dict[str, Any]:
     """The entry of a run's configuration; none for what is usual, one process on the CPU in full precision."""
     return {} if compute is None or compute == ON_CPU else {"compute": compute.describe()}
@@ -62,4 +97,4 @@ def check_shares(compute: Compute, task: Task) -> None:
         raise SettingError("A graph is one whole and cannot be shared among processes; leave --processes out.")
 
 
-__all__ = ["check_shares", "chosen", "chosen_for", "compute_entry", "restored"]
+__all__ = ["Workers", "check_shares", "chosen", "chosen_for", "compute_entry", "restored"]

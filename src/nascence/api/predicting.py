@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from nascence.api.computing import chosen
 from nascence.api.training import load_model
 from nascence.errors import RunError, SettingError
 from nascence.runs import RunDirectory
@@ -40,15 +41,17 @@ def predict(
     out: str | Path | None = None,
     batch_size: int = 256,
     skip_damaged: bool = False,
+    device: str = "cpu",
     overwrite: bool = False,
 ) -> Prediction:
     """What the network trained in ``run`` says of ``paths``: files, or folders of them.
 
     Classes of images with probabilities; for other tasks see their :meth:`nascence.tasks.loaders.Loader.predict`.
     ``out``: a table (``.csv``, ``.json``, ``.parquet``), or, for a task that answers in files, the folder for them;
-    there, ``skip_damaged`` leaves out files that cannot be read.
+    there, ``skip_damaged`` leaves out files that cannot be read. ``device``: where the network computes.
     Raises :class:`nascence.errors.NascenceError`, before anything is written.
     """
+    compute = chosen(device)
     if batch_size < 1:
         raise SettingError(f"A batch has at least 1 example, not {batch_size}.")
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
@@ -58,6 +61,8 @@ def predict(
     if skip_damaged and not loader.answers_in_files:
         raise SettingError("--skip-damaged is about pictures that are restored; leave it out.")
     if loader.answers_in_files:
+        if compute.device.type == "mps":
+            raise SettingError("Pictures are restored in float64, which mps does not have; leave --device out.")
         if place is None:
             raise SettingError("Name the folder for what is predicted with --out DIR.")
         if place.exists() and not place.is_dir():
@@ -70,7 +75,7 @@ def predict(
         if place.exists() and not overwrite:
             raise RunError(f"{place} exists already; choose another --out, or replace it with --overwrite.")
     question = Question(
-        model=load_model(run),
+        model=compute.place(load_model(run)),
         config=run.config,
         settings=settings,
         paths=tuple(Path(os.path.expanduser(path)) for path in paths),

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from nascence.api.computing import chosen
+from nascence.api.computing import Workers, chosen
 from nascence.api.inputs import load_source, settled
 from nascence.api.targets import ASSUMED, common, read_target, source_of, task_of
 from nascence.architecture import Architecture
@@ -104,6 +104,8 @@ def score_many(
     workers: int = 1,
     executor: str = "processes",
     ray_address: str | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
     download: bool = False,
     progress: Progress | None = None,
 ) -> ScoreTable:
@@ -111,14 +113,17 @@ def score_many(
 
     The result does not depend on ``workers`` or on the ``executor`` (``processes`` of this machine, or ``ray``, at
     ``ray_address`` or on a cluster of its own). ``out`` is the parquet file to write; after a kill, ``resume``
-    continues it. Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
+    continues it. ``device``: ``cuda`` gives the workers this machine's GPUs in turn, ``cuda:N`` all of them that one;
+    what is computed on a GPU may differ in the last digits, and a file says on which kind of device it was.
+    Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
     """
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
     from nascence.scores import SCORES
 
     at_most(10_000, draws=draws)
     at_most(4_096, workers=workers)
-    where = _executor(executor, workers, ray_address)
+    on = Workers.on(device, precision)
+    where = _executor(executor, workers, ray_address, on)
     computers = [SCORES.get(name)() for name in parts_of(scores)]
     targets = [read_target(target, space) for target in architectures]
     own = common(targets, data)
@@ -137,6 +142,8 @@ def score_many(
         seed=seed,
         draws=draws,
         evaluation=None if own is None else own.network,
+        compute=on.compute,
+        computed=on.entry(),
     )
     try:
         return stream.run(where, out=out, resume=resume, progress=progress, task=task)
@@ -168,7 +175,7 @@ def parts_of(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _executor(name: str, workers: int, ray_address: str | None) -> WorkerPool:
+def _executor(name: str, workers: int, ray_address: str | None, on: Workers) -> WorkerPool:
     from nascence.engine.pool import LocalProcesses
 
     if name not in EXECUTORS:
@@ -176,10 +183,15 @@ def _executor(name: str, workers: int, ray_address: str | None) -> WorkerPool:
     if name == "ray":
         from nascence.engine.ray_pool import RayActors
 
-        return RayActors(workers, ray_address)
+        if on.device != "cpu" and (ray_address is not None or not on.gpus):
+            raise SettingError(
+                "Ray gives its workers the GPUs of a cluster that it starts here, with --device cuda; leave --device "
+                "or --ray-address out."
+            )
+        return RayActors(workers, ray_address, on.gpus)
     if ray_address is not None:
         raise SettingError("An address of a Ray cluster needs --executor ray.")
-    return LocalProcesses(workers)
+    return LocalProcesses(workers, on.gpus)
 
 
 def _selection(

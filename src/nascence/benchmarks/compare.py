@@ -67,7 +67,8 @@ class Comparison:
     ``search(method, seed, directory)`` makes or continues a normal run in ``directory`` and leaves its
     ``architecture.json`` there. ``train(architecture or module, seed, directory)``, if given, trains it there and
     returns measures such as ``{"test_psnr": 29.1}``. With ``workers`` above one both must be importable functions
-    (they are sent to other processes, each with one compute thread). ``columns`` are looked up in ``table`` when
+    (they are sent to other processes, each with one compute thread, which take ``gpus`` of this machine in turn).
+    ``columns`` are looked up in ``table`` when
     everything is finished. ``settings`` is whatever else results depend on, as JSON values: a folder made with other
     settings is refused.
 
@@ -85,6 +86,7 @@ class Comparison:
     table: Table | None = None
     columns: Sequence[str] = ()
     workers: int = 1
+    gpus: int = 0
     budget: Budget = field(default_factory=Budget)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -174,7 +176,7 @@ class Comparison:
             for task in missing:
                 entries()(task)
             return
-        finished = LocalProcesses(self.workers).map(entries, missing)
+        finished = LocalProcesses(self.workers, self.gpus).map(entries, missing)
         with closing(cast(Any, finished)):  # the workers end, whatever comes
             for _ in finished:
                 pass

@@ -7,7 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -18,6 +18,7 @@ from nascence.architecture import Architecture
 from nascence.benchmarks.scores_file import DRAW, FORMAT, STD, ScoreTable, check_format, differences, read_scores
 from nascence.benchmarks.selections import Selection
 from nascence.configuration import to_json
+from nascence.engine.compute import Compute
 from nascence.engine.pool import Inline, WorkerPool
 from nascence.errors import RunError, SettingError
 from nascence.runs.journal import Journal
@@ -46,7 +47,8 @@ class ScoreStream:
     ``load`` gives the task, once in every worker; like the scores and the space it must be picklable. Each value is the
     mean over ``draws`` draws of weights and images, which follow from ``seed`` and the number of the draw alone: the
     result does not depend on workers, their number or their kind. ``evaluation``: the size of the networks to be
-    trained, None for the space's own.
+    trained, None for the space's own. ``compute``: says in every worker where it computes, ``computed`` what a file
+    remembers of that, nothing for the CPU.
 
     Architectures that compute the same function (:meth:`Space.canonical`) are scored once. Scores without randomness,
     such as the number of parameters, belong to the architecture as written and are computed for each.
@@ -59,6 +61,8 @@ class ScoreStream:
     seed: int = 0
     draws: int = 1
     evaluation: NetworkConfig | None = None
+    compute: Callable[[], Compute] = Compute
+    computed: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.draws < 1:
@@ -93,6 +97,7 @@ class ScoreStream:
             "seed": self.seed,
             "draws": self.draws,
             **({} if self.evaluation is None else {"network": to_json(self.evaluation)}),
+            **self.computed,
             "architectures": self.selection.to_json(),
             "versions": {
                 "nascence": __version__,
@@ -175,7 +180,7 @@ class ScoreStream:
         items = {_key(kind, answers): (kind, answers) for kind, answers in self._items()}
         missing = [key for key in items if key not in values]
         values = {key: found for key, found in values.items() if key in items}
-        work = _Work(self.space, tuple(self.scores), self.load, self.seed, self.draws, self.evaluation)
+        work = _Work(self.space, tuple(self.scores), self.load, self.seed, self.draws, self.evaluation, self.compute)
         long = any(random for random, _ in items.values())
         counted = {key for key, (random, _) in items.items() if random == long}  # sizes take no time
         done = len(counted & values.keys())
@@ -269,18 +274,19 @@ class _Work:
     seed: int
     draws: int
     evaluation: NetworkConfig | None = None
+    compute: Callable[[], Compute] = Compute
 
     def __call__(self) -> Callable[[tuple[bool, tuple[str, ...]]], Values]:
-        task = self.load()
+        compute, task = self.compute(), self.load()
+        task = task if compute.on_cpu else task.on(compute.device)
 
         def work(item: tuple[bool, tuple[str, ...]]) -> Values:
             random, answers = item
             scores = [score for score in self.scores if score.random == random]
             architecture = Architecture(self.space.name, answers)
             draws = self.draws if random else 1
-            return evaluate(
-                scores, self.space, architecture, task, seed=self.seed, draws=draws, evaluation=self.evaluation
-            )
+            how: dict[str, Any] = {"seed": self.seed, "evaluation": self.evaluation, "compute": compute}
+            return evaluate(scores, self.space, architecture, task, draws=draws, **how)
 
         return work
 

@@ -30,6 +30,7 @@ def command(
     batch_size: Annotated[int, typer.Option(help="Images attacked at once.", metavar="N")] = 128,
     seed: options.Seed = 0,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
     json: options.Json = False,
 ) -> None:
     """Attack a trained network: how many test images it still tells right when every pixel may move a little."""
@@ -46,6 +47,7 @@ def command(
         batch_size=batch_size,
         seed=seed,
         threads=threads,
+        device=device,
     )
     from nascence.attacks.robustness import EVERYTHING  # help needs no PyTorch
 

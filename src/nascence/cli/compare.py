@@ -37,6 +37,8 @@ def command(
     sigma: options.Sigma = None,
     scale: options.Scale = None,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    precision: options.Precision = "fp32",
     download: options.Download = False,
     json: options.Json = False,
 ) -> None:
@@ -69,6 +71,8 @@ def command(
         preset=preset,
         workers=1 if workers is None else workers,
         threads=threads,
+        device=device,
+        precision=precision,
         download=download,
     )
     console = human(json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,13 +26,15 @@ def command(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Of pictures to restore, leave out those that cannot be read.")
     ] = False,
+    device: options.Device = "cpu",
     overwrite: options.OverwriteFile = False,
     json: options.Json = False,
 ) -> None:
     """Classes of images with probabilities, classes of nodes, restored pictures: what the trained network says."""
     from nascence.api.predicting import predict
 
-    found = predict(run, paths or [], out=out, batch_size=batch_size, skip_damaged=skip_damaged, overwrite=overwrite)
+    how: dict[str, Any] = {"batch_size": batch_size, "skip_damaged": skip_damaged, "device": device}
+    found = predict(run, paths or [], out=out, overwrite=overwrite, **how)
     console = human(json)
     rows = found.rows()
     names = [name for name in found.columns if not name.startswith("probability of ")]

@@ -67,8 +67,6 @@ def command(
                 "--random and --threads are for a few architectures; with many, it is --sample N, and every worker has "
                 "one thread."
             )
-        if device not in ("cpu", "auto") or precision != "fp32":
-            raise SettingError("Many architectures are scored on the CPU in fp32; leave --device and --precision out.")
         if resume and out is None:
             raise SettingError("--resume continues a file; name it with --out.")
         from nascence.api.scoring import score_many
@@ -91,6 +89,8 @@ def command(
             workers=1 if workers is None else workers,
             executor=executor or "processes",
             ray_address=ray_address,
+            device=device,
+            precision=precision,
             download=download,
             progress=show_progress("Scoring", "evaluations"),
         )

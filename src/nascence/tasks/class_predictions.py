@@ -64,7 +64,7 @@ def _probabilities(question: Question, files: Sequence[Path]) -> Tensor:
     x_BCHW = torch.stack([_pixels(file, channels, height, width) for file in files])
     x_BCHW = x_BCHW.mul_((1 / (255 * std)).float()).sub_((mean / std).float())
     device = next((value.device for value in question.model.parameters()), torch.device("cpu"))
-    return question.model(x_BCHW.to(device)).double().softmax(1).cpu()
+    return question.model(x_BCHW.to(device)).cpu().double().softmax(1)
 
 
 def _pixels(file: Path, channels: int, height: int, width: int) -> Tensor:

@@ -74,7 +74,7 @@ def _probabilities(question: Question, raw: RawGraph) -> Tensor:
 
 def _call(model: nn.Module, *inputs: Any) -> Tensor:
     device = next((value.device for value in model.parameters()), torch.device("cpu"))
-    return model(*(value.to(device) for value in inputs)).double().softmax(1).cpu()
+    return model(*(value.to(device) for value in inputs)).cpu().double().softmax(1)
 
 
 __all__ = ["predict_nodes"]

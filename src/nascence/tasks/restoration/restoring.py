@@ -74,7 +74,7 @@ def receptive_radius(network: nn.Module, channels: int, scale: int = 1) -> int:
     From gradients of a copy with positive weights, in which nothing cancels and every ReLU is open. Raises
     :class:`NascenceError` where it is larger than 500 pixels (a network that sees the whole picture cannot be tiled).
     """
-    probe = _positive(network).double()
+    probe = _positive(network).cpu().double()
     side = 64
     while side <= _LARGEST:
         x_BCHW = torch.ones(1, channels, side, side, dtype=torch.float64, requires_grad=True)
