@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from nascence.spaces import get_space
+from nascence.spaces import get_space, node_networks
 from nascence.spaces.node_networks import node_network
 from nascence.spaces.sane import GraphSize
 from nascence.tasks.base import Signature
@@ -43,6 +44,19 @@ def test_weights_follow_from_the_seed_alone():
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not torch.equal(one["stem.weight"], third["stem.weight"])
+
+
+def test_parameters_of_a_module_s_own_follow_from_the_seed_too(monkeypatch):
+    class Raw(nn.Module):
+        def __init__(self, *size):
+            super().__init__()
+            self.scale = nn.Parameter(torch.randn(4))
+
+    monkeypatch.setattr(node_networks, "NodeNetwork", Raw)
+    one, third = (node_network(SIGNATURE, GraphSize(), 1, seed).scale for seed in (0, 1))
+    torch.randn(3)  # wherever the global generator is
+    assert torch.equal(one, node_network(SIGNATURE, GraphSize(), 1, 0).scale)
+    assert not torch.equal(one, third)
 
 
 @pytest.mark.parametrize("name", ["sane", "sane-2", "nas-bench-graph-chains"])

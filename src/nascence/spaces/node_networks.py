@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, final
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nascence.initialisation import initialise
-from nascence.seeding import generator
+from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.tasks.base import Signature
 
 
@@ -46,7 +45,7 @@ class NodeNetwork(nn.Module):
 
 def node_network(signature: Signature, size: Any, layers: int, seed: int) -> nn.Module:
     """A :class:`NodeNetwork` whose weights follow from ``seed``; the global generator is left alone."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded_globally(derive_seed(seed, "construction")):
         module = NodeNetwork(signature, size, layers)
     return initialise(module, "default", generator(seed, "weights"))
 
