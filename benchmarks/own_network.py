@@ -6,6 +6,8 @@ the epochs, everything by the same recipe and from the same weights, and judged 
 chosen by. Lines of JSON go to --out as they come; the table is printed in the end.
 
     python benchmarks/own_network.py --data-dir ../shared/data --seeds 3 --out own.jsonl
+
+Other networks of the examples, and other data, by --network and --data.
 """
 
 from __future__ import annotations
@@ -36,9 +38,8 @@ from nascence.tasks import Part, Task, load_task
 from nascence.training import Training, TrainingConfig
 from nascence.training.evaluation import evaluate
 
-NETWORK = Path(__file__).parents[1] / "examples" / "networks" / "resnet20.py"
-SHARES = (0.5, 0.25)
-FINE_RATE = 0.02
+NETWORKS = Path(__file__).parents[1] / "examples" / "networks"
+WAYS = ("searched", "uniform", "magnitude", "random")
 
 
 def trained(model: nn.Module, task: Task, held_out: Part, epochs: int, rate: float, seed: int) -> nn.Module:
@@ -95,7 +96,7 @@ def by_magnitude(whole: nn.Module, task: Task, limit: float) -> nn.Module:
         global_pruning=True,
         pruning_ratio=0.98,
         iterative_steps=200,
-        ignored_layers=[network.classifier],
+        ignored_layers=[layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1:],  # the outputs
     )
     while flops(network, task.signature) > limit:
         pruner.step()
@@ -135,14 +136,15 @@ def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, told: Ca
         }
         told(row | (measured(network, task) if options.export and seed == 0 else {}))
 
-    module = built(NETWORK.read_bytes(), str(NETWORK), "build", task.signature, seed)
+    path = NETWORKS / f"{options.network}.py"
+    module = built(path.read_bytes(), str(path), "build", task.signature, seed)
     began = time.monotonic()
-    trained(module, task, held_out, options.epochs, 0.1, seed)
+    trained(module, task, held_out, options.epochs, options.rate, seed)
     judged("whole", 1.0, module, time.monotonic() - began, 0, 0.0)
     space = OwnModel.given(module).space(task.signature)
     total = flops(module, task.signature)
     fine = max(1, options.epochs // 4)
-    for share in SHARES:
+    for share in options.shares:
         limit = share * total
         ways: dict[str, Callable[[], nn.Module]] = {
             "searched": lambda limit=limit: searched(space, task, limit, seed, options.search_epochs, options.warm_up),
@@ -150,10 +152,10 @@ def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, told: Ca
             "magnitude": lambda limit=limit: by_magnitude(module, task, limit),
             "random": lambda limit=limit: at_random(space, task, limit, seed),
         }
-        for name, way in ways.items():
+        for name in options.ways:
             began = time.monotonic()
-            network = way()
-            judged(name, share, network, time.monotonic() - began, fine, FINE_RATE)
+            network = ways[name]()
+            judged(name, share, network, time.monotonic() - began, fine, options.rate / 5)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -174,6 +176,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--network", default="resnet20", help="a file in examples/networks")
+    parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.25])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--rate", type=float, default=0.1, help="learning rate of the whole; a fifth to fine-tune")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--images", type=int, default=2000, help="of the training part, a tenth of them held out")
@@ -184,7 +191,8 @@ def main() -> None:
     parser.add_argument("--export", action="store_true", help="ONNX files of seed 0")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    task = load_task("cifar10", options.data_dir, image_size=16)
+    size = 16 if options.data == "cifar10" else None
+    task = load_task(options.data, options.data_dir, image_size=size)
     rows: list[dict[str, Any]] = []
 
     def told(row: dict[str, Any]) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from nascence.errors import NascenceError
+from nascence.methods.dmasking import DMasking
+from nascence.spaces.own import known
 
 NETWORK = """
 from torch import nn
@@ -40,6 +48,12 @@ def test_every_command_works_on_such_a_run(nascence_command: Callable[..., Any],
     assert measured.code == 0
     assert measured.json["costs"][0]["value"] <= 150
     assert nascence_command("measure", run, "--repeats", "1").code == 0
+    for number in range(2):
+        Image.new("L", (8, 8), 100 * number).save(tmp_path / f"{number}.png")
+    predicted = nascence_command("predict", run, tmp_path / "0.png", tmp_path / "1.png")
+    assert predicted.code == 0
+    assert "1.png" in predicted.out
+    assert nascence_command("attack", run, "--images", "4", "--attacks", "fgsm").code == 0
     assert nascence_command("export", run).code == 0
     assert nascence_command("report", run).code == 0
     assert "What is left of your network" in (run / "report.html").read_text()
@@ -53,6 +67,10 @@ def test_every_command_works_on_such_a_run(nascence_command: Callable[..., Any],
         (("--model", "absent.py:build"), "Cannot read absent.py"),
         (("--model", "MYNET:other"), "has no 'other'"),
         (("--model", "MYNET", "--weights", "absent.pt"), "Cannot read absent.pt"),
+        (("--model", "MYNET", "--weights", "MYNET"), "holds no weights that are safe to read"),
+        (("--model", "MYNET", "--weights", "other.pt"), "do not fit Sequential"),
+        (("--model", "asks.py"), "asks.py cannot be imported ("),
+        (("--model", "folder.py"), "folder.py"),
         (("--model", "MYNET", "--max-params", "5"), "reachable"),
         (("--model", "MYNET", "--space", "darts"), "leave --space darts out"),
         (("--model", "MYNET", "--channels", "8"), "they have one size"),
@@ -62,6 +80,9 @@ def test_every_command_works_on_such_a_run(nascence_command: Callable[..., Any],
 def test_a_mistake_is_a_sentence_and_exit_code_2(
     arguments: tuple[str, ...], told: str, nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path
 ) -> None:
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
+    (tmp_path / "asks.py").write_text("input()")
+    (tmp_path / "folder.py").mkdir()
     typed = [text.replace("MYNET", str(mynet)) for text in arguments]
     outcome = nascence_command("search", *typed, "--data", "digits", "--out", tmp_path / "run")
     assert outcome.code == 2
@@ -77,3 +98,45 @@ def test_from_scratch_and_teachers_are_about_own_networks(nascence_command: Call
         outcome = nascence_command("train", run, flag, "--epochs", "1")
         assert outcome.code == 2
         assert flag in outcome.err
+
+
+QUICK = ("--set", "epochs=3", "--set", "warmup_epochs=1", "--set", "epoch_images=64", "--set", "batch_size=16")
+
+
+def test_a_stopped_search_goes_on_without_the_file_and_finds_the_same(
+    nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = ("search", "--model", mynet, "--data", "digits", "--max-params", "150", *QUICK)
+    assert nascence_command(*typed, "--out", tmp_path / "whole").code == 0
+    strategy = DMasking.strategy
+
+    def stopping(method: Any, problem: Any) -> Any:
+        made = strategy(method, problem)
+        advance = made.advance
+
+        def failing() -> Any:
+            if made.steps_done == 2:
+                raise NascenceError("stopped here")
+            return advance()
+
+        made.advance = failing
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DMasking, "strategy", stopping)
+        outcome = nascence_command(*typed, "--out", tmp_path / "stopped")
+    assert "stopped here" in outcome.err
+    assert not (tmp_path / "stopped" / "architecture.json").exists()
+    mynet.unlink()
+    known._known.clear()  # as in another process
+    assert nascence_command("runs", "resume", tmp_path / "stopped").code == 0
+    found = [json.loads((tmp_path / name / "architecture.json").read_text()) for name in ("whole", "stopped")]
+    assert {**found[1], "search_seconds": 0} == {**found[0], "search_seconds": 0}
+
+
+def test_rank_says_that_it_needs_blocks(nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    outcome = nascence_command("search", "--model", mynet, "--data", "digits", "--method", "rank", "--out", run)
+    assert outcome.code == 2
+    assert "reads features after every block" in outcome.err
+    assert not run.exists()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import torch_pruning
 from torch import nn
 
 from nascence.spaces.own.channels import STAYS, channels
@@ -120,3 +121,24 @@ def test_what_is_counted_is_the_whole_networks():
     assert labelled.flops["one"] == 2 * 8 * 3 * 9 * 64
     assert labelled.flops["last"] == 2 * 8 * 5
     assert labelled.flops["add"] == 0
+
+
+@pytest.mark.parametrize("kind", ["resnet", "mobile"])
+def test_groups_are_those_of_torch_pruning(networks, kind):
+    """The same layers together, and as many channels in each, as in another tool's graph of dependencies."""
+    module = getattr(networks, kind)().eval()
+    names = {layer: name for name, layer in module.named_modules()}
+    graph = torch_pruning.DependencyGraph().build_dependency(module, torch.rand(2, 3, 8, 8))
+    theirs = set()
+    for group in graph.get_all_groups(root_module_types=[nn.Conv2d, nn.Linear]):
+        makers = {
+            names[dep.target.module]: len(indices)
+            for dep, indices in group
+            if isinstance(dep.target.module, nn.Conv2d | nn.Linear) and graph.is_out_channel_pruning_fn(dep.handler)
+        }
+        theirs.add(frozenset(makers.items()))
+    known = networks.kept(kind).analysis.channels
+    ours = {frozenset((layer, len(group.units)) for layer in group.layers) for group in known.groups}
+    last = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)][-1]
+    assert ours | {frozenset({(last, 5)})} == theirs
+    assert len(ours) > 3

@@ -101,9 +101,15 @@ class Endless(nn.Linear):
         return super().forward(x.flatten(1)) / 0
 
 
+class Leaving(nn.Linear):
+    def forward(self, x):
+        raise SystemExit(3)
+
+
 @pytest.mark.parametrize(
     ("module", "told"),
     [
+        (Leaving(192, 5), "cannot be called with images [3, 8, 8] of this task (SystemExit: 3)"),
         (nn.ReLU(), "no convolution and no linear layer"),
         (nn.Sequential(nn.Flatten(), nn.Linear(10, 5)), "cannot be called with images [3, 8, 8]"),
         (

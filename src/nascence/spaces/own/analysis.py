@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
-import torch
 from torch import Tensor, fx, nn
 
 from nascence.errors import SettingError
@@ -157,8 +156,4 @@ def _ranked(network: nn.Module, known: Channels, tensors: Mapping[str, Mapping[s
     return rank
 
 
-def of_state(layer: nn.Module) -> dict[str, Any]:
-    return {name: value.detach() for name, value in layer.state_dict().items() if isinstance(value, torch.Tensor)}
-
-
-__all__ = ["Analysis", "Axes", "analyse", "of_state"]
+__all__ = ["Analysis", "Axes", "analyse"]

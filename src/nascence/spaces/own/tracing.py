@@ -122,7 +122,7 @@ def _called(module: nn.Module, signature: Signature) -> torch.Tensor:
     try:
         with torch.no_grad():
             output = module(images)
-    except Exception as error:  # noqa: BLE001 - likewise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - likewise
         raise SettingError(
             f"The network {name} cannot be called with images {list(zeros.shape[1:])} of this task ({_told(error)})."
         ) from None
