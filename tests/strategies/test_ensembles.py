@@ -135,8 +135,8 @@ def test_the_recipe():
         (2, 0, "architecture"),
         (2, 0, "architecture"),
     ]
-    with pytest.raises(SettingError, match="likelihoods needs positive numbers"):
+    with pytest.raises(SettingError, match="likelihoods must be above 0"):
         NESS(likelihoods=(0.0,))
     with pytest.raises(SettingError, match="leave stages"):
         NESS(stages=("2:5:1",))
-    assert math.isclose(NESS().architecture_learning_rate, 1e-2)
+    assert math.isclose(NESS().architecture.learning_rate, 1e-2)

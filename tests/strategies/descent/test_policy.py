@@ -185,7 +185,7 @@ def test_the_recipe(digits):
 def test_bad_settings(digits):
     with pytest.raises(SettingError, match="needs both"):
         DAAS(architecture="fixed")
-    with pytest.raises(SettingError, match="is a share of 0 to 1, not 2"):
+    with pytest.raises(SettingError, match="policy_wait must be at least 0 and at most 1, not 2"):
         DAAS(policy_wait=2.0)
     with pytest.raises(SettingError, match="at least 2 parts"):
         PolicyPlayer(chunks=1, entropy=Constant(0.0))
