@@ -111,3 +111,37 @@ def test_the_calmest_try_is_measured_against_the_quickest_reference_of_all_tries
     options = {"repeats": 4, "warm_up": 0, "turn": 2, "alone": True, "clock": machine.clock}
     (found,) = take_turns([machine.call("a", 1)], reference=machine.call("r", 1), **options)
     assert found.slowdown > 1.3, "a later try that is evenly slow is not taken for calm"
+
+
+def test_passes_beside_a_slow_reference_are_scaled_back() -> None:
+    """The second half of all turns is three times as slow."""
+    machine = Machine()
+    machine.slow = itertools.chain([1.0] * 6, itertools.repeat(3.0))
+    options = {"repeats": 4, "warm_up": 0, "turn": 2, "alone": True, "clock": machine.clock, "tries": 1}
+    found = take_turns([machine.call("a", 1), machine.call("b", 5)], reference=machine.call("r", 2), **options)
+    assert found[0].ms == pytest.approx((1.0,) * 4)
+    assert found[1].ms == pytest.approx((5.0, 5.0, 5.0, 5.0))
+    assert found[0].slowdown == pytest.approx(2.5), "a quarter of the way from one turn's level to the other's"
+
+
+def test_a_machine_that_was_quieter_before_counts_as_disturbed_and_is_scaled_back() -> None:
+    machine = Machine()
+    machine.slow = itertools.repeat(2.0)
+    heard: list[float] = []
+
+    def quiet(ms: float) -> float:
+        heard.append(ms)
+        return min(ms, 3.0)
+
+    options = {"repeats": 4, "warm_up": 0, "turn": 2, "alone": True, "clock": machine.clock}
+    (found,) = take_turns([machine.call("a", 1)], reference=machine.call("r", 3), quiet=quiet, **options)
+    assert heard == [6.0, 3.0, 3.0], "three tries"
+    assert found.ms == pytest.approx((1.0,) * 4)
+    assert found.disturbed == "a reference network took 2.0 times as long as at its quickest"
+
+
+def test_the_reference_is_timed_again_in_a_long_turn() -> None:
+    machine = Machine()
+    calls = [machine.call(name, 3) for name in "abcd"]
+    take_turns(calls, reference=machine.call("r", 1), repeats=1, warm_up=0, turn=1, alone=True, clock=machine.clock)
+    assert "".join(machine.order) == "rrab" + "rrcd", "after more than 5 ms"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -17,9 +17,10 @@ from nascence.costs.inputs import counting_device, random_inputs
 from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import trace_memory
+from nascence.costs.quiet import ON_THIS_MACHINE, QuietTimes
 from nascence.costs.runtimes import Runtime, get_runtime, usual_runtime
 from nascence.costs.terms import Terms
-from nascence.costs.timing import Call, Clock, Passes, take_turns
+from nascence.costs.timing import Call, Clock, Passes, Quiet, take_turns
 from nascence.errors import SettingError
 from nascence.seeding import generator
 from nascence.spaces import Size, Space
@@ -33,7 +34,8 @@ class Networks:
     usual) are for measuring latency, on ``clock``.
 
     ``latency_table``: where latencies of parts are looked up instead of being measured. ``noise``: of what was measured
-    so far, what other work disturbed.
+    so far, what other work disturbed. ``quiet``: how quick the reference network ever was; None for what is known of
+    this machine, with a ``clock`` of one's own for nothing that lasts.
     """
 
     space: Space
@@ -48,6 +50,7 @@ class Networks:
     _pieces: dict[Piece, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _latencies: dict[Piece, float] = field(default_factory=dict, repr=False, compare=False)
     _calls: dict[str, Call] = field(default_factory=dict, repr=False, compare=False)
+    quiet: QuietTimes | None = field(default=None, repr=False, compare=False)
 
     @property
     def runtime(self) -> Runtime:
@@ -118,7 +121,16 @@ class Networks:
             with self.runtime.ready(self.threads) as threads:
                 self._calls["start"] = self.runtime.call(nn.Identity(), (torch.zeros(1),), threads)
         with self.runtime.ready(self.threads) as threads:
-            (passes,) = take_turns([self._calls["start"]], repeats=50, warm_up=10, alone=threads == 1, clock=self.clock)
+            reference, quiet = self._reference(threads)
+            (passes,) = take_turns(
+                [self._calls["start"]],
+                reference=reference,
+                quiet=quiet,
+                repeats=50,
+                warm_up=10,
+                alone=threads == 1,
+                clock=self.clock,
+            )
         return sorted(passes.ms)[len(passes.ms) // 4]
 
     def times(
@@ -134,9 +146,11 @@ class Networks:
         runtime = self.runtime
         with runtime.ready(self.threads) as threads:
             calls = [runtime.call(module.eval(), inputs, threads, shipped=shipped) for module, inputs in modules]
+            reference, quiet = self._reference(threads)
             found = take_turns(
                 calls,
-                reference=self._reference(threads),
+                reference=reference,
+                quiet=quiet,
                 repeats=repeats,
                 warm_up=warm_up,
                 turn=turn,
@@ -146,12 +160,18 @@ class Networks:
         self.noise.extend(passes.disturbed for passes in found if passes.disturbed)
         return found
 
-    def _reference(self, threads: int) -> Call:
-        """A pass of one and the same random network."""
+    def _reference(self, threads: int) -> tuple[Call, Quiet]:
+        """A pass of one and the same random network, and how quick it ever was."""
+        architecture = self.space.sample(generator(0, "latency reference"))
         if "reference" not in self._calls:
-            module = self.build(self.space.sample(generator(0, "latency reference"))).eval()
+            module = self.build(architecture).eval()
             self._calls["reference"] = self.runtime.call(module, random_inputs(self.signature, 1), threads)
-        return self._calls["reference"]
+        what = (
+            f"{self.runtime.device()}; {self.runtime.name}, {threads} threads; {self.space.name} "
+            f"{self.space.format(architecture)}; {self.network}; {self.signature}"
+        )
+        seen = self.quiet or (ON_THIS_MACHINE if self.clock is None else QuietTimes(lambda: None))
+        return self._calls["reference"], partial(seen.least, what)
 
     def measure(
         self, architecture: Architecture, repeats: int = 30, warm_up: int = 5, *, shipped: bool = False
@@ -177,12 +197,19 @@ class Networks:
     ) -> tuple[LatencyMeasurement, LatencyMeasurement]:
         """(of the reference network, of the architecture's), in turns."""
         with self.runtime.ready(self.threads) as threads:
+            reference, quiet = self._reference(threads)
             both = [
-                self._reference(threads),
+                reference,
                 self.runtime.call(self.build(architecture).eval(), random_inputs(self.signature, 1), threads),
             ]
             beside, found = take_turns(
-                both, reference=both[0], repeats=repeats, warm_up=warm_up, alone=threads == 1, clock=self.clock
+                both,
+                reference=reference,
+                quiet=quiet,
+                repeats=repeats,
+                warm_up=warm_up,
+                alone=threads == 1,
+                clock=self.clock,
             )
         return self._measured(beside, warm_up), self._measured(found, warm_up)
 

@@ -2,7 +2,9 @@
 
 Other work shows in two ways. A pass that was interrupted took longer than the processor worked on it, which a thread's
 processor time says; its processor time then stands for it. And what shares the processor's caches or its clock slows
-down everything alike, which a reference call, timed in every turn, says.
+down everything alike, which a reference call, timed in every turn, says: by what it is slower than at its quickest, the
+passes beside it are scaled back. Its quickest may have been seen long before (:mod:`nascence.costs.quiet`), so that a
+machine which is slower all the while is seen too.
 """
 
 from __future__ import annotations
@@ -11,21 +13,25 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 Call = Callable[[], object]
+Quiet = Callable[[float], float]
+"""Is told the quickest milliseconds of a reference call, and gives the quickest that were ever seen of it."""
 
 INTERRUPTED = 1.1
 """A pass that took longer than so many times its processor time, and :data:`_UNSURE_MS` more, was interrupted."""
 MANY = 0.5
 """From this share of interrupted passes on, a measurement counts as disturbed."""
 SLOWER = 1.3
-"""A measurement counts as disturbed when the reference took so many times as long as in its quickest turn, in a quarter
-of the turns or more."""
+"""A measurement counts as disturbed when the reference took so many times as long as at its quickest, in a quarter of
+the turns or more."""
 TRIES = 3
 """How often a disturbed measurement is repeated; the calmest one counts."""
 _UNSURE_MS = 0.02
+_OLD_NS, _OLD_PASSES = 5_000_000, 4
+"""Within a turn, the reference is timed again when its last time is so old, and so many of its passes."""
 
 
 @final
@@ -44,8 +50,8 @@ SYSTEM = Clock()
 @final
 @dataclass(frozen=True)
 class Passes:
-    """Milliseconds of each pass of a call, the share of them that was interrupted, and how many times as long as at its
-    quickest the reference took meanwhile (1 without a reference)."""
+    """Milliseconds of each pass of a call, scaled back by the reference where there is one, the share of them that was
+    interrupted, and how many times as long as at its quickest the reference took meanwhile (1 without a reference)."""
 
     ms: tuple[float, ...]
     interrupted: float = 0.0
@@ -71,6 +77,7 @@ def take_turns(
     calls: Sequence[Call],
     *,
     reference: Call | None = None,
+    quiet: Quiet | None = None,
     repeats: int,
     warm_up: int,
     turn: int = 5,
@@ -81,24 +88,41 @@ def take_turns(
     """``repeats`` passes of each call after ``warm_up`` that do not count, ``turn`` of each in turn, so that a machine
     that becomes slower does so for all. Turns of more than one pass begin with one that does not count.
 
-    ``reference`` is timed at the beginning of every turn. ``alone``: each call computes in the calling thread only, so
-    that its processor time is known. A disturbed measurement is repeated up to ``tries`` times in all; the calmest one
+    ``reference`` is timed at the beginning of every turn, and again in long ones; where it took k times its quickest
+    (in all tries, or as ``quiet`` knows it), the passes that follow count with a k-th of their time. ``alone``: each
+    call computes in the calling thread only, so that its processor time is known. A disturbed measurement is repeated up to ``tries`` times in all; the calmest one
     counts.
     """
     clock = clock or SYSTEM
     stopwatch = _Stopwatch(clock.wall, clock.busy if alone else None)
-    levels: list[float] = []  # of the reference, in all turns of all tries
+    least = math.inf  # of the reference, in all turns of all tries
     best: list[Passes] = []
     for _ in range(tries):
-        found, own = _turns(calls, reference, repeats, warm_up, turn, stopwatch)
-        levels += own
-        slowdown = _upper_quartile(own) / min(levels) if own else 1.0
-        found = [replace(passes, slowdown=slowdown) for passes in found]
+        timed, levels = _turns(calls, reference, repeats, warm_up, turn, stopwatch)
+        if levels:
+            least = min(least, *levels)
+            least = least if quiet is None else quiet(least)
+        slowdown = _upper_quartile(levels) / least if levels else 1.0
+        found = [_passes(own, least, slowdown) for own in timed]
         if not best or _unrest(found) < _unrest(best):
             best = found
         if not any(passes.disturbed for passes in found):
             break
     return best
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """``level``: the reference's milliseconds beside it; None without a reference."""
+
+    ms: float
+    interrupted: bool
+    level: float | None
+
+
+def _passes(timed: Sequence[_Pass], least: float, slowdown: float) -> Passes:
+    scaled = tuple(one.ms if one.level is None else one.ms * least / one.level for one in timed)
+    return Passes(scaled, sum(one.interrupted for one in timed) / len(timed), slowdown)
 
 
 def _turns(
@@ -108,20 +132,23 @@ def _turns(
     warm_up: int,
     turn: int,
     stopwatch: _Stopwatch,
-) -> tuple[list[Passes], list[float]]:
-    """The passes of every call, and the reference's milliseconds in every turn."""
-    times: list[list[tuple[float, bool]]] = [[] for _ in calls]
-    levels = []
+) -> tuple[list[list[_Pass]], list[float]]:
+    """The passes of every call, and the reference's milliseconds whenever it was timed."""
+    timed: list[list[_Pass]] = [[] for _ in calls]
+    levels: list[float] = []
     for number in range(math.ceil(repeats / turn)):
         count = min(turn, repeats - number * turn)
         before = warm_up if number == 0 else int(turn > 1)
-        if reference is not None:
-            levels.append(min(taken for taken, _ in stopwatch.passes(reference, max(count, 2), before)))
-        for call, own in zip(calls, times, strict=True):
-            own += stopwatch.passes(call, count, before)
-    return [
-        Passes(tuple(taken for taken, _ in own), sum(stopped for _, stopped in own) / len(own)) for own in times
-    ], levels
+        level: float | None = None
+        at = 0
+        for call, own in zip(calls, timed, strict=True):
+            old = level is None or stopwatch.wall() - at > max(_OLD_NS, _OLD_PASSES * level * 1e6)
+            if reference is not None and old:
+                level = min(taken for taken, _ in stopwatch.passes(reference, max(count, 2), before))
+                levels.append(level)
+                at = stopwatch.wall()
+            own += [_Pass(taken, stopped, level) for taken, stopped in stopwatch.passes(call, count, before)]
+    return timed, levels
 
 
 @dataclass(frozen=True)
@@ -154,4 +181,4 @@ def _unrest(found: Sequence[Passes]) -> float:
     return statistics.fmean(passes.unrest for passes in found)
 
 
-__all__ = ["INTERRUPTED", "MANY", "SLOWER", "SYSTEM", "TRIES", "Call", "Clock", "Passes", "take_turns"]
+__all__ = ["INTERRUPTED", "MANY", "SLOWER", "SYSTEM", "TRIES", "Call", "Clock", "Passes", "Quiet", "take_turns"]
