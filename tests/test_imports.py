@@ -11,6 +11,7 @@ ROOT = Path(nascence.__file__).parent
 FLOORS = (  # a room imports rooms of its own floor and below
     {
         "architecture",
+        "cache",
         "declaring",
         "errors",
         "initialisation",
@@ -21,7 +22,7 @@ FLOORS = (  # a room imports rooms of its own floor and below
         "seeding",
         "streams",
     },
-    {"schema", "version", "watching", "writing"},
+    {"schema", "trusting", "version", "watching", "writing"},
     {"configuration", "engine"},
     {"operations"},
     {"tasks"},

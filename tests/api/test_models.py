@@ -13,6 +13,7 @@ from nascence.api.models import OwnModel
 from nascence.api.planning import plan
 from nascence.api.searching import priced
 from nascence.api.training import load_model, train
+from nascence.cli import main
 from nascence.costs import Budget
 from nascence.errors import BudgetError, NascenceError, RunError, SettingError
 from nascence.runs import RunDirectory
@@ -248,6 +249,30 @@ def test_what_cannot_be_traced_is_left_whole_and_named(tmp_path):
     (out / known.SOURCE).write_text("print('changed')")
     with pytest.raises(RunError, match="was changed since"):
         train(out, epochs=2, overwrite=True, progress=False)
+
+
+def test_a_stranger_s_program_runs_only_when_it_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NASCENCE_TRUSTED", "")
+    path = tmp_path / "riddle.py"
+    path.write_text(WITH_A_RIDDLE + f"\n(__import__('pathlib').Path({str(tmp_path)!r}) / 'was-run').touch()\n")
+    out, ran = tmp_path / "run", tmp_path / "was-run"
+    nascence.search("random", model=path, data="digits", out=out, progress=False)
+    ran.unlink()
+
+    def reported(*more):
+        known._known.clear()
+        return main(["report", str(out), *more])
+
+    assert reported() == 0, "by the user who ran it"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    monkeypatch.setenv("NASCENCE_TRUSTED", "")
+    ran.unlink(missing_ok=True)
+    assert reported() == 2
+    assert not ran.exists()
+    assert reported("--trust") == 0
+    assert ran.exists()
+    assert reported() == 0, "trusted once"
 
 
 def test_plan_knows_one_s_own_network(mynet):

@@ -9,7 +9,7 @@ import pytest
 
 from nascence.errors import DataError
 from nascence.tasks import decoding, store
-from nascence.tasks.cache import cache_folder
+from nascence.cache import cache_folder
 from nascence.tasks.decoding import decode_images
 from nascence.tasks.store import Store, StoreUnusableError
 

@@ -31,6 +31,7 @@ from nascence.spaces.own.space import is_own
 from nascence.spaces.own.tracing import trace
 from nascence.tasks.base import Signature
 from nascence.training.teaching import Teacher
+from nascence.trusting import is_trusted, remember
 
 BUILDER = "build"
 _LARGEST = 2**34
@@ -87,6 +88,7 @@ class OwnModel:
         module = self.module
         if module is None:
             assert self.source is not None
+            remember(self.source, self.builder)
             module = built(self.source, str(self.path), self.builder, signature)
             if self.state is None:
                 again = built(self.source, str(self.path), self.builder, signature, seed=1)
@@ -234,6 +236,11 @@ def _borrow(folder: Path, kept: Mapping[str, Any]) -> Borrow:
     source = read_bytes(path, RunError)
     if hashlib.sha256(source).hexdigest() != kept.get("sha256"):
         raise RunError(f"{path} was changed since its run began; bring it back.")
+    if not is_trusted(source, str(kept["builder"])):
+        raise RunError(
+            f"{path} is a program that this user has not run before, and opening this run would run it; look at it, "
+            "and add --trust if you would run it yourself."
+        )
     module = built(source, str(path), str(kept["builder"]), Signature.from_dict(kept["signature"]))
     return lambda name: copy.deepcopy(module.get_submodule(name))
 

@@ -31,6 +31,7 @@ def command(
     seed: options.Seed = 0,
     threads: options.Threads = None,
     device: options.Device = "cpu",
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Attack a trained network: how many test images it still tells right when every pixel may move a little."""

@@ -19,6 +19,7 @@ def command(
         bool, typer.Option("--untrained", help="Export the found architecture freshly initialised, not trained.")
     ] = False,
     overwrite: options.OverwriteFile = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Write a trained network to a file, and check the file."""

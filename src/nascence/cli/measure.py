@@ -42,6 +42,7 @@ def command(
     seed: options.Seed = 0,
     overwrite: options.Overwrite = False,
     download: options.Download = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Measure a network: parameters, FLOPs, memory, latency in PyTorch and ONNX Runtime. Or, with --out and no TARGET,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nascence.configuration import number
+from nascence.trusting import trust_everything
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; words go to stderr.")]
 _DATA = "digits, cifar10, a name under --data-dir, or a path: class folders, parquet, npz"
@@ -200,6 +201,14 @@ LatencyTable = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run directory.", metavar="DIR")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        callback=trust_everything,
+        help="Run the Python file in the run of a network of somebody's own, where it is needed to make the network.",
+    ),
+]
 
 
 def task_settings(given: list[str] | None, sigma: str | None, scale: int | None) -> list[str]:

@@ -28,6 +28,7 @@ def command(
     ] = False,
     device: options.Device = "cpu",
     overwrite: options.OverwriteFile = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Classes of images with probabilities, classes of nodes, restored pictures: what the trained network says."""

@@ -16,6 +16,7 @@ def command(
     run: options.Run,
     out: Annotated[Path | None, typer.Option(help="The file [default: report.html in DIR].")] = None,
     overwrite: options.OverwriteFile = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Write one self-contained page about a run."""

@@ -74,7 +74,12 @@ def show_command(run: options.Run, json: options.Json = False) -> None:
 
 
 @app.command("resume")
-def resume_command(run: options.Run, device: options.MaybeDevice = None, json: options.Json = False) -> None:
+def resume_command(
+    run: options.Run,
+    device: options.MaybeDevice = None,
+    trust: options.Trust = False,
+    json: options.Json = False,
+) -> None:
     """Continue a stopped search or training from its directory; it ends as if it had never been stopped."""
     from nascence.api import resume
     from nascence.runs import RunDirectory

@@ -53,6 +53,7 @@ def command(
     device: options.Device = "cpu",
     precision: options.Precision = "fp32",
     download: options.Download = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Score architectures without training them: a few for the terminal, or very many into a file.

@@ -94,6 +94,7 @@ def command(
     compile: Annotated[bool, typer.Option("--compile", help="The network by torch.compile.")] = False,
     overwrite: options.Overwrite = False,
     download: options.Download = False,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Train an architecture. Stopped at any moment, the same command or 'nascence runs resume' goes on."""

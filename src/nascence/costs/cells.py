@@ -23,7 +23,7 @@ from nascence.spaces.cells import Edge
 
 _REPEATS, _WARM_UP = 25, 3
 _LEAST_MS = 1e-4
-_FITTED, _FIT_REPEATS = 10, 9
+_FITTED, _FIT_REPEATS, _MOST_FIT_REPEATS, _FIT_MS = 10, 9, 60, 60.0
 Floats = NDArray[np.float64]
 
 
@@ -123,7 +123,9 @@ class CellPricing:
         for architecture in ends + samples:
             parts = zip(sums, self.groups, strict=True)
             raw.append(fixed + float(sum(part[group.position(architecture)] for part, group in parts)))
-        measured = self.networks.measure_all(ends + samples, repeats=_FIT_REPEATS, warm_up=2)
+        # a busy machine changes within milliseconds: quick networks are asked in more of its moments
+        repeats = int(np.clip(_FIT_MS / max(float(np.median(raw)), _LEAST_MS), _FIT_REPEATS, _MOST_FIT_REPEATS))
+        measured = self.networks.measure_all(ends + samples, repeats=repeats, warm_up=2, turn=1)
         constant, stretch = _line(np.array(raw), np.array([each.median_ms for each in measured]))
         return constant, stretch * table
 

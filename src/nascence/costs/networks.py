@@ -181,15 +181,21 @@ class Networks:
         return self.measure_all([architecture], repeats, warm_up, shipped=shipped)[0]
 
     def measure_all(
-        self, architectures: Sequence[Architecture], repeats: int = 30, warm_up: int = 5, *, shipped: bool = False
+        self,
+        architectures: Sequence[Architecture],
+        repeats: int = 30,
+        warm_up: int = 5,
+        *,
+        turn: int = 5,
+        shipped: bool = False,
     ) -> list[LatencyMeasurement]:
-        """:meth:`measure` of several in turns. Raises :class:`SettingError` on counts below one."""
+        """:meth:`measure` of several in turns of so many passes. Raises :class:`SettingError` on counts below one."""
         for name, value, least in (("repeats", repeats, 1), ("warm_up", warm_up, 0)):
             if value < least:
                 raise SettingError(f"{name} must be at least {least}, not {value}.")
         inputs = random_inputs(self.signature, 1)
         modules = [(self.build(architecture), inputs) for architecture in architectures]
-        found = self.times(modules, repeats=repeats, warm_up=warm_up, shipped=shipped)
+        found = self.times(modules, repeats=repeats, warm_up=warm_up, turn=turn, shipped=shipped)
         return [self._measured(passes, warm_up) for passes in found]
 
     def measure_beside_reference(

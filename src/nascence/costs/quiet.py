@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from nascence.errors import NascenceError
 from nascence.reading import read_json
-from nascence.tasks.cache import cache_folder
+from nascence.cache import cache_folder
 from nascence.writing import write_bytes
 
 _WORTH = 0.99

@@ -30,8 +30,8 @@ the turns or more."""
 TRIES = 3
 """How often a disturbed measurement is repeated; the calmest one counts."""
 _UNSURE_MS = 0.02
-_OLD_NS, _OLD_PASSES = 5_000_000, 4
-"""Within a turn, the reference is timed again when its last time is so old, and so many of its passes."""
+_OLD_PASSES = 8
+"""Within a turn, the reference is timed again when its last time is as old as so many of its passes."""
 
 
 @final
@@ -142,7 +142,7 @@ def _turns(
         level: float | None = None
         at = 0
         for call, own in zip(calls, timed, strict=True):
-            old = level is None or stopwatch.wall() - at > max(_OLD_NS, _OLD_PASSES * level * 1e6)
+            old = level is None or stopwatch.wall() - at > _OLD_PASSES * level * 1e6
             if reference is not None and old:
                 level = min(taken for taken, _ in stopwatch.passes(reference, max(count, 2), before))
                 levels.append(level)

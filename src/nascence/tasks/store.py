@@ -21,7 +21,7 @@ from typing import Any, final
 
 import numpy as np
 
-from nascence.tasks.cache import cache_folder
+from nascence.cache import cache_folder
 
 CHUNK = 256
 """Images in a chunk."""

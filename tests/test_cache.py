@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nascence.tasks.cache import cache_folder
+from nascence.cache import cache_folder
 
 
 def test_the_variable_goes_before_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
