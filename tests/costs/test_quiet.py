@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nascence.costs.quiet import QuietTimes
 from nascence.cache import cache_folder
+from nascence.costs.quiet import QuietTimes
 
 
 def test_the_least_is_kept_for_whoever_comes_next(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nascence.cache import cache_folder
 from nascence.errors import DataError, NascenceError, UnknownNameError
 from nascence.tasks import DATASETS, describe_datasets, find_data_dir, is_named, load_task
-from nascence.cache import cache_folder
 
 
 def test_the_data_folder_is_argument_then_environment_then_cache(

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nascence.cache import cache_folder
 from nascence.errors import DataError
 from nascence.tasks import decoding, store
-from nascence.cache import cache_folder
 from nascence.tasks.decoding import decode_images
 from nascence.tasks.store import Store, StoreUnusableError
 

@@ -12,9 +12,9 @@ from typing import final
 
 from pydantic import BaseModel
 
+from nascence.cache import cache_folder
 from nascence.errors import NascenceError
 from nascence.reading import read_json
-from nascence.cache import cache_folder
 from nascence.writing import write_bytes
 
 _WORTH = 0.99

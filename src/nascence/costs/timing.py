@@ -90,8 +90,8 @@ def take_turns(
 
     ``reference`` is timed at the beginning of every turn, and again in long ones; where it took k times its quickest
     (in all tries, or as ``quiet`` knows it), the passes that follow count with a k-th of their time. ``alone``: each
-    call computes in the calling thread only, so that its processor time is known. A disturbed measurement is repeated up to ``tries`` times in all; the calmest one
-    counts.
+    call computes in the calling thread only, so that its processor time is known. A disturbed measurement is repeated
+    up to ``tries`` times in all; the calmest one counts.
     """
     clock = clock or SYSTEM
     stopwatch = _Stopwatch(clock.wall, clock.busy if alone else None)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from nascence.cache import cache_folder
 from nascence.configuration import to_json
 from nascence.errors import DataError, SettingError
 from nascence.tasks.base import Task
-from nascence.cache import cache_folder
 from nascence.tasks.classify import DATASETS, SUFFIXES, kind_of, missing, promising, several_sizes
 from nascence.tasks.loaders import TASKS, Loader, choose, read_settings
 from nascence.tasks.sources import Request
