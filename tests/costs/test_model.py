@@ -267,7 +267,7 @@ def test_predicted_latency_adds_up_and_meets_whole_networks(monkeypatch):
 
     exact = CostModel(NB201, NetworkConfig(channels=4, depth=2))
 
-    def network_cost(self, architectures, repeats=30, warm_up=5, *, shipped=False):
+    def network_cost(self, architectures, repeats=30, warm_up=5, *, turn=5, shipped=False):
         from nascence.costs import LatencyMeasurement
 
         return [LatencyMeasurement(2.0 * exact.flops(one) + 50, 0.0, 1, 1, "clock") for one in architectures]
