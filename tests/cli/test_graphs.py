@@ -44,10 +44,14 @@ def test_from_a_file_to_a_tuned_and_exported_network(nascence_command):
     assert nascence_command("export", "a", "--format", "python").code == 0
 
 
-@pytest.mark.parametrize("method", ["random", "darts", "gdas", "drnas", "beta-darts", "evolution"])
+@pytest.mark.parametrize("method", ["random", "darts", "gdas", "drnas", "beta-darts", "evolution", "nasi", "rank"])
 def test_methods_that_nobody_wrote_for_graphs(nascence_command, method):
     save()
     settings = {"random": (), "evolution": ("population=4", "generations=1", "epochs=1", "reevaluated=0")}
+    settings |= {
+        "nasi": ("steps=2",),
+        "rank": ("exhaustive=0", "evaluations=4", "population=3", "finalists=2", "draws=2"),
+    }
     few = [word for text in settings.get(method, ("epochs=2", "warmup_epochs=1")) for word in ("--set", text)]
     found = nascence_command("search", "--method", method, *SMALL, "--max-params", 12000, "--out", "a", *few, "--json")
     assert found.code == 0, found.err
@@ -57,9 +61,15 @@ def test_methods_that_nobody_wrote_for_graphs(nascence_command, method):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("search", "--method", "rank", *SMALL), "works on images"),
-        (("search", "--method", "nasi", *SMALL), "nasi searches cells"),
-        (("score", "gcn||l_max", "--space", "sane-1", "--data", "g.npz", "--scores", "zico"), "works on images"),
+        (
+            ("search", "--method", "rank", *SMALL, "--set", "aggregate=az-nas"),
+            "az-expressivity works on images with a class",
+        ),
+        (("search", "--method", "rank", *SMALL, "--set", "network=deep"), "no network size 'deep'"),
+        (
+            ("score", "gcn||l_max", "--space", "sane-1", "--data", "g.npz", "--scores", "zico"),
+            "zico works on separate images",
+        ),
     ],
 )
 def test_what_needs_images_says_so(nascence_command, arguments, said):

@@ -17,6 +17,8 @@ from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.ranking import Everything, EvolvedProposals
 from nascence.tasks import load_task
 from nascence.testing.toy import toy_space
+from nascence.testing.toy_denoising import ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
 
 TOY = toy_space()
 SIZE = NetworkConfig(channels=4)
@@ -102,3 +104,23 @@ def test_numbers_are_positive(name):
 
 def test_it_is_known_by_its_name():
     assert METHODS.get("rank") is Rank
+
+
+@pytest.mark.parametrize("kind", ["graphs", "pictures"])
+def test_other_data_are_ranked_by_what_they_have(kind, capsys):
+    task = toy_graph_task() if kind == "graphs" else ToyDenoising.make()
+    space = toy_graph_space() if kind == "graphs" else toy_denoiser_space()
+    size = space.networks["evaluation"]
+    checker = Budget().bind(space, size, signature=task.signature, threads=1)
+    search = Rank(finalists=2, draws=2).strategy(Problem(space, task, size, checker, 0))
+    assert search.parts == ("nascence-layers", "flops")
+    assert "ranks by nascence-layers, flops alone, untried" in capsys.readouterr().err
+    finish(search)
+    best = search.derive()
+    first = [evaluate([SCORES.get(part)()], space, best, task)[part][0] for part in search.parts]
+    at = search.architectures.index(best)
+    assert search.values[at, 0].tolist() == first
+    with pytest.raises(SettingError, match="az-expressivity works on images with a class each"):
+        Rank(aggregate="az-nas").strategy(Problem(space, task, size, checker, 0))
+    with pytest.raises(SettingError, match=r"no network size 'deep'.* --set network=ranking for --method rank"):
+        Rank(network="deep").strategy(Problem(space, task, size, checker, 0))

@@ -89,5 +89,5 @@ def test_other_tasks_are_valued_by_short_trainings_too(kind):
     assert valuation.objective.unit == unit
     assert (first < 0) == (kind == "denoising")
     assert first != second
-    with pytest.raises(SettingError, match="The score naswot works on images with a class each"):
-        by_score("naswot", space, task, seed=0, draws=1)
+    with pytest.raises(SettingError, match="The score swap works on images with a class each"):
+        by_score("swap", space, task, seed=0, draws=1)

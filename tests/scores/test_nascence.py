@@ -14,6 +14,7 @@ from nascence.scores.naswot import NASWOT
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.tasks.augmentation import shrink
+from nascence.tasks.base import Batch
 from nascence.testing.toy import toy_space
 
 PARTS = [part.score for part in AGGREGATES.get("nascence").parts if part.score != "flops"]
@@ -124,7 +125,9 @@ def test_layers_does_not_depend_on_the_scale_of_weights_before_a_normalisation(p
         with torch.no_grad():
             for module in scaled[::2]:
                 module.weight *= scale
-        run = passes.TrainingPass(network, images, labels, lambda output, x, target: cross_entropy(output, target))
+        run = passes.TrainingPass(
+            network, Batch((images,), labels), lambda output, batch: cross_entropy(output, batch.target)
+        )
         values.append(float(Layers().of(probe, run, run.features)))
     assert values[0] == pytest.approx(values[1], rel=1e-2)
 

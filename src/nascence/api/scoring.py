@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -19,13 +19,14 @@ from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.runs import Interrupted, Progress, Terminated
 from nascence.runs.progress import tell
 from nascence.seeding import generator
-from nascence.spaces import get_space
-from nascence.tasks import ImageClassification, image_classes
+from nascence.spaces import Space, get_space
+from nascence.tasks import Task
 
 if TYPE_CHECKING:
     from nascence.benchmarks.scores_file import ScoreTable
     from nascence.benchmarks.selections import Selection
     from nascence.engine.pool import WorkerPool
+    from nascence.scores import Score
 
 EXECUTORS = ("processes", "ray")
 
@@ -45,13 +46,16 @@ def score(
     device: str = "cpu",
     precision: str = "fp32",
     download: bool = False,
+    network: str | None = None,
 ) -> list[dict[str, Any]]:
     """``{"space", "architecture", "data", "scores": {name: mean}, "draws": {name: values}}`` of every architecture.
 
     ``architectures``: texts of ``space``, run directories, results of searches or ``architecture.json`` files; then
     ``random`` random ones. Each score is the mean over ``draws`` draws of weights and images, the same ones for all
     architectures. ``data`` None: those of the runs, with the runs' network size; where there is no run, digits.
-    ``device``: where networks are scored, ``precision``: fp32 or bf16. Raises :class:`nascence.errors.NascenceError`.
+    ``device``: where networks are scored, ``precision``: fp32 or bf16. ``network``: the size of the networks that
+    scores look at, by its name in the space, None for what each score wants. Raises
+    :class:`nascence.errors.NascenceError`.
     """
     from nascence.scores import SCORES, evaluate
 
@@ -68,8 +72,10 @@ def score(
         raise SettingError("There is nothing to score; give architectures, or a number of random ones with --random.")
     if not scores:
         raise SettingError(f"Name at least one score: {', '.join(SCORES.names())}.")
-    computers = [SCORES.get(name)() for name in parts_of(scores)]
-    task = image_classes(task_of(own, data, data_dir, image_size, download), "Scoring")
+    computers = _computers(scores, network)
+    task = task_of(own, data, data_dir, image_size, download)
+    for architecture in wanted:
+        _check(computers, get_space(architecture.space), task)
     named = data or (own.source["data"] if own is not None and own.source else ASSUMED)
     scored = []
     with compute_threads(threads):
@@ -108,6 +114,7 @@ def score_many(
     precision: str = "fp32",
     download: bool = False,
     progress: Progress | None = None,
+    network: str | None = None,
 ) -> ScoreTable:
     """Score a whole space (``everything``), a random ``sample``, the lines of a ``file`` or given ``architectures``.
 
@@ -115,25 +122,24 @@ def score_many(
     ``ray_address`` or on a cluster of its own). ``out`` is the parquet file to write; after a kill, ``resume``
     continues it. ``device``: ``cuda`` gives the workers this machine's GPUs in turn, ``cuda:N`` all of them that one;
     what is computed on a GPU may differ in the last digits, and a file says on which kind of device it was.
-    Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
+    ``network``: as of :func:`score`. Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
     """
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
-    from nascence.scores import SCORES
 
     at_most(10_000, draws=draws)
     at_most(4_096, workers=workers)
     on = Workers.on(device, precision)
     where = _executor(executor, workers, ray_address, on)
-    computers = [SCORES.get(name)() for name in parts_of(scores)]
+    computers = _computers(scores, network)
     targets = [read_target(target, space) for target in architectures]
     own = common(targets, data)
     selection = _selection(space, everything, sample, file, [target.architecture for target in targets], seed)
     out = None if out is None else Path(out)
     if out is not None:
         check_out(out, resume)
-    source, found = settled(source_of(own, data, data_dir, image_size), download)
-    task = image_classes(found, "Scoring")
-    load = Loaded(task) if executor == "ray" else partial(_load_images, source)
+    source, task = settled(source_of(own, data, data_dir, image_size), download)
+    _check(computers, get_space(space), task)
+    load = Loaded(task) if executor == "ray" else partial(load_source, source, False)
     stream = ScoreStream(
         space=get_space(space),
         selection=selection,
@@ -155,8 +161,23 @@ def score_many(
         raise Interrupted(number, "the same command and --resume", how) from None
 
 
-def _load_images(source: Mapping[str, Any], download: bool = False) -> ImageClassification:
-    return image_classes(load_source(source, download), "Scoring")
+def _computers(names: Sequence[str], network: str | None) -> list[Score]:
+    """The scores called ``names``, which look at networks of the size ``network`` where they look at one and there is
+    one."""
+    from nascence.scores import SCORES
+
+    found = [SCORES.get(name) for name in parts_of(names)]
+    looking = [kind for kind in found if network is not None and "network" in kind.__dataclass_fields__]
+    if network is not None and not looking:
+        raise SettingError(f"No network of a size of one's choice is looked at by {', '.join(names)}; leave it out.")
+    return [kind(**({"network": network} if kind in looking else {})) for kind in found]
+
+
+def _check(scores: Sequence[Score], space: Space, task: Task) -> None:
+    from nascence.scores.applying import check
+
+    for score in scores:
+        check(score, space, task)
 
 
 def parts_of(names: Sequence[str]) -> list[str]:

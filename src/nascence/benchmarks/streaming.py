@@ -24,7 +24,7 @@ from nascence.errors import RunError, SettingError
 from nascence.runs.journal import Journal
 from nascence.scores import Score, evaluate
 from nascence.spaces import NetworkConfig, Space
-from nascence.tasks import ImageClassification
+from nascence.tasks import ImageClassification, Task
 
 Values = dict[str, list[float]]
 
@@ -57,7 +57,7 @@ class ScoreStream:
     space: Space
     selection: Selection
     scores: Sequence[Score]
-    load: Callable[[], ImageClassification]
+    load: Callable[[], Task]
     seed: int = 0
     draws: int = 1
     evaluation: NetworkConfig | None = None
@@ -73,11 +73,10 @@ class ScoreStream:
         if len(set(names)) < len(names):
             raise SettingError(f"Name every score once; got {', '.join(names)}.")
 
-    def settings(self, task: ImageClassification) -> dict[str, Any]:
+    def settings(self, task: Task) -> dict[str, Any]:
         """What a scores file remembers."""
         from nascence.version import __version__
 
-        height, width = task.image_size
         settings = {
             "format": FORMAT,
             "space": self.space.name,
@@ -85,15 +84,7 @@ class ScoreStream:
                 score.name: {"larger_is_better": score.larger_is_better, **dataclasses.asdict(score)}
                 for score in self.scores
             },
-            "data": {
-                "name": task.name,
-                "classes": task.num_classes,
-                "shape": [task.in_channels, height, width],
-                "images": len(task.train),
-                "mean": list(task.mean),
-                "std": list(task.std),
-                **({"digest": task.digest} if task.digest else {}),
-            },
+            "data": _data(task),
             "seed": self.seed,
             "draws": self.draws,
             **({} if self.evaluation is None else {"network": to_json(self.evaluation)}),
@@ -115,7 +106,7 @@ class ScoreStream:
         out: Path | None = None,
         resume: bool = False,
         progress: Listener | None = None,
-        task: ImageClassification | None = None,
+        task: Task | None = None,
     ) -> ScoreTable:
         """Compute what is missing, and write ``out``. ``task``: what ``load`` gives, if it is there already.
 
@@ -230,6 +221,22 @@ class ScoreStream:
         return ScoreTable(settings, [self.space.format(one) for one in asked], columns)
 
 
+def _data(task: Task) -> dict[str, Any]:
+    """What a file remembers of the data."""
+    if not isinstance(task, ImageClassification):
+        return {"name": task.name, **task.describe()}
+    height, width = task.image_size
+    return {
+        "name": task.name,
+        "classes": task.num_classes,
+        "shape": [task.in_channels, height, width],
+        "images": len(task.train),
+        "mean": list(task.mean),
+        "std": list(task.std),
+        **({"digest": task.digest} if task.digest else {}),
+    }
+
+
 def _finished(path: Path, record: Any) -> tuple[str, Values]:
     """A record of the journal. Raises :class:`RunError` when it is something else."""
     match record:
@@ -270,7 +277,7 @@ class _Work:
 
     space: Space
     scores: tuple[Score, ...]
-    load: Callable[[], ImageClassification]
+    load: Callable[[], Task]
     seed: int
     draws: int
     evaluation: NetworkConfig | None = None
@@ -296,9 +303,9 @@ class _Work:
 class Loaded:
     """A task that travels to the workers, instead of the way to load it: for machines that do not have its files."""
 
-    task: ImageClassification
+    task: Task
 
-    def __call__(self) -> ImageClassification:
+    def __call__(self) -> Task:
         return self.task
 
 

@@ -47,6 +47,13 @@ def command(
     ray_address: Annotated[
         str | None, typer.Option(help="Of a running Ray cluster, HOST:PORT [default: one started here].")
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of the networks that scores look at, by its name in the space [default: each score's own].",
+            metavar="SIZE",
+        ),
+    ] = None,
     draws: Annotated[int, typer.Option(help="Average over this many draws of weights and images.", metavar="N")] = 1,
     seed: options.Seed = 0,
     threads: options.Threads = None,
@@ -93,6 +100,7 @@ def command(
             device=device,
             precision=precision,
             download=download,
+            network=network,
             progress=show_progress("Scoring", "evaluations"),
         )
         _show(found, out, json)
@@ -113,6 +121,7 @@ def command(
         device=device,
         precision=precision,
         download=download,
+        network=network,
     )
     if json:
         emit({"data": scored[0]["data"], "seed": seed, "architectures": scored})

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from nascence.declaring import setting
 from nascence.errors import SettingError, UnknownNameError
+from nascence.initialisation import initialise
 from nascence.methods.base import Method, Problem
 from nascence.methods.parts import Excluding, Probing, Resized
-from nascence.relaxations.decisions import Decisions
+from nascence.relaxations.decisions import Decisions, RowDecisions
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import derive_seed, generator
-from nascence.spaces import CellSpace
-from nascence.spaces.cells import cell_space
+from nascence.spaces import Size
+from nascence.spaces.relaxable import RelaxableSpace, relaxable
 from nascence.strategies import Strategy
 from nascence.strategies.kernel_ascent import KernelAscent
-from nascence.supernets.cells import CellSupernet
 from nascence.tasks.augmentation import shrink
 from nascence.tasks.base import Batch
 
@@ -31,7 +31,8 @@ class NASI(Probing, Resized, Excluding, Method):
     """NASI (Shu, Cai, Dai, Ooi & Low, ICLR 2022, arXiv 2109.00817).
 
     With ``none`` among the options a normalisation of all-zero channels multiplies gradients by hundreds and drowns the
-    others, so that it is excluded. The one-shot network has the space's ``proxy`` size.
+    others, so that it is excluded. The one-shot network has the space's ``proxy`` size; where there is none, and on
+    other spaces than of cells, ``search-small``, without dropout.
     """
 
     name: ClassVar[str] = "nasi"
@@ -56,16 +57,16 @@ class NASI(Probing, Resized, Excluding, Method):
     data: Literal["true", "noise"] = setting("true", "Noise for the data-agnostic variant.")
 
     def strategy(self, problem: Problem) -> Strategy:
-        space = cell_space(problem.space, self.name)
-        problem.images.check_batch(self.images)
-        excluded = {name.strip() for name in self.exclude.split(",") if name.strip()}
-        for name in excluded - set(space.operations) - {"none"}:
-            raise UnknownNameError("operation", name, space.operations)
-        possible = {option for choice in space.choices for option in choice.options}
-        allowed = tuple(name for name in space.operations if name in possible and name not in excluded)
-        if not allowed:
-            raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
-        decisions = Decisions(space, allowed)
+        space = relaxable(problem.space, self.name)
+        if space.brings_weights:
+            raise SettingError(
+                f"nasi looks at networks at initialisation, and those of {space.name} bring their weights; try "
+                "--method random or --method evolution."
+            )
+        if self.labels == "random" and problem.task.signature.dense:
+            raise SettingError(f"labels=random is about classes, and '{problem.task.name}' has none; leave it out.")
+        problem.task.check_batch(self.images)
+        decisions = self._decisions(space)
         return KernelAscent(
             decisions,
             _Trace(self, problem, space, decisions),
@@ -76,44 +77,91 @@ class NASI(Probing, Resized, Excluding, Method):
             budget=problem.budget,
         )
 
+    def _decisions(self, space: RelaxableSpace) -> Decisions | RowDecisions:
+        """Over edges and sets of edges of cells, else over the rows of choice groups, of whose options those of the
+        role ``operation`` can be excluded."""
+        excluded = {name.strip() for name in self.exclude.split(",") if name.strip()}
+        cells = space.as_cells
+        groups = [group for group in space.groups if cells is not None or group.role == "operation"]
+        known = list(dict.fromkeys(name for group in groups for name in group.options))
+        for name in excluded - set(known) - {"none"}:
+            raise UnknownNameError("operation", name, known)
+        left = {group.name: tuple(name for name in group.options if name not in excluded) for group in groups}
+        options = {group.name: left.get(group.name, group.options) for group in space.groups}
+        possible = {option for choice in space.choices for option in choice.options}
+        if cells is not None:
+            allowed = tuple(name for name in cells.operations if name in possible and name not in excluded)
+            if allowed:
+                return Decisions(cells, allowed)
+        else:
+            rows = RowDecisions(space, options)
+            if all(bool(value.isfinite().any(-1).all()) for value in rows.zeros().values()):
+                return rows
+        raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
+
+    def network(self, space: RelaxableSpace) -> Size:
+        """The size of the one-shot network: ``proxy``, else ``search-small``, of the channels and depth that are set.
+
+        Raises :class:`SettingError` where sizes of ``space`` have no such field.
+        """
+        size = space.networks["proxy" if "proxy" in space.networks else "search-small"]
+        return space.resized(size, channels=self.channels, depth=self.depth)
+
 
 class _Trace:
     """s of a sampled architecture on a batch, and its gradient in the logits, at one fixed initialisation."""
 
-    def __init__(self, settings: NASI, problem: Problem, space: CellSpace, decisions: Decisions) -> None:
+    def __init__(
+        self, settings: NASI, problem: Problem, space: RelaxableSpace, decisions: Decisions | RowDecisions
+    ) -> None:
         self.settings, self.problem, self.decisions = settings, problem, decisions
-        network = space.networks["proxy"]
-        network = replace(
-            network, channels=settings.channels or network.channels, depth=settings.depth or network.depth
-        )
-        self.supernet = CellSupernet(
-            space,
-            network,
-            in_channels=problem.images.in_channels,
-            num_classes=problem.images.num_classes,
-            initialisation=settings.initialisation,
-            seed=derive_seed(problem.seed, "nasi", "weights"),
-        )
+        seed = derive_seed(problem.seed, "nasi", "weights")
+        own = "initialisation" in space.supernet_options
+        options: dict[str, Any] = {"initialisation": settings.initialisation} if own else {}
+        self.supernet = space.supernet(settings.network(space), problem.task.signature, seed=seed, **options)
+        if not own and settings.initialisation != "default":
+            initialise(self.supernet, settings.initialisation, generator(seed, "weights"))
         problem.compute.place(self.supernet)
 
     def __call__(self, logits: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        seed, task = self.problem.seed, self.problem.images
-        x_BCHW, target_B = task.batch(self.settings.images, generator(seed, "nasi", "images", step), augment=True)
-        if self.settings.data == "noise":
-            x_BCHW = torch.randn(x_BCHW.shape, generator=generator(seed, "nasi", "noise", step))
-        if self.settings.labels == "random":
-            target_B = torch.randint(
-                task.num_classes, target_B.shape, generator=generator(seed, "nasi", "labels", step)
-            )
         logits = {name: value.clone().requires_grad_() for name, value in logits.items()}
-        weights = self.decisions.straight_through(
-            logits, generator(seed, "nasi", "gumbel", step), self.settings.temperature
-        )
         compute = self.problem.compute
-        x_BCHW, weights = shrink(compute.place(x_BCHW), self.settings.image_size), compute.place(weights)
-        batch = Batch((x_BCHW,), compute.place(target_B))
-        trace = squared_gradient_norm(
-            self.supernet, task.loss(self.supernet(x_BCHW, weights), batch), create_graph=True
+        weights = compute.place(
+            self.decisions.straight_through(
+                logits, generator(self.problem.seed, "nasi", "gumbel", step), self.settings.temperature
+            )
         )
-        gradients = torch.autograd.grad(trace, list(logits.values()))
-        return trace.detach().cpu(), dict(zip(logits, gradients, strict=True))
+        batch = self._batch(step)
+        try:
+            with self.supernet.undropped():
+                loss = self.problem.task.loss(self.supernet(*batch.inputs, weights=weights), batch)
+            trace = squared_gradient_norm(self.supernet, loss, create_graph=True)
+            gradients = torch.autograd.grad(trace, list(logits.values()), allow_unused=True)
+        except RuntimeError as error:
+            if "is not implemented" not in str(error):
+                raise
+            raise SettingError(
+                f"nasi needs second derivatives, and a part of the networks of {self.problem.space.name} has none; try "
+                "--method gdas."
+            ) from None
+        found = {
+            name: torch.zeros_like(value) if gradient is None else gradient
+            for (name, value), gradient in zip(logits.items(), gradients, strict=True)
+        }
+        return trace.detach().cpu(), found
+
+    def _batch(self, step: int) -> Batch:
+        """The step's examples; images with classes are averaged down."""
+        seed, task = self.problem.seed, self.problem.task
+        batch = task.drawn(self.settings.images, generator(seed, "nasi", "images", step))
+        first, *others = batch.inputs
+        target = batch.target
+        if self.settings.data == "noise":
+            first = torch.randn(first.shape, generator=generator(seed, "nasi", "noise", step))
+        if self.settings.labels == "random":
+            random = generator(seed, "nasi", "labels", step)
+            target = torch.randint(task.signature.outputs, target.shape, generator=random)
+        batch = self.problem.compute.place(replace(batch, inputs=(first, *others), target=target))
+        if task.signature.classes:
+            batch = replace(batch, inputs=(shrink(batch.inputs[0], self.settings.image_size), *others))
+        return batch

@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 from nascence.architecture import Architecture
 from nascence.declaring import setting
 from nascence.methods.base import Method, Problem
+from nascence.runs.progress import tell
 from nascence.scores import AGGREGATES, SCORES, Score, evaluate
 from nascence.scores.aggregation import RankSum
+from nascence.scores.applying import applies, check
 from nascence.strategies import Strategy
 from nascence.strategies.ranking import Everything, EvolvedProposals, Ranking
+
+OWN = "nascence"
+"""The ranking of this project."""
 
 
 @final
@@ -27,7 +32,14 @@ class Rank(Method):
     title: ClassVar[str] = "rank: the best-ranked architecture without training, of a whole space or by evolution"
     paper: ClassVar[str] = "this project; docs/methods/rank.md"
 
-    aggregate: str = setting("nascence", "The ranking, by its name in nascence.scores.AGGREGATES.")
+    aggregate: str = setting(
+        "nascence",
+        "The ranking, by its name in nascence.scores.AGGREGATES; of nascence, on other data than images with a class "
+        "each, those parts that need none.",
+    )
+    network: str | None = setting(
+        None, "Size of the networks that scores look at, by its name in the space, none for what each score wants."
+    )
     exhaustive: int = setting(
         20_000,
         "Spaces of at most so many architectures are ranked whole, larger ones searched by evolution.",
@@ -43,9 +55,12 @@ class Rank(Method):
     )
 
     def strategy(self, problem: Problem) -> Strategy:
-        aggregate = AGGREGATES.get(self.aggregate)
+        aggregate = self._ranking(problem)
         names = [part.score for part in aggregate.parts]
         space = problem.space
+        scores = tuple(self._score(name) for name in names)
+        for score in scores:
+            check(score, space, problem.task)
         if space.size <= self.exhaustive:
             proposals: Everything | EvolvedProposals = Everything(space, problem.budget)
         else:
@@ -59,7 +74,7 @@ class Rank(Method):
         return Ranking(
             space,
             proposals,
-            _Parts(tuple(SCORES.get(name)() for name in names), problem),
+            _Parts(scores, problem),
             partial(ranked, aggregate.over_all()),
             partial(ranked, aggregate.among_the_best()),
             names,
@@ -67,6 +82,23 @@ class Rank(Method):
             finalists=self.finalists,
             draws=self.draws,
         )
+
+    def _ranking(self, problem: Problem) -> RankSum:
+        """The aggregate; of our own, the parts that the data have what they need for. Another one without all of its
+        parts would be another ranking than its paper's: its scores say why they cannot be computed."""
+        whole = AGGREGATES.get(self.aggregate)
+        if whole.name != OWN:
+            return whole
+        kept = whole.of(lambda name: applies(SCORES.get(name), problem.task.signature))
+        if len(kept.parts) < len(whole.parts):
+            names = ", ".join(part.score for part in kept.parts)
+            tell(f"'{problem.task.name}' has no images with a class each: {OWN} ranks by {names} alone, untried.")
+        return kept
+
+    def _score(self, name: str) -> Score:
+        kind = SCORES.get(name)
+        looks = self.network is not None and "network" in kind.__dataclass_fields__
+        return kind(**({"network": self.network} if looks else {}))
 
 
 @final
@@ -79,7 +111,7 @@ class _Parts:
 
     def __call__(self, item: tuple[Architecture, int]) -> list[float]:
         architecture, draw = item
-        space, task, seed = self.problem.space, self.problem.images, self.problem.seed
+        space, task, seed = self.problem.space, self.problem.task, self.problem.seed
         values: dict[str, list[float]] = {}
         for random, one in ((True, space.canonical(architecture)), (False, architecture)):
             wanted = [score for score in self.scores if score.random == random]

@@ -16,12 +16,13 @@ from nascence.costs.networks import Networks
 from nascence.engine.forked import ParallelFunction, parallel_map
 from nascence.errors import DataError, NascenceError, SettingError
 from nascence.scores import SCORES, Score, evaluate
+from nascence.scores.applying import check
 from nascence.seeding import derive_seed
 from nascence.spaces import Size, Space, plain_size
 from nascence.strategies import Criterion
 from nascence.strategies.nsga2 import Evaluate
 from nascence.strategies.one_shot import OneShot
-from nascence.tasks import ImageClassification, Part, Task, image_classes
+from nascence.tasks import Part, Task
 from nascence.tasks.error import Error
 from nascence.training import Training, TrainingConfig
 from nascence.training.config import FINE
@@ -71,16 +72,14 @@ def by_cost(name: str, model: CostModel) -> Valuation:
 def by_score(name: str, space: Space, task: Task, *, seed: int, draws: int) -> Valuation:
     """A score, the mean of ``draws`` draws of weights and images that are the same for all candidates."""
     score: Score = SCORES.get(name)()
-    images = image_classes(task, f"The score {name}")
+    check(score, space, task)
     text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
-    value = partial(_score, score, space, images, seed, draws)
+    value = partial(_score, score, space, task, seed, draws)
     objective = Criterion(name, "", text, score.larger_is_better)
     return Valuation(objective, ParallelFunction(value), dear=True)
 
 
-def _score(
-    score: Score, space: Space, task: ImageClassification, seed: int, draws: int, architecture: Architecture
-) -> float:
+def _score(score: Score, space: Space, task: Task, seed: int, draws: int, architecture: Architecture) -> float:
     return fmean(evaluate([score], space, architecture, task, seed=seed, draws=draws)[score.name])
 
 

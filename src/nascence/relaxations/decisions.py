@@ -7,6 +7,7 @@ softmax((logits + gumbel noise) / temperature) (Jang et al., ICLR 2017; Maddison
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from nascence.relaxations.gumbel import gumbel_softmax
 from nascence.relaxations.topology import Topology
 from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -73,3 +75,34 @@ class Decisions:
             else:
                 scores[name] = value.log_softmax(-1)
         return scores
+
+
+@final
+@dataclass(frozen=True)
+class RowDecisions:
+    """The decisions of any relaxable space: one categorical over the options of every row of its choice groups.
+
+    ``options``: per group those that take part. Logits are ``<group>`` [R, O], minus infinity for an option that takes
+    no part, or that its row cannot have.
+    """
+
+    space: RelaxableSpace
+    options: Mapping[str, tuple[str, ...]]
+
+    def zeros(self) -> dict[str, Tensor]:
+        """Logits of the uniform distribution."""
+        logits = {}
+        for group in self.space.groups:
+            taking = torch.tensor([name in self.options[group.name] for name in group.options])
+            logits[group.name] = torch.zeros(group.shape).masked_fill(~(group.allowed() & taking), -torch.inf)
+        return logits
+
+    def straight_through(
+        self, logits: dict[str, Tensor], generator: torch.Generator, temperature: float = 1.0, hard: bool = True
+    ) -> dict[str, Tensor]:
+        """A sample's mixing weights [R, O] per group; as of :class:`Decisions`."""
+        return {name: gumbel_softmax(value, generator, temperature, hard) for name, value in logits.items()}
+
+    def scores(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """As of :class:`Decisions`."""
+        return self.space.choice_scores({name: value.log_softmax(-1) for name, value in logits.items()})

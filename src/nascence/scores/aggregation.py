@@ -84,6 +84,11 @@ class RankSum:
         whole[best] = (np.bincount(np.repeat(np.arange(len(size)), size), weights=np.sort(whole[best])) / size)[place]
         return whole
 
+    def of(self, applies: Callable[[str], bool]) -> RankSum:
+        """The sum over the parts whose score, by its name, ``applies``."""
+        parts, deciding = (tuple(p for p in ps if applies(p.score)) for ps in (self.parts, self.deciding))
+        return replace(self, parts=parts, deciding=deciding)
+
     def over_all(self) -> RankSum:
         """The sum over all parts, the best in their places."""
         return replace(self, deciding=())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar, final
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, TypeVar, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +14,20 @@ from torch import Tensor, nn
 from nascence.architecture import Architecture
 from nascence.declaring import Settings, setting
 from nascence.engine.compute import ON_CPU, Compute
-from nascence.errors import UnknownNameError
+from nascence.errors import SettingError
 from nascence.scores.batch_norm import replace_batch_norm
 from nascence.seeding import derive_seed, generator
-from nascence.spaces import NetworkConfig, Space
+from nascence.spaces import NetworkConfig, Size, Space
 from nascence.supernets.cells.fused import use_box_averages
-from nascence.tasks import ImageClassification
+from nascence.tasks import Task, image_classes
 from nascence.tasks.base import Batch
 
 T = TypeVar("T")
+
+Needs = Literal["loss", "examples", "images"]
+"""What a score asks of the data: ``loss``: a batch and the loss of a network's output for it, which all have;
+``examples``: that the inputs of a batch are separate examples, as pictures are and a graph's nodes are not; ``images``:
+images with a class each."""
 
 
 @final
@@ -38,7 +43,7 @@ class Probe:
 
     space: Space
     architecture: Architecture
-    task: ImageClassification
+    task: Task
     seed: int = 0
     draw: int = 0
     evaluation: NetworkConfig | None = None
@@ -52,12 +57,11 @@ class Probe:
         return self._kept[key]
 
     def size(self, name: str) -> NetworkConfig:
-        """The size of networks called ``name``. Raises :class:`UnknownNameError`."""
+        """The size of networks called ``name``, without dropout. Raises :class:`SettingError`."""
         if name == "evaluation" and self.evaluation is not None:
-            return self.evaluation
-        if name not in self.space.networks:
-            raise UnknownNameError("network size", name, self.space.networks)
-        return self.space.networks[name]
+            return undropped(self.evaluation)
+        check_size(self.space, name)
+        return undropped(self.space.networks[name])
 
     def network(
         self,
@@ -80,50 +84,83 @@ class Probe:
         self, size: NetworkConfig | str, *, initialisation: str = "default", in_channels: int | None = None
     ) -> nn.Module:
         """The weights of :meth:`network`, in a module of the caller's own, to change at will."""
+        signature = self.task.signature
         network = self.space.build(
             self.architecture,
             network=self.size(size) if isinstance(size, str) else size,
-            in_channels=self.task.in_channels if in_channels is None else in_channels,
-            num_classes=self.task.num_classes,
+            signature=None if signature.classes else signature,
+            in_channels=signature.features if in_channels is None else in_channels,
+            num_classes=signature.outputs,
             initialisation=initialisation,
             seed=derive_seed(self.seed, "score", "weights", self.draw),
         )
         return self.compute.place(use_box_averages(network))
 
     def images(self, count: int, batch: int = 0) -> tuple[Tensor, Tensor]:
-        """Augmented training images [count, C, H, W] and their target [count]; ``batch`` numbers independent draws."""
-        place = (batch,) if batch else ()
+        """The inputs [count, C, H, W] and the target of a :meth:`batch` of images."""
+        found = self.batch(count, batch)
+        return found.inputs[0], found.target
+
+    def batch(self, count: int, number: int = 0) -> Batch:
+        """``count`` augmented training examples; ``number`` counts independent draws."""
+        place = (number,) if number else ()
         random = generator(self.seed, "score", "images", self.draw, *place)
-        return self.shared(
-            ("images", count, batch), lambda: self.compute.place(self.task.batch(count, random, augment=True))
-        )
+        return self.shared(("batch", count, number), lambda: self.compute.place(self.task.drawn(count, random)))
 
     def noise(self, count: int, image_size: int | None = None, batch: int = 0) -> tuple[Tensor, Tensor]:
         """Standard normal inputs [count, C, H, W] and a random target [count]; ``image_size`` None: the task's."""
-        height, width = self.task.image_size if image_size is None else (image_size, image_size)
+        signature = self.task.signature
+        height, width = signature.size if image_size is None else (image_size, image_size)
 
         def draw() -> tuple[Tensor, Tensor]:
             random = generator(self.seed, "score", "noise", self.draw, batch)
-            x_BCHW = torch.randn(count, self.task.in_channels, height, width, generator=random)
-            return self.compute.place((x_BCHW, torch.randint(self.task.num_classes, (count,), generator=random)))
+            x_BCHW = torch.randn(count, signature.features, height, width, generator=random)
+            return self.compute.place((x_BCHW, torch.randint(signature.outputs, (count,), generator=random)))
 
         return self.shared(("noise", count, height, width, batch), draw)
 
-    def loss(self, output: Tensor, x_BCHW: Tensor, target: Tensor) -> Tensor:
-        """The task's loss of a network's output for some images, the mean over them."""
-        return self.task.loss(output, Batch((x_BCHW,), target))
+    def ones(self) -> tuple[Tensor, ...]:
+        """The inputs of one example, all ones, in float64; edges are those of the signature's example graph."""
+        example = (x.double().fill_(1) if x.is_floating_point() else x for x in self.task.signature.example())
+        return self.compute.place(tuple(example))
 
     def patches(self, count: int, size: int, batches: int) -> Tensor:
         """One-channel patches [batches * count, 1, size, size] of training images."""
+        images = image_classes(self.task, "A score of patches")
 
         def draw() -> Tensor:
             parts = [
-                self.task.patches(count, size, 1, generator(self.seed, "score", "patches", self.draw, batch))
+                images.patches(count, size, 1, generator(self.seed, "score", "patches", self.draw, batch))
                 for batch in range(batches)
             ]
             return self.compute.place(torch.cat(parts))
 
         return self.shared(("patches", count, size, batches), draw)
+
+
+def check_size(space: Space, name: str) -> None:
+    """Raise :class:`SettingError` where networks of ``space`` have no size called ``name``."""
+    if name not in space.networks:
+        have = list(space.networks)
+        small = next((size for size in ("ranking", "search-small") if size in have), have[0])
+        raise SettingError(
+            f"{space.name} has no network size '{name}' for scores to look at; it has {', '.join(have)}. Type one of "
+            f"them: --network {small} for nascence score, --set network={small} for --method rank."
+        )
+
+
+def undropped(size: Size) -> Size:
+    """A network's size without its dropout, if it has any: what is looked at is the whole network."""
+    names = [field.name for field in fields(size) if field.name.endswith("dropout")]
+    return replace(size, **dict.fromkeys(names, 0.0)) if names else size
+
+
+def kernels(network: nn.Module) -> list[nn.Parameter]:
+    """The kernels of convolutions and matrices of linear layers, then all other parameters of two dimensions or more
+    (of graph layers, attention, recurrent parts); each once."""
+    layers = (m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    weights = [cast(nn.Parameter, layer.weight) for layer in layers]
+    return list(dict.fromkeys([*weights, *(p for p in network.parameters() if p.dim() > 1)]))
 
 
 def is_constant(output_BK: Tensor) -> bool:
@@ -148,6 +185,9 @@ class Score(Settings):
     """Whether the value depends on the draw of weights or images."""
     sees_paths: ClassVar[bool] = True
     """Whether a network without a path from input to output gets :attr:`worst`; some count only what is there."""
+    needs: ClassVar[Needs] = "images"
+    because: ClassVar[str] = "it looks at how a network tells images apart"
+    """Why it needs what it :attr:`needs`, for a sentence."""
 
     @abstractmethod
     def __call__(self, probe: Probe) -> float:
@@ -185,7 +225,7 @@ def evaluate(
     scores: Sequence[Score],
     space: Space,
     architecture: Architecture,
-    task: ImageClassification,
+    task: Task,
     *,
     seed: int = 0,
     draws: int = 1,
@@ -205,4 +245,4 @@ def evaluate(
     return values
 
 
-__all__ = ["Probe", "Score", "evaluate", "is_constant"]
+__all__ = ["Needs", "Probe", "Score", "check_size", "evaluate", "is_constant", "kernels", "undropped"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, cast, final
 
 from torch import Tensor
 
 from nascence.declaring import setting
+from nascence.scores.base import Needs
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -26,6 +27,7 @@ class Fisher(TrainingPassScore):
     source: ClassVar[str] = "arXiv 1801.05787, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "loss"
 
     per_weight: bool = setting(
         True, "Each channel counts once for every weight that makes it (times its fan-in), as published."
@@ -35,7 +37,7 @@ class Fisher(TrainingPassScore):
         total = run.output.new_zeros(())
         for use, product_BC in zip(run.layers, run.output_products, strict=True):
             if product_BC is not None:
-                fan_in = use.module.weight[0].numel() if self.per_weight else 1
+                fan_in = cast(Tensor, use.module.weight)[0].numel() if self.per_weight else 1
                 total = total + fan_in * product_BC.square().mean(0).sum() / 2
         return total
 

@@ -15,6 +15,7 @@ from nascence.errors import SettingError
 from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant
 from nascence.scores.ntk import _per_sample_weight_gradient
 from nascence.scores.passes import watching
+from nascence.tasks.base import Batch
 
 
 @final
@@ -31,6 +32,7 @@ class GradSign(OfNetwork, OfImages, Score):
     source: ClassVar[str] = "arXiv 2110.08616"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    because: ClassVar[str] = "it compares the signs of single images' gradients"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64}
 
@@ -46,14 +48,14 @@ class GradSign(OfNetwork, OfImages, Score):
             try:
                 output = network.train()(x_BCHW)
             except ValueError:
-                height, width = probe.task.image_size
+                height, width = probe.task.signature.size
                 raise SettingError(
                     f"gradsign normalises every image on its own, and images of {height} x {width} shrink to one pixel "
                     f"in the network '{self.network}' of {probe.space.name}."
                 ) from None
         if is_constant(output):
             return self.worst
-        loss = probe.loss(output, x_BCHW, target) * len(x_BCHW)
+        loss = probe.task.loss(output, Batch((x_BCHW,), target)) * len(x_BCHW)
         gradients = torch.autograd.grad(loss, [output for _, _, output in uses], allow_unused=True)
         per_weight: dict[nn.Module, Tensor] = {}
         with torch.no_grad():

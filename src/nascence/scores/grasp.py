@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
+from nascence.scores.base import Needs
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -27,6 +28,7 @@ class GraSP(TrainingPassScore):
     source: ClassVar[str] = "arXiv 2002.07376, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "loss"
 
     def of(self, run: TrainingPass) -> float | Tensor:
         gradients = torch.autograd.grad(run.loss, run.weights, create_graph=True)

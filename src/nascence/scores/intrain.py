@@ -37,6 +37,7 @@ class InTrain(OfNetwork, OfImages, Score):
     source: ClassVar[str] = "InTrain, CVPR 2026; reconstructed from its formula"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    because: ClassVar[str] = "it reads the feature maps of noise images"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
 

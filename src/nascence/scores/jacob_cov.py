@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from nascence.scores.base import Needs
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -26,6 +27,8 @@ class JacobCov(TrainingPassScore):
     source: ClassVar[str] = "arXiv 2006.04647v1, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "examples"
+    because: ClassVar[str] = "it compares how outputs depend on one example and on another"
 
     def of(self, run: TrainingPass) -> float | Tensor:
         (jacobian,) = torch.autograd.grad(run.output.sum(), run.inputs, retain_graph=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
-from torch import nn
 
-from nascence.scores.base import OfNetwork, Probe, Score
+from nascence.scores.base import Needs, OfNetwork, Probe, Score, kernels
 
 
 @final
@@ -22,12 +21,13 @@ class L2Norm(OfNetwork, Score):
     source: ClassVar[str] = "arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "loss"
     sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network(self.network, initialisation=self.initialisation)
         with torch.no_grad():
-            return self.finite(sum(m.weight.norm() for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)))
+            return self.finite(sum(weight.norm() for weight in kernels(network)))
 
 
 __all__ = ["L2Norm"]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor
 
+from nascence.scores.base import Needs
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 _EXACT = 2**23
@@ -29,6 +30,8 @@ class NASWOT(TrainingPassScore):
     source: ClassVar[str] = "arXiv 2006.04647"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "examples"
+    because: ClassVar[str] = "it compares which ReLUs one example activates and another"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking", "images": 64}
 

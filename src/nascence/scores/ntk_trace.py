@@ -14,7 +14,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from nascence.scores.base import Initialised, OfImages, Probe, Score, is_constant
+from nascence.scores.base import Initialised, Needs, OfImages, Probe, Score, is_constant
 
 
 def squared_gradient_norm(network: nn.Module, loss: Tensor, *, create_graph: bool = False) -> Tensor:
@@ -37,13 +37,14 @@ class NTKTrace(Initialised, OfImages, Score):
     source: ClassVar[str] = "NASI, arXiv 2109.00817, section 4.1"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
+    needs: ClassVar[Needs] = "loss"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 64}
 
     def __call__(self, probe: Probe) -> float:
         network = probe.network("score", initialisation=self.initialisation)
-        x_BCHW, target = probe.images(self.images)
-        output_BK = network(x_BCHW)
+        batch = probe.batch(self.images)
+        output_BK = network(*batch.inputs)
         if is_constant(output_BK):
             return self.worst  # only the bias of the classifier has a gradient
-        return float(squared_gradient_norm(network, probe.loss(output_BK, x_BCHW, target)))
+        return float(squared_gradient_norm(network, probe.task.loss(output_BK, batch)))

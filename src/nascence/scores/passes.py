@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, cast, final
 
@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from nascence.errors import SettingError
-from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant
+from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant, kernels
 from nascence.tasks.augmentation import shrink
+from nascence.tasks.base import Batch
 
 Inputs = Literal["images", "noise"]
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(output, images, target) -> a scalar."""
+Loss = Callable[[Tensor, Batch], Tensor]
+"""(output, batch) -> a scalar."""
 
 
 @contextmanager
@@ -58,26 +59,27 @@ class ReLUInputs:
 
 @dataclass(frozen=True)
 class LayerUse:
-    """One use of a convolution or linear layer: its output, in the graph."""
+    """One use of a convolution or linear layer (see :func:`is_layer`): its output, in the graph."""
 
-    module: nn.Conv2d | nn.Linear
+    module: nn.Module
     output: Tensor
 
 
 @final
 class TrainingPass:
-    """One forward of ``network``, in training mode, on ``x_BCHW``; the graph is kept for as many backwards as asked.
-    ``loss`` of its output, the images and the target is what they go back from.
+    """One forward of ``network``, in training mode, on ``batch``; the graph is kept for as many backwards as asked.
+    ``loss`` of its output and the batch is what they go back from. ``inputs``: the first of the batch's inputs.
 
     ``layers``: the uses of convolutions and linear layers in order. ``active``: which inputs of ReLUs are positive, see
     :class:`ReLUInputs`. ``features``: the outputs of the stem and of every block (see :func:`blocks_of`); empty where
     the network names none.
     """
 
-    def __init__(self, network: nn.Module, x_BCHW: Tensor, target: Tensor, loss: Loss) -> None:
+    def __init__(self, network: nn.Module, batch: Batch, loss: Loss) -> None:
         self.network = network
-        self.inputs = x_BCHW.detach().requires_grad_()
-        self._target, self._loss = target, loss
+        first, *others = batch.inputs
+        self.inputs = first.detach().requires_grad_()
+        self._batch, self._loss = replace(batch, inputs=(self.inputs, *others)), loss
         self.layers: list[LayerUse] = []
         self.features: list[Tensor] = []
         blocks = set(blocks_of(network))
@@ -86,14 +88,14 @@ class TrainingPass:
         def record(module: nn.Module, inputs: Tensor, output: Tensor) -> None:
             if module in blocks and output.dim() == 4:
                 self.features.append(output)
-            if isinstance(module, nn.Conv2d | nn.Linear):
+            if is_layer(module):
                 self.layers.append(LayerUse(module, output))
             elif isinstance(module, nn.ReLU):
                 relus.add(inputs)
 
-        watched = [m for m in network.modules() if m in blocks or isinstance(m, nn.Conv2d | nn.Linear | nn.ReLU)]
+        watched = [m for m in network.modules() if m in blocks or isinstance(m, nn.ReLU) or is_layer(m)]
         with watching(watched, record):
-            self.output = network.train()(self.inputs)
+            self.output = network.train()(*self._batch.inputs)
         self.active = relus.active()
 
     @cached_property
@@ -103,8 +105,8 @@ class TrainingPass:
 
     @cached_property
     def loss(self) -> Tensor:
-        """L, the mean over the images; in the graph."""
-        return self._loss(self.output, self.inputs, self._target)
+        """L, the mean over the outputs that count; in the graph."""
+        return self._loss(self.output, self._batch)
 
     @cached_property
     def _backward(self) -> tuple[dict[nn.Parameter, Tensor], list[Tensor | None], Tensor | None]:
@@ -137,7 +139,9 @@ class TrainingPass:
             None if gradient is None else use.output.detach() * gradient
             for use, gradient in zip(self.layers, self._backward[1], strict=True)
         )
-        return [x if x is None or x.dim() == 2 else x.flatten(2).sum(2) for x in products]
+        return [
+            None if x is None else _over_positions(x, use.module) for x, use in zip(products, self.layers, strict=True)
+        ]
 
     @property
     def stem_gradient(self) -> Tensor | None:
@@ -146,10 +150,26 @@ class TrainingPass:
 
     @cached_property
     def weights(self) -> list[nn.Parameter]:
-        """The kernels of convolutions and matrices of linear layers that take part in L."""
+        """The kernels of convolutions and matrices of linear layers that take part in L, in the order of their use,
+        then the other :func:`nascence.scores.base.kernels`."""
         modules = dict.fromkeys(use.module for use in self.layers)
         weights = [cast(nn.Parameter, module.weight) for module in modules]
-        return [weight for weight in weights if weight in self.gradients]
+        return [weight for weight in dict.fromkeys([*weights, *kernels(self.network)]) if weight in self.gradients]
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether it is a convolution or maps channels by a matrix ``weight`` [out, in], as linear layers of any library
+    do."""
+    weight = getattr(module, "weight", None)
+    return isinstance(module, nn.Conv2d | nn.Linear) or (isinstance(weight, nn.Parameter) and weight.dim() == 2)
+
+
+def _over_positions(x: Tensor, module: nn.Module) -> Tensor:
+    """The sum over positions [B, C] of what is at the output of a layer; a matrix has its channels in the last
+    dimension."""
+    if x.dim() == 2:
+        return x
+    return (x if isinstance(module, nn.Conv2d) else x.movedim(-1, 1)).flatten(2).sum(2)
 
 
 def blocks_of(network: nn.Module) -> list[nn.Module]:
@@ -173,13 +193,17 @@ def training_pass(
     image_size: int | None = None,
 ) -> TrainingPass:
     """The probe's pass with these settings; ``image_size`` is that of noise, and what larger images are averaged down
-    to."""
+    to (images with a class each: a picture or a graph to be given back stays as it is)."""
 
     def run() -> TrainingPass:
-        x_BCHW, target = probe.images(count) if inputs == "images" else probe.noise(count, image_size)
-        if inputs == "images":
-            x_BCHW = shrink(x_BCHW, image_size)
-        return TrainingPass(probe.network(network, initialisation=initialisation), x_BCHW, target, probe.loss)
+        if inputs == "noise":
+            x_BCHW, target = probe.noise(count, image_size)
+            batch = Batch((x_BCHW,), target)
+        else:
+            batch = probe.batch(count)
+            if probe.task.signature.classes:
+                batch = replace(batch, inputs=(shrink(batch.inputs[0], image_size),))
+        return TrainingPass(probe.network(network, initialisation=initialisation), batch, probe.task.loss)
 
     return probe.shared(("pass", network, initialisation, count, inputs, image_size), run)
 
@@ -220,6 +244,7 @@ __all__ = [
     "TrainingPass",
     "TrainingPassScore",
     "blocks_of",
+    "is_layer",
     "needs_features",
     "training_pass",
     "watching",

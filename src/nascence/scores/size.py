@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import ClassVar, final
 
 from nascence.costs import CostModel
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Needs, Probe, Score
 from nascence.spaces import Size, Space
 from nascence.tasks.base import Signature
 
@@ -32,6 +32,7 @@ class Params(Score):
     source: ClassVar[str] = "baseline"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
+    needs: ClassVar[Needs] = "loss"
     random: ClassVar[bool] = False
     sees_paths: ClassVar[bool] = False
 
@@ -49,6 +50,7 @@ class FLOPs(Score):
     source: ClassVar[str] = "baseline"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
+    needs: ClassVar[Needs] = "loss"
     random: ClassVar[bool] = False
     sees_paths: ClassVar[bool] = False
 

@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
+from nascence.scores.base import Needs
 from nascence.scores.passes import TrainingPass, TrainingPassScore
 
 
@@ -21,6 +22,7 @@ class SNIP(TrainingPassScore):
     source: ClassVar[str] = "arXiv 1810.02340, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "loss"
 
     def of(self, run: TrainingPass) -> float | Tensor:
         return sum((weight.detach() * run.gradients[weight]).abs().sum() for weight in run.weights)

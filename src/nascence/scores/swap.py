@@ -34,6 +34,7 @@ class SWAP(OfNetwork, OfImages, Score):
     source: ClassVar[str] = "arXiv 2403.04161"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    because: ClassVar[str] = "it counts which neurons respond to which images"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "standard-normal"}
 

@@ -9,13 +9,14 @@ from typing import ClassVar, final
 import torch
 from torch import nn
 
-from nascence.scores.base import OfNetwork, Probe, Score
+from nascence.scores.base import Needs, OfNetwork, Probe, Score, kernels
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class SynFlow(OfNetwork, Score):
-    """sum |w * d R / d w|, R the sum of the outputs for one image of ones; |w| for w, no batch normalisation, float64.
+    """sum |w * d R / d w|, R the sum of the outputs for one example of ones; |w| for w, no batch normalisation,
+    float64. An example graph has its task's numbers of nodes and edges, every node about as many as any other.
 
     Without a path from the input nothing flows: the worst value.
     """
@@ -25,6 +26,7 @@ class SynFlow(OfNetwork, Score):
     source: ClassVar[str] = "arXiv 2006.05467, arXiv 2101.08134"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "loss"
 
     def __call__(self, probe: Probe) -> float:
         network = probe.build(self.network, initialisation=self.initialisation).double()
@@ -35,13 +37,11 @@ class SynFlow(OfNetwork, Score):
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.abs_()
-        weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        size = (probe.task.in_channels, *probe.task.image_size)
-        ones = torch.ones(1, *size, dtype=torch.float64, device=probe.compute.device)
-        gradients = torch.autograd.grad(network(ones).sum(), weights, allow_unused=True)
+        weights = kernels(network)
+        gradients = torch.autograd.grad(network(*probe.ones()).sum(), weights, allow_unused=True)
         flow = sum(
-            float((w.detach() * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None
-        )  # both factors are non-negative
+            float((w.detach() * g).abs().sum()) for w, g in zip(weights, gradients, strict=True) if g is not None
+        )
         return self.finite(flow) if flow > 0 else self.worst
 
 

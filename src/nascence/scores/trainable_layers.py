@@ -7,7 +7,7 @@ from typing import ClassVar, final
 
 import torch
 
-from nascence.scores.base import Probe, Score
+from nascence.scores.base import Needs, Probe, Score
 
 
 @final
@@ -20,6 +20,7 @@ class TrainableLayers(Score):
     source: ClassVar[str] = "baseline; arXiv 2502.04975"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
+    needs: ClassVar[Needs] = "loss"
     random: ClassVar[bool] = False
     sees_paths: ClassVar[bool] = False
 

@@ -30,6 +30,7 @@ class Zen(OfNetwork, OfImages, Score):
     source: ClassVar[str] = "arXiv 2102.01063"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    because: ClassVar[str] = "it compares the last feature maps of images and of images close by"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "standard-normal"}
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import OfImages, OfNetwork, Probe, Score
+from nascence.scores.base import Needs, OfImages, OfNetwork, Probe, Score
 from nascence.scores.passes import TrainingPass, training_pass
 
 
@@ -30,6 +30,10 @@ class ZiCo(OfNetwork, OfImages, Score):
     source: ClassVar[str] = "arXiv 2301.11300"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    needs: ClassVar[Needs] = "examples"
+    because: ClassVar[str] = (
+        "it compares the gradients of different batches, and a whole graph is always the same batch"
+    )
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
 
@@ -45,7 +49,7 @@ class ZiCo(OfNetwork, OfImages, Score):
             return self.worst
         batches = [first.gradients]
         for batch in range(1, self.batches):  # only the gradients stay: the pass is no other score's
-            run = TrainingPass(first.network, *probe.images(self.images, batch), probe.loss)
+            run = TrainingPass(first.network, probe.batch(self.images, batch), probe.task.loss)
             batches.append(run.gradients)
         return self.finite(
             sum(_of_layer(torch.stack([gradients[weight] for gradients in batches])) for weight in first.weights)

@@ -82,6 +82,7 @@ class Sane(RowwiseSpace):
         "search-small": GraphSize(channels=16, dropout=0.3, output_dropout=0.3, attention_dropout=0.2),
         "score": GraphSize(channels=32),
         "ranking": GraphSize(channels=32),
+        "ranking-deep": GraphSize(channels=32),
     }
 
     tunable: Mapping[str, Range] = {

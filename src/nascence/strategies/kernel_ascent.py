@@ -12,7 +12,7 @@ from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
 from nascence.engine.forked import ParallelFunction
 from nascence.errors import NascenceError, SettingError
-from nascence.relaxations.decisions import Decisions
+from nascence.relaxations.decisions import Decisions, RowDecisions
 from nascence.strategies.base import Strategy
 
 TraceGradient = Callable[[dict[str, Tensor], int], tuple[Tensor, dict[str, Tensor]]]
@@ -33,7 +33,7 @@ class KernelAscent(Strategy):
 
     def __init__(
         self,
-        decisions: Decisions,
+        decisions: Decisions | RowDecisions,
         gradient: TraceGradient,
         *,
         steps: int,

@@ -238,6 +238,16 @@ class Task(ABC):
         one."""
         return self
 
+    def drawn(self, count: int, random: torch.Generator) -> Batch:
+        """A batch of ``count`` training examples, of fewer where there are fewer (or of the whole, where a batch is
+        always that), as networks are looked at that are not trained."""
+        train, seed = self.part("train"), int(torch.randint(2**62, (), generator=random))
+        return train.batches(min(count, len(train)), seed, "looking at networks")(0)
+
+    def check_batch(self, size: int) -> None:
+        """Raise :class:`nascence.errors.DataError` where no batch of ``size`` can be :meth:`drawn`."""
+        self.part("train")
+
     @abstractmethod
     def divided(self, share: float, seed: int) -> tuple[Part, Part]:
         """The training part in two; the first has ``share`` of it (of every class, where there are classes)."""

@@ -356,6 +356,10 @@ class ImageClassification(Task):
         """The training images in two halves, class by class: weights and architecture of a bilevel search."""
         return self.split_train(0.5, seed)
 
+    def drawn(self, count: int, random: torch.Generator) -> Batch:
+        x_BCHW, target_B = self.batch(count, random, augment=True)
+        return Batch((x_BCHW,), target_B)
+
     def check_batch(self, size: int, split: Split = "train") -> None:
         """Raises :class:`DataError` when no batch of ``size`` images can be drawn from a split; a method asks this of
         its settings before a search begins."""

@@ -64,6 +64,7 @@ class ToyGraphSpace(RowwiseSpace):
         "search-small": NetworkConfig(channels=8),
         "score": NetworkConfig(channels=8),
         "ranking": NetworkConfig(channels=8),
+        "ranking-deep": NetworkConfig(channels=8),
     }
     groups = (
         ChoiceGroup("aggregator", ("layer1", "layer2"), _AGGREGATORS),
