@@ -122,7 +122,8 @@ def score_many(
     ``ray_address`` or on a cluster of its own). ``out`` is the parquet file to write; after a kill, ``resume``
     continues it. ``device``: ``cuda`` gives the workers this machine's GPUs in turn, ``cuda:N`` all of them that one;
     what is computed on a GPU may differ in the last digits, and a file says on which kind of device it was.
-    ``network``: as of :func:`score`. Raises :class:`nascence.errors.NascenceError`, before anything is computed or written.
+    ``network``: as of :func:`score`. Raises :class:`nascence.errors.NascenceError`, before anything
+    is computed or written.
     """
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
 
