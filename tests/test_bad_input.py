@@ -23,8 +23,6 @@ from PIL import Image
 
 import nascence
 
-pytestmark = pytest.mark.xdist_group("bad input")  # what they share is made once
-
 TOY = "search --method toy --channels 2 --depth 1"
 FRONT = (
     "search --method evolution --objectives naswot,params --channels 2 --depth 1 --set population=4 --set generations=1"

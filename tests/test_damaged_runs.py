@@ -24,8 +24,6 @@ from nascence.cli import main
 from nascence.methods import METHODS
 from nascence.testing.toy_method import ToyMethod
 
-pytestmark = pytest.mark.xdist_group("damaged runs")  # what they share is made once
-
 CASES = int(os.environ.get("NASCENCE_CASES", "25"))
 quick = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 

@@ -11,8 +11,6 @@ from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
 from nascence.training import TrainingConfig
 
-pytestmark = pytest.mark.xdist_group("attacking")  # what they share is made once
-
 QUICK = {"images": 60, "steps": 3, "progress": False}
 
 

@@ -13,8 +13,6 @@ from nascence.reporting.contents import Contents
 from nascence.reporting.report import page
 from nascence.runs import RunDirectory
 
-pytestmark = pytest.mark.xdist_group("sampling")  # what they share is made once
-
 SETTINGS = {"epochs": 2, "warmup_epochs": 1, "size": "search-small", "train_images": 64, "valid_images": 64}
 
 
