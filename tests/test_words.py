@@ -39,7 +39,7 @@ REASONS = {
     "exporting/onnx.py": (1, "the output's name in files that are in use"),
     "methods/e2rnas.py": (1, "the paper's title"),
     "methods/evolution.py": (2, "steering by a published table of image networks"),
-    "methods/nasi.py": (4, "whether labels are the true ones is the paper's question and a setting's name"),
+    "methods/nasi.py": (6, "whether labels are the true ones is the paper's question and a setting's name"),
     "methods/valuing.py": (3, "steering by a published table of image networks"),
     "runs/directory.py": (1, "all that runs of version 1 knew"),
     "runs/schemas.py": (2, "names in metrics.json and attacks.json, which earlier versions wrote"),

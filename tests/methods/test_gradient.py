@@ -7,7 +7,7 @@ import torch
 
 from nascence.costs import Budget
 from nascence.declaring import flat
-from nascence.errors import DataError, SettingError, UnknownNameError
+from nascence.errors import DataError, NascenceError, SettingError, UnknownNameError
 from nascence.methods import METHODS, Problem
 from nascence.methods.beta_darts import BetaDARTS
 from nascence.methods.darts import DARTS
@@ -20,6 +20,8 @@ from nascence.spaces import NetworkConfig, get_space
 from nascence.strategies.descent.stages import timetable
 from nascence.tasks import load_task
 from nascence.testing import toy_space, toy_widths
+from nascence.testing.toy_denoising import ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
 
 FAMILY = [
     name
@@ -269,3 +271,36 @@ def test_same_settings_same_search_another_seed_another(digits):
     method = DrNAS(**TOY)
     assert finish(strategy(method, digits)) == finish(strategy(replace(method), digits))
     assert finish(strategy(method, digits)) != finish(strategy(method, digits, seed=1))
+
+
+EVERY = [name for name in METHODS.names() if issubclass(METHODS.get(name), GradientMethod)]
+SPACES = {
+    "cells": lambda: (toy_space(), load_task("digits")),
+    "widths": lambda: (toy_widths(), load_task("digits")),
+    "graphs": lambda: (toy_graph_space(), toy_graph_task()),
+    "sane": lambda: (get_space("sane-1"), toy_graph_task()),
+    "pictures": lambda: (toy_denoiser_space(), ToyDenoising.make()),
+}
+ANYWHERE = {"darts", "gdas", "drnas", "beta-darts", "ness"}
+
+
+@pytest.mark.parametrize("kind", SPACES)
+@pytest.mark.parametrize("name", EVERY)
+def test_two_steps_or_one_sentence(name, kind):
+    """Every method of the family on every kind of relaxable space, whatever presets it has."""
+    space, task = SPACES[kind]()
+    size = space.networks["evaluation"]
+    budget = Budget().bind(space, size, signature=task.signature, threads=1)
+    few = {"epochs": 4 if name == "dots" else 2, "warmup_epochs": 0, "size": "search-small"}
+    few |= {"batch_size": 8, "train_images": 16, "valid_images": 16}
+    try:
+        search = METHODS.get(name)(**few).strategy(Problem(space, task, size, budget, 0))
+        events = [search.advance() for _ in range(2)]
+    except NascenceError as refused:
+        text = str(refused)
+        assert name not in ANYWHERE
+        assert text.endswith(".")
+        assert "\n" not in text
+        assert len(text) < 200
+    else:
+        assert search.steps_done == len(events) == 2

@@ -27,7 +27,7 @@ class NTKCondition(Initialised, OfImages, Score):
     source: ClassVar[str] = "TE-NAS, arXiv 2102.11535, section 3.1.1"
     larger_is_better: ClassVar[bool] = False
     worst: ClassVar[float] = math.inf
-    because: ClassVar[str] = "it is about the kernel of the logits of single images"
+    because: ClassVar[str] = "it is about the kernel of the gradients of single images"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"images": 32, "initialisation": "default"}
 
