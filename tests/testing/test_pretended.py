@@ -41,7 +41,6 @@ def told():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.xdist_group("pretended")
 @pytest.mark.parametrize(
     "case",
     [
