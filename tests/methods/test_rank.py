@@ -4,6 +4,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import ScoreStream
@@ -14,6 +16,8 @@ from nascence.methods import METHODS, Problem
 from nascence.methods.rank import Rank
 from nascence.scores import AGGREGATES, SCORES, evaluate
 from nascence.spaces import NetworkConfig, get_space
+from nascence.spaces.own import OwnSpace
+from nascence.spaces.own.tracing import trace
 from nascence.strategies.ranking import Everything, EvolvedProposals
 from nascence.tasks import load_task
 from nascence.testing.toy import toy_space
@@ -124,3 +128,34 @@ def test_other_data_are_ranked_by_what_they_have(kind, capsys):
         Rank(aggregate="az-nas").strategy(Problem(space, task, size, checker, 0))
     with pytest.raises(SettingError, match=r"no network size 'deep'.* --set network=ranking for --method rank"):
         Rank(network="deep").strategy(Problem(space, task, size, checker, 0))
+
+
+class Plain(nn.Module):
+    """No named blocks, and a ReLU that is a function or a module."""
+
+    def __init__(self, relu):
+        super().__init__()
+        self.first, self.second, self.relu = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), relu
+        self.last = nn.Linear(4, 10)
+
+    def forward(self, x):
+        return self.last(self.relu(self.second(self.relu(self.first(x)))).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_networks_without_blocks_are_ranked_by_what_they_have(seen, digits, capsys):
+    signature = digits.signature
+    space = OwnSpace(trace(Plain(nn.ReLU() if seen else torch.relu), signature).network, signature)
+    size = space.networks["evaluation"]
+    checker = Budget(max_params=150).bind(space, size, signature=signature, threads=1)
+    rank = Rank(finalists=2, draws=2, evaluations=6, population=4, parents=2, exhaustive=0)
+    search = rank.strategy(Problem(space, digits, size, checker, 0))
+    relus = ("nascence-activations", "nascence-patterns") if seen else ()
+    assert search.parts == (*relus, "nascence-layers", "flops")
+    told = capsys.readouterr().err
+    assert f"Networks of {space.name} have not what nascence-expressivity, " in told
+    assert f"ranks by {', '.join(search.parts)} alone, untried" in told
+    best = finish(search).derive()
+    assert checker.model.params(best) <= 150
+    with pytest.raises(SettingError, match="az-expressivity reads features after every block; the networks of own-"):
+        Rank(aggregate="az-nas").strategy(Problem(space, digits, size, checker, 0))

@@ -6,7 +6,7 @@ import pytest
 
 from nascence.errors import SettingError
 from nascence.scores import AGGREGATES, SCORES, Probe, evaluate
-from nascence.scores.applying import applies, check
+from nascence.scores.applying import applies, check, lacking, readable
 from nascence.scores.base import check_size, kernels, undropped
 from nascence.spaces import get_space
 from nascence.spaces.sane import GraphSize
@@ -107,3 +107,18 @@ def test_the_parts_of_a_ranking():
     assert [part.score for part in kept.parts] == ["nascence-layers", "flops"]
     assert [part.weight for part in kept.deciding] == [6, 1]
     assert kept({"nascence-layers": [1.0, 2.0], "flops": [1.0, 2.0]})[1] == 0, "the best in both"
+
+
+def test_what_can_be_read_of_networks():
+    images = load_task("digits").signature
+    assert readable(toy_space(), images) == {"output", "blocks", "relus"}, "the first options have no ReLU"
+    assert readable(get_space("nas-bench-201"), images) == {"output", "blocks", "relus", "regions"}
+    space = get_space("h-das-stages")
+    has = readable(space, images)
+    assert "blocks" not in has
+    assert lacking(SCORES.get("flops"), space, has) is None
+    assert "reads features after every block" in lacking(SCORES.get("az-expressivity"), space, has)
+    with pytest.raises(SettingError, match=r"no `blocks` or `cells`\.$"):
+        check(SCORES.get("nascence-expressivity")(), space, load_task("digits"))
+    with pytest.raises(SettingError, match=r"toy\S* has none\.$"):
+        check(SCORES.get("linear-regions")(), toy_space(), load_task("digits"))

@@ -15,7 +15,8 @@ from nascence.methods.base import Method, Problem
 from nascence.runs.progress import tell
 from nascence.scores import AGGREGATES, SCORES, Score, evaluate
 from nascence.scores.aggregation import RankSum
-from nascence.scores.applying import applies, check
+from nascence.scores.applying import applies, check, lacking, readable
+from nascence.scores.base import Reads
 from nascence.strategies import Strategy
 from nascence.strategies.ranking import Everything, EvolvedProposals, Ranking
 
@@ -34,8 +35,8 @@ class Rank(Method):
 
     aggregate: str = setting(
         "nascence",
-        "The ranking, by its name in nascence.scores.AGGREGATES; of nascence, on other data than images with a class "
-        "each, those parts that need none.",
+        "The ranking, by its name in nascence.scores.AGGREGATES; of nascence, on data or networks without what "
+        "some parts read, the other parts.",
     )
     network: str | None = setting(
         None, "Size of the networks that scores look at, by its name in the space, none for what each score wants."
@@ -55,12 +56,13 @@ class Rank(Method):
     )
 
     def strategy(self, problem: Problem) -> Strategy:
-        aggregate = self._ranking(problem)
+        has = readable(problem.space, problem.task.signature)
+        aggregate = self._ranking(problem, has)
         names = [part.score for part in aggregate.parts]
         space = problem.space
         scores = tuple(self._score(name) for name in names)
         for score in scores:
-            check(score, space, problem.task)
+            check(score, space, problem.task, has)
         if space.size <= self.exhaustive:
             proposals: Everything | EvolvedProposals = Everything(space, problem.budget)
         else:
@@ -83,16 +85,22 @@ class Rank(Method):
             draws=self.draws,
         )
 
-    def _ranking(self, problem: Problem) -> RankSum:
-        """The aggregate; of our own, the parts that the data have what they need for. Another one without all of its
-        parts would be another ranking than its paper's: its scores say why they cannot be computed."""
+    def _ranking(self, problem: Problem, has: frozenset[Reads]) -> RankSum:
+        """The aggregate; of our own, the parts that find what they need in the data and the networks. Another one
+        without all of its parts would be another ranking than its paper's: its scores say why they cannot be computed.
+        """
         whole = AGGREGATES.get(self.aggregate)
         if whole.name != OWN:
             return whole
-        kept = whole.of(lambda name: applies(SCORES.get(name), problem.task.signature))
+        fit = whole.of(lambda name: applies(SCORES.get(name), problem.task.signature))
+        kept = fit.of(lambda name: lacking(SCORES.get(name), problem.space, has) is None)
         if len(kept.parts) < len(whole.parts):
             names = ", ".join(part.score for part in kept.parts)
-            tell(f"'{problem.task.name}' has no images with a class each: {OWN} ranks by {names} alone, untried.")
+            why = f"'{problem.task.name}' has no images with a class each"
+            if len(fit.parts) == len(whole.parts):
+                left = ", ".join(part.score for part in fit.parts if part not in kept.parts)
+                why = f"networks of {problem.space.name} have not what {left} read"
+            tell(f"{why[0].upper()}{why[1:]}: {OWN} ranks by {names} alone, untried.")
         return kept
 
     def _score(self, name: str) -> Score:

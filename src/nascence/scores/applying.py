@@ -1,12 +1,16 @@
-"""Which scores can be computed of which data."""
+"""Which scores can be computed of which data, and of which networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
+from torch import nn
+
 from nascence.errors import SettingError
 from nascence.scores import SCORES
-from nascence.scores.base import Needs, Score, check_size
+from nascence.scores.base import Needs, Reads, Score, check_size
+from nascence.scores.passes import blocks_of
 from nascence.spaces import Space
 from nascence.tasks.base import Signature, Task
 
@@ -15,6 +19,11 @@ _WORKS_ON: Mapping[Needs, str] = {
     "examples": "separate images or pictures",
     "images": "images with a class each",
 }
+_LACKING: Mapping[Reads, str] = {
+    "blocks": "reads features after every block; the networks of {space} have no `blocks` or `cells`",
+    "relus": "reads `nn.ReLU` modules; the networks of {space} have none",
+    "regions": "needs a one-channel network without stem; {space} has none",
+}
 
 
 def applies(score: Score | type[Score], signature: Signature) -> bool:
@@ -22,18 +31,43 @@ def applies(score: Score | type[Score], signature: Signature) -> bool:
     return {"loss": True, "examples": signature.domain == "images", "images": signature.classes}[score.needs]
 
 
-def check(score: Score, space: Space, task: Task) -> None:
+def readable(space: Space, signature: Signature) -> frozenset[Reads]:
+    """What scores can read of the networks of ``space``, as those of all first and of all last options show it."""
+    size = next(iter(space.networks.values()))
+    ends = [space.architecture([choice.options[at] for choice in space.choices]) for at in (0, -1)]
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        networks = [space.assemble(end, size, signature) for end in ends]
+    has: dict[Reads, bool] = {
+        "output": True,
+        "blocks": all(len(blocks_of(network)) > 1 for network in networks),
+        "relus": any(isinstance(module, nn.ReLU) for network in networks for module in network.modules()),
+        "regions": "regions" in space.networks,
+    }
+    return frozenset(what for what, there in has.items() if there)
+
+
+def lacking(score: Score | type[Score], space: Space, has: frozenset[Reads]) -> str | None:
+    """What ``score`` misses in networks of ``space`` that have what is :func:`readable`; None where nothing."""
+    return None if score.reads in has else f"{score.name} {_LACKING[score.reads].format(space=space.name)}"
+
+
+def check(score: Score, space: Space, task: Task, has: frozenset[Reads] | None = None) -> None:
     """Raise :class:`SettingError` where ``score`` cannot be computed for ``task``, saying why and which scores can, or
-    where ``space`` has no networks of the size that it looks at."""
+    where ``space`` has no networks of the size that it looks at, or with what it reads. A score of ReLUs has a value
+    without any, its worst. ``has``: what is :func:`readable`, where it is known."""
     if not applies(score, task.signature):
         others = [name for name in SCORES.names() if applies(SCORES.get(name), task.signature)]
         raise SettingError(
             f"The score {score.name} works on {_WORKS_ON[score.needs]}: {score.because}. '{task.name}' is other data; "
             f"scores for it: {', '.join(others)}."
         )
+    if score.reads in ("blocks", "regions"):
+        lacks = lacking(score, space, readable(space, task.signature) if has is None else has)
+        if lacks is not None:
+            raise SettingError(f"{lacks}.")
     size = getattr(score, "network", None)
     if size is not None:
         check_size(space, size)
 
 
-__all__ = ["applies", "check"]
+__all__ = ["applies", "check", "lacking", "readable"]

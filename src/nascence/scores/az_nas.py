@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from nascence.declaring import setting
-from nascence.scores.base import OfImages, OfNetwork, Probe, Score
+from nascence.scores.base import OfImages, OfNetwork, Probe, Reads, Score
 from nascence.scores.passes import Inputs, TrainingPass, needs_features, training_pass
 from nascence.seeding import generator
 
@@ -26,6 +26,7 @@ from nascence.seeding import generator
 @dataclass(frozen=True, kw_only=True)
 class _AZNASPart(OfNetwork, OfImages, Score):
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep"}
+    reads: ClassVar[Reads] = "blocks"
 
     inputs: Inputs = setting("noise", "Noise, as published, or images.")
 

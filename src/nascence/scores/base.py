@@ -29,6 +29,11 @@ Needs = Literal["loss", "examples", "images"]
 ``examples``: that the inputs of a batch are separate examples, as pictures are and a graph's nodes are not; ``images``:
 images with a class each."""
 
+Reads = Literal["output", "blocks", "relus", "regions"]
+"""What a score looks at in a network: ``output``: what comes out and the parameters, which all have; ``blocks``: the
+features after named blocks; ``relus``: modules that are :class:`torch.nn.ReLU`; ``regions``: a network of the space for
+one channel and without stem."""
+
 
 @final
 @dataclass
@@ -188,6 +193,7 @@ class Score(Settings):
     needs: ClassVar[Needs] = "images"
     because: ClassVar[str] = "it looks at how a network tells images apart"
     """Why it needs what it :attr:`needs`, for a sentence."""
+    reads: ClassVar[Reads] = "output"
 
     @abstractmethod
     def __call__(self, probe: Probe) -> float:
@@ -245,4 +251,4 @@ def evaluate(
     return values
 
 
-__all__ = ["Needs", "Probe", "Score", "check_size", "evaluate", "is_constant", "kernels", "undropped"]
+__all__ = ["Needs", "Probe", "Reads", "Score", "check_size", "evaluate", "is_constant", "kernels", "undropped"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.scores.base import Initialised, Probe, Score, is_constant
+from nascence.scores.base import Initialised, Probe, Reads, Score, is_constant
 from nascence.scores.batch_norm import set_groups
 from nascence.scores.ntk import Forward
 from nascence.supernets.cells.fused import FusedReLU
@@ -78,6 +78,7 @@ class LinearRegions(Initialised, Score):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 1.0
     because: ClassVar[str] = "it counts patterns on patches of images"
+    reads: ClassVar[Reads] = "regions"
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"initialisation": "default"}
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nascence.declaring import setting
 from nascence.scores.az_nas import gradient_map, spectrum_entropy
-from nascence.scores.base import Needs, OfImages, OfNetwork, Probe, Score
+from nascence.scores.base import Needs, OfImages, OfNetwork, Probe, Reads, Score
 from nascence.scores.jacob_cov import decorrelation
 from nascence.scores.naswot import activation_determinant
 from nascence.scores.passes import TrainingPass, needs_features, training_pass
@@ -33,15 +33,14 @@ class _Part(OfNetwork, OfImages, Score):
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network": "ranking-deep", "images": 32}
 
-    by_block: ClassVar[bool] = True
-    """Whether it reads features after every block."""
+    reads: ClassVar[Reads] = "blocks"
 
     image_size: int | None = setting(16, "Larger images are averaged down to it, none for no change.", at_least=1)
 
     @final
     def __call__(self, probe: Probe) -> float:
         run = training_pass(probe, self.network, self.initialisation, self.images, image_size=self.image_size)
-        features = needs_features(self.name, probe, run) if self.by_block else []
+        features = needs_features(self.name, probe, run) if self.reads == "blocks" else []
         return self.worst if run.constant else self.finite(self.of(probe, run, features))
 
     @abstractmethod
@@ -125,7 +124,7 @@ class Layers(_Part):
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
     needs: ClassVar[Needs] = "loss"
-    by_block: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "output"
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float | Tensor:
         norms = [weight.detach().norm() * run.gradients[weight].norm() for weight in run.weights]
@@ -143,6 +142,7 @@ class Activations(_Part):
     source: ClassVar[str] = "this project, after arXiv 2006.04647"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    reads: ClassVar[Reads] = "relus"
 
     def of(self, probe: Probe, run: TrainingPass, features: list[Tensor]) -> float | Tensor:
         return activation_determinant(run.active)
@@ -159,6 +159,7 @@ class Patterns(_Part):
     source: ClassVar[str] = "this project, after arXiv 2403.04161"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = -math.inf
+    reads: ClassVar[Reads] = "relus"
 
     seen: int = 16
 
