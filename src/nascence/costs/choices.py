@@ -27,7 +27,8 @@ class ChoicePricing:
     Tried in this order, and kept only if ``params`` and ``flops`` of random architectures come out exactly: every
     answer adds its own amount; or answers also interact two by two, as the widths on both sides of a convolution do,
     and the space is small enough for one group of all architectures. When neither holds, :attr:`exact` is False, and
-    there are no prices of these two. Latency is the sum of what each answer adds to the measured reference network.
+    there are no prices of these two. Latency is the sum of what each answer adds to the measured reference network; all
+    architectures are predicted above zero (:meth:`_above_zero`).
     """
 
     def __init__(self, networks: Networks) -> None:
@@ -59,7 +60,7 @@ class ChoicePricing:
         the first."""
         looked_up = self.networks.latency_table
         if looked_up is None:
-            return self._singles("latency_ms")
+            return self._above_zero(self._singles("latency_ms"))
         parts = [looked_up.part(choice.name, len(choice.options)) for choice in self.space.choices]
         parts[0] = parts[0] + looked_up.constant
         return parts
@@ -112,6 +113,23 @@ class ChoicePricing:
         parts = [np.array([0.0, *(next(rest) - constant for _ in own)]) for own in changed]
         parts[0] = parts[0] + constant
         return parts
+
+    def _above_zero(self, parts: list[Floats]) -> list[Floats]:
+        """``parts`` of a latency as they are, or with smaller savings.
+
+        What answers save one at a time they need not save together, and clocks err: the sum of the quickest answers may
+        come to nothing or less. Then the network of these answers is measured too, and all savings shrink alike until
+        that is what is predicted for it; to nothing where it takes no less than the reference network.
+        """
+        constant, least = float(parts[0][0]), float(sum(part.min() for part in parts))
+        if least > 0:
+            return parts
+        answers = [choice.options[int(part.argmin())] for choice, part in zip(self.space.choices, parts, strict=True)]
+        (quickest,) = self.networks.measure_all([self.space.architecture(answers)])
+        share = max(constant - quickest.median_ms, 0.0) / (constant - least)
+        added = [parts[0] - constant, *parts[1:]]
+        shrunk = [np.where(part < 0, share * part, part) for part in added]
+        return [shrunk[0] + constant, *shrunk[1:]]
 
     def _pairs(self, name: str, singles: Sequence[Floats], joint: PricedChoices) -> Floats:
         """What every two answers together add beyond their own amounts, for every architecture."""
