@@ -14,6 +14,7 @@ FLOORS = (  # a room imports rooms of its own floor and below
         "cache",
         "declaring",
         "errors",
+        "importing",
         "initialisation",
         "libraries",
         "reading",

@@ -4,7 +4,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from PIL import Image
+from pyarrow import parquet
 
 from nascence.cli import listings
 from nascence.cli.listings import asked, listed
@@ -50,6 +54,7 @@ def test_a_package_with_names_of_its_own_makes_all_be_asked(monkeypatch):
 
 def test_lists_and_help_import_no_pytorch(tmp_path):
     lines = ["methods", "methods --json", "spaces", "scores", "runs list", "--help", "measure --help", "score --help"]
+    put_data_of_every_kind(tmp_path)
     code = f"""
 import sys
 from nascence.cli import main
@@ -57,7 +62,23 @@ for line in {lines!r}:
     assert main(line.split()) == 0, line
     found = [name for name in ("torch", "numpy", "pyarrow", "matplotlib") if name in sys.modules]
     assert not found, (line, found)
+assert main("datasets --data-dir data".split()) == 0
+assert not [name for name in ("torch", "matplotlib", "sklearn", "pandas") if name in sys.modules]
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "te-nas" in done.stdout
+    listed = done.stdout.partition("data set")[2]
+    assert [name for name in ("digits", "graph", "cora", "noisy", "pets", "table") if name not in listed] == []
+
+
+def put_data_of_every_kind(place):
+    """What every loader looks into to recognise it."""
+    data = place / "data"
+    for folder in ("cora/raw", "noisy_pairs/noisy", "noisy_pairs/clean", "pets/cat", "pets/dog"):
+        (data / folder).mkdir(parents=True)
+    (data / "cora" / "raw" / "ind.cora.graph").touch()
+    np.savez(data / "graph.npz", features=np.ones((2, 1)), labels=np.arange(2), edges=np.zeros((1, 2), int))
+    for name, side in (("cat", 3), ("dog", 4)):
+        Image.new("RGB", (side, side)).save(data / "pets" / name / "0.png")
+    parquet.write_table(pa.table({"image": [b""], "label": [0]}), data / "table.parquet")

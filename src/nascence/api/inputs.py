@@ -16,8 +16,9 @@ from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.runs.progress import show_progress, tell
 from nascence.spaces import Size, Space
-from nascence.tasks import Task, at_home, find_data_dir, is_named, load_task, loading
+from nascence.tasks import Task, at_home, find_data_dir, is_named, load_task
 from nascence.tasks.base import REMEMBERED, Signature
+from nascence.tasks.loading import loading
 from nascence.tasks.sizes import SeveralSizesError
 
 SMALL_CHANNELS = 16

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from nascence.errors import DataError
-from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.decoding import resize
+from nascence.tasks.labelled import LabelledImages, RawData
 from nascence.tasks.npz import load_arrays
 from nascence.tasks.sources import Part, Request, three_parts
 

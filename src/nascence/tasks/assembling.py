@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,31 +13,11 @@ from nascence.errors import DataError
 from nascence.seeding import generator
 from nascence.tasks.digests import digest_of
 from nascence.tasks.image_classification import ImageClassification, ImageSet, stratified_split
+from nascence.tasks.labelled import LabelledImages, RawData
 from nascence.tasks.sizes import SeveralSizesError
 
 _PIECE = 4096
 """Images that are looked at together."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledImages:
-    """``images``: uint8 [N, H, W, C] with 1 or 3 channels; ``labels``: N numbers or texts."""
-
-    images: np.ndarray
-    labels: Sequence[int | str]
-
-
-@dataclass(frozen=True, eq=False)
-class RawData:
-    """What a source has read: training images, test and validation images where it has them, names of labels where it
-    knows them."""
-
-    name: str
-    train: LabelledImages
-    test: LabelledImages | None = None
-    label_names: Mapping[int | str, str] | None = None
-    flip: bool = True
-    validation: LabelledImages | None = None
 
 
 Validation = Literal["own", "train"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nascence.errors import DataError
-from nascence.tasks.assembling import RawData
+from nascence.tasks.labelled import RawData
 from nascence.tasks.parquet import read_parquet
 from nascence.tasks.sources import Request
 

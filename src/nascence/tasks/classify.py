@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from nascence.declaring import Settings, setting
 from nascence.errors import DataError, UnknownNameError
 from nascence.registry import Registry
 from nascence.tasks.arrays import read_npz
-from nascence.tasks.assembling import RawData, assemble
-from nascence.tasks.base import Task
-from nascence.tasks.combining import mean_probability
 from nascence.tasks.decoding import header_size
 from nascence.tasks.folder import class_folders, is_image_file, read_folder
+from nascence.tasks.labelled import RawData
 from nascence.tasks.listing import look
 from nascence.tasks.loaders import Loader
 from nascence.tasks.parquet import is_image_table, parquet_files, read_parquet
 from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nascence.tasks.base import Task
 
 # A data set is a function from a Request to RawData.
 DATASETS = Registry(
@@ -64,6 +65,8 @@ class ClassifyLoader(Loader):
             return False
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        from nascence.tasks.assembling import assemble
+
         raw = read_built_in(data, request) if path is None else read_path(path, request)
         passed = request.passed.note(Path(data))
         return assemble(
@@ -82,6 +85,8 @@ class ClassifyLoader(Loader):
         return predict_classes(question)
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        from nascence.tasks.combining import mean_probability
+
         return mean_probability(outputs)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.decoding import resize
+from nascence.tasks.labelled import LabelledImages, RawData
 from nascence.tasks.sources import Request
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nascence.errors import DataError
-from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.decoding import Source, decode_images
+from nascence.tasks.labelled import LabelledImages, RawData
 from nascence.tasks.listing import Folder, Passed, files_below, look
 from nascence.tasks.sources import Request, part_named, three_parts
 

@@ -6,16 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nascence import configuration
 from nascence.errors import DataError, SettingError, UnknownNameError
 from nascence.registry import Registry
-from nascence.tasks.base import Task
 from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nascence.tasks.base import Task
 
 TASKS = Registry(
     "task",
@@ -33,7 +35,8 @@ To add a kind of data, write a loader and name it here, in one line, such as
 ``nascence.tasks``). Then ``nascence search --data PATH`` finds it, or
 ``--task nodes`` asks for it; its settings come from ``--task-set NAME=VALUE`` (``--sigma``, ``--scale`` are short for
 two of them); runs remember both and read the data again when they go on. A loader's module is imported to ask whether
-it recognises a path, so it imports heavy or optional libraries inside :meth:`Loader.load` only."""
+it recognises a path, so it imports heavy or optional libraries, PyTorch among
+them, inside its methods only."""
 
 
 @dataclass(frozen=True, kw_only=True)

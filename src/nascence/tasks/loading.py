@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nascence.cache import cache_folder
 from nascence.configuration import to_json
 from nascence.errors import DataError, SettingError
-from nascence.tasks.base import Task
 from nascence.tasks.classify import DATASETS, SUFFIXES, kind_of, missing, promising, several_sizes
 from nascence.tasks.loaders import TASKS, Loader, choose, read_settings
 from nascence.tasks.sources import Request
+
+if TYPE_CHECKING:
+    from nascence.tasks.base import Task
 
 LARGEST_SIDE = 16_384
 """Pixels of a side that images can be brought to."""

@@ -12,8 +12,8 @@ from threading import Lock
 from typing import Any, final, overload
 
 from nascence.errors import DataError
-from nascence.tasks.assembling import LabelledImages, RawData
 from nascence.tasks.decoding import Source, decode_images
+from nascence.tasks.labelled import LabelledImages, RawData
 from nascence.tasks.listing import Passed, files_below
 from nascence.tasks.sources import Request, part_named, three_parts
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, final
 
 from nascence.errors import SettingError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @final

@@ -11,21 +11,10 @@ from torch import Tensor
 from nascence.errors import DataError
 from nascence.tasks.graphs.graph import UNKNOWN
 from nascence.tasks.graphs.raw import Masks, RawGraph
-from nascence.tasks.npz import array_names, load_arrays
+from nascence.tasks.graphs.recognising import EDGES, FEATURES, LABELS, is_graph_file
+from nascence.tasks.npz import load_arrays
 
-# What an array is called in a file of one's own, and in the authors' files.
-_FEATURES = ("features", "node_features")
-_LABELS = ("labels", "node_labels")
 _MASKS = (("train_mask", "train_masks"), ("val_mask", "val_masks"), ("test_mask", "test_masks"))
-_EDGES = "edges"
-
-
-def is_graph_file(path: Path) -> bool:
-    """Whether an ``.npz`` has features, labels and edges, from the names in it."""
-    if path.suffix.lower() != ".npz" or not path.is_file():
-        return False
-    names = array_names(path)
-    return _EDGES in names and not names.isdisjoint((*_FEATURES, *_LABELS))
 
 
 def read_graph_file(path: Path, *, labelled: bool = True) -> RawGraph:
@@ -37,15 +26,15 @@ def read_graph_file(path: Path, *, labelled: bool = True) -> RawGraph:
     never loaded. Without ``labelled`` labels may be missing, and all are unknown then. Raises :class:`DataError`.
     """
     found, _ = load_arrays(path, "features, labels and edges")
-    features = _array(path, found, _FEATURES, "iufb")
-    if not labelled and not any(name in found for name in _LABELS):
+    features = _array(path, found, FEATURES, "iufb")
+    if not labelled and not any(name in found for name in LABELS):
         found["labels"] = np.full(len(features), UNKNOWN)
-    labels, names = _labels(path, _array(path, found, _LABELS, "iufbUS"))
+    labels, names = _labels(path, _array(path, found, LABELS, "iufbUS"))
     if "class_names" in found:
         names = tuple(str(name) for name in found["class_names"].reshape(-1))
-    edges = _array(path, found, (_EDGES,), "iu")
+    edges = _array(path, found, (EDGES,), "iu")
     if edges.ndim != 2 or 2 not in edges.shape:
-        raise DataError(f"'{_EDGES}' in {path} has the shape {list(edges.shape)}; expected [E, 2] node numbers.")
+        raise DataError(f"'{EDGES}' in {path} has the shape {list(edges.shape)}; expected [E, 2] node numbers.")
     pairs = edges.T if edges.shape[1] == 2 else edges
     masks = _masks(path, found, len(labels))
     return RawGraph(

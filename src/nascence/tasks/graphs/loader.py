@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, final
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from nascence.errors import DataError
-from nascence.tasks.base import Task
-from nascence.tasks.combining import mean_probability
-from nascence.tasks.graphs.arrays import is_graph_file, read_graph_file
-from nascence.tasks.graphs.planetoid import planetoid_folder, read_planetoid
-from nascence.tasks.graphs.predicting import predict_nodes
-from nascence.tasks.graphs.raw import NodeSettings, assemble
+from nascence.tasks.graphs.recognising import is_graph_file, planetoid_folder
+from nascence.tasks.graphs.settings import NodeSettings
 from nascence.tasks.loaders import Loader, no_image_size
 from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nascence.tasks.base import Task
 
 
 @final
@@ -31,6 +30,10 @@ class NodesLoader(Loader):
         return planetoid_folder(path) is not None if path.is_dir() else is_graph_file(path)
 
     def load(self, data: str, path: Path | None, settings: Any, request: Request) -> Task:
+        from nascence.tasks.graphs.arrays import read_graph_file
+        from nascence.tasks.graphs.planetoid import read_planetoid
+        from nascence.tasks.graphs.raw import assemble
+
         no_image_size(request, self.kind)
         if path is None:
             raise DataError(f"'{data}' is no graph; give a Planetoid folder or an .npz with features, labels, edges.")
@@ -44,6 +47,7 @@ class NodesLoader(Loader):
 
     def predict(self, question: Question) -> Columns:
         """Without paths: of all nodes of the graph that the network was trained on."""
+        from nascence.tasks.graphs.predicting import predict_nodes
         from nascence.tasks.loading import locate
 
         config = question.config
@@ -52,6 +56,8 @@ class NodesLoader(Loader):
         return predict_nodes(question, own)
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
+        from nascence.tasks.combining import mean_probability
+
         return mean_probability(outputs)
 
 

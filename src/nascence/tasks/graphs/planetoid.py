@@ -21,19 +21,11 @@ from nascence.errors import DataError
 from nascence.reading import read_bytes, read_text
 from nascence.tasks.graphs.graph import UNKNOWN
 from nascence.tasks.graphs.raw import Masks, RawGraph
+from nascence.tasks.graphs.recognising import planetoid_folder
 
 _LARGEST = 2**30
 _VALIDATION = 500
 """Nodes after the training ones that validate in the public split."""
-
-
-def planetoid_folder(path: Path) -> tuple[Path, str] | None:
-    """The folder of the ``ind.NAME.*`` files in ``path`` or its ``raw``, and NAME; None where there is none."""
-    for folder in (path / "raw", path):
-        found = sorted(folder.glob("ind.*.graph")) if folder.is_dir() else []
-        if found:
-            return folder, found[0].name.split(".")[1]
-    return None
 
 
 def read_planetoid(path: Path) -> RawGraph:

@@ -6,17 +6,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, final
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 from nascence.declaring import Settings, setting
 from nascence.errors import DataError, SettingError
-from nascence.tasks.base import Task
-from nascence.tasks.combining import mean
 from nascence.tasks.loaders import Loader, no_image_size
 from nascence.tasks.predicting import Columns, Question
 from nascence.tasks.sources import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nascence.tasks.base import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ class DenoiseLoader(Loader):
         return _load("denoise", data, path, settings, request, sigma=settings.sigma)
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
-        return mean(outputs)
+        return _mean(outputs)
 
     def predict(self, question: Question) -> Columns:
         return _predict(question, 1)
@@ -97,10 +98,16 @@ class SuperResolveLoader(Loader):
         return _load("super-resolve", data, path, settings, request, scale=settings.scale, crop=settings.crop)
 
     def combine(self, outputs: Sequence[Tensor]) -> Tensor:
-        return mean(outputs)
+        return _mean(outputs)
 
     def predict(self, question: Question) -> Columns:
         return _predict(question, question.settings.scale)
+
+
+def _mean(outputs: Sequence[Tensor]) -> Tensor:
+    from nascence.tasks.combining import mean
+
+    return mean(outputs)
 
 
 def _predict(question: Question, scale: int) -> Columns:
