@@ -43,6 +43,11 @@ def test_every_command_works_on_such_a_run(nascence_command: Callable[..., Any],
     assert "What is left of mynet.py:build" in found.out
     assert "left whole" in found.out
     mynet.unlink()
+    scored = nascence_command("score", run, "--json")
+    assert scored.json["architectures"][0]["scores"].keys() == {"ntk-condition"}
+    assert "Left out: linear-regions needs a one-channel network without stem; own-" in scored.err
+    refused = nascence_command("score", run, "--scores", "params,linear-regions")
+    assert refused.code == 2
     assert nascence_command("train", run, "--epochs", "1").code == 0
     measured = nascence_command("measure", run, "--repeats", "1", "--json")
     assert measured.code == 0

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from nascence.scores import Score
 
 EXECUTORS = ("processes", "ray")
+USUAL = ("ntk-condition", "linear-regions")
+"""The scores that are computed where none is named, as far as they apply."""
 
 
 def score(
     architectures: Sequence[str | Path | Architecture] = (),
-    scores: Sequence[str] = ("ntk-condition", "linear-regions"),
+    scores: Sequence[str] | None = None,
     *,
     space: str = "nas-bench-201",
     data: str | None = None,
@@ -50,6 +52,7 @@ def score(
 ) -> list[dict[str, Any]]:
     """``{"space", "architecture", "data", "scores": {name: mean}, "draws": {name: values}}`` of every architecture.
 
+    ``scores`` None: those of :data:`USUAL` that apply to spaces and data, with a note about what is left out.
     ``architectures``: texts of ``space``, run directories, results of searches or ``architecture.json`` files; then
     ``random`` random ones. Each score is the mean over ``draws`` draws of weights and images, the same ones for all
     architectures. ``data`` None: those of the runs, with the runs' network size; where there is no run, digits.
@@ -70,12 +73,12 @@ def score(
     wanted += [get_space(space).sample(generator(seed, "random architecture", at)) for at in range(random)]
     if not wanted:
         raise SettingError("There is nothing to score; give architectures, or a number of random ones with --random.")
-    if not scores:
+    if scores is not None and not scores:
         raise SettingError(f"Name at least one score: {', '.join(SCORES.names())}.")
-    computers = _computers(scores, network)
+    computers = _computers(USUAL if scores is None else scores, network)
     task = task_of(own, data, data_dir, image_size, download)
-    for architecture in wanted:
-        _check(computers, get_space(architecture.space), task)
+    spaces = [get_space(name) for name in dict.fromkeys(architecture.space for architecture in wanted)]
+    computers = _checked(computers, spaces, task, named=scores is not None)
     named = data or (own.source["data"] if own is not None and own.source else ASSUMED)
     scored = []
     with compute_threads(threads):
@@ -93,7 +96,7 @@ def score(
 
 
 def score_many(
-    scores: Sequence[str],
+    scores: Sequence[str] | None = None,
     *,
     space: str = "nas-bench-201",
     everything: bool = False,
@@ -131,7 +134,7 @@ def score_many(
     at_most(4_096, workers=workers)
     on = Workers.on(device, precision)
     where = _executor(executor, workers, ray_address, on)
-    computers = _computers(scores, network)
+    computers = _computers(USUAL if scores is None else scores, network)
     targets = [read_target(target, space) for target in architectures]
     own = common(targets, data)
     selection = _selection(space, everything, sample, file, [target.architecture for target in targets], seed)
@@ -139,7 +142,7 @@ def score_many(
     if out is not None:
         check_out(out, resume)
     source, task = settled(source_of(own, data, data_dir, image_size), download)
-    _check(computers, get_space(space), task)
+    computers = _checked(computers, [get_space(space)], task, named=scores is not None)
     load = Loaded(task) if executor == "ray" else partial(load_source, source, False)
     stream = ScoreStream(
         space=get_space(space),
@@ -174,11 +177,24 @@ def _computers(names: Sequence[str], network: str | None) -> list[Score]:
     return [kind(**({"network": network} if kind in looking else {})) for kind in found]
 
 
-def _check(scores: Sequence[Score], space: Space, task: Task) -> None:
+def _checked(scores: Sequence[Score], spaces: Sequence[Space], task: Task, *, named: bool) -> list[Score]:
+    """``scores``, all of which can be computed; of those that nobody ``named`` the ones that can, with a note about the
+    others. Raises :class:`SettingError` where one that was named, or each of the others, cannot."""
     from nascence.scores.applying import check
 
+    kept, refused = [], []
     for score in scores:
-        check(score, space, task)
+        try:
+            for space in spaces:
+                check(score, space, task)
+            kept.append(score)
+        except SettingError as reason:
+            refused.append(reason)
+    if refused and (named or not kept):
+        raise refused[0]
+    for why in refused:
+        tell(f"Left out: {why}")
+    return kept
 
 
 def parts_of(names: Sequence[str]) -> list[str]:

@@ -24,8 +24,12 @@ def command(
         typer.Argument(help="Architectures as text, run directories or architecture.json files.", metavar="ARCH..."),
     ] = None,
     scores: Annotated[
-        str, typer.Option(help="Names, separated by commas; 'nascence scores' lists them.")
-    ] = "ntk-condition,linear-regions",
+        str | None,
+        typer.Option(
+            help="Names, separated by commas; 'nascence scores' lists them [default: ntk-condition,linear-regions, "
+            "as far as they apply]."
+        ),
+    ] = None,
     space: options.Space = "nas-bench-201",
     data: options.Data = None,
     data_dir: options.DataDir = None,
@@ -68,7 +72,7 @@ def command(
     The values do not depend on the number or kind of workers. Stopped at any moment, the same command and --resume
     continues.
     """
-    names = [name.strip() for name in scores.split(",") if name.strip()]
+    names = None if scores is None else [name.strip() for name in scores.split(",") if name.strip()]
     if everything or resume or any(value is not None for value in (sample, file, out, workers, executor, ray_address)):
         if random or threads is not None:
             raise SettingError(
@@ -126,9 +130,9 @@ def command(
     if json:
         emit({"data": scored[0]["data"], "seed": seed, "architectures": scored})
         return
-    names = list(scored[0]["scores"])
-    rows = [[entry["architecture"], *(f"{entry['scores'][name]:,.6g}" for name in names)] for entry in scored]
-    table(human(json), ("architecture", *names), rows)
+    columns = list(scored[0]["scores"])
+    rows = [[entry["architecture"], *(f"{entry['scores'][name]:,.6g}" for name in columns)] for entry in scored]
+    table(human(json), ("architecture", *columns), rows)
 
 
 def _show(found: ScoreTable, out: Path | None, json: bool) -> None:
