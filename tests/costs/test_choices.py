@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from nascence.costs import CostModel
+from nascence.costs import CostModel, LatencyTable
 from nascence.costs.choices import ChoicePricing
 from nascence.costs.groups import reference
 from nascence.costs.latency import LatencyMeasurement
@@ -34,11 +34,17 @@ def test_latencies_are_predicted_above_zero(monkeypatch, together, shared):
         return [LatencyMeasurement(ms, 0.0, 1, 1, "no clock") for ms in took]
 
     monkeypatch.setattr(Networks, "measure_all", measure)
-    model = CostModel(space, NetworkConfig(channels=4), Signature("images", 3, 10, (8, 8)), threads=1)
+    signature = Signature("images", 3, 10, (8, 8))
+    model = CostModel(space, NetworkConfig(channels=4), signature, threads=1)
     low, high = model.range("latency_ms")
     singles = 1 + sum(len(choice.options) - 1 for choice in space.choices)
     assert high == pytest.approx(1)
     assert all(model.predicted_latency_ms(one) > 0 for one in itertools.islice(space.enumerate(), 0, None, 97))
+    known = len(measured)
+    table = LatencyTable.of(model)
+    assert len(measured) == known, "a table holds what was predicted from"
+    looked_up = CostModel(space, NetworkConfig(channels=4), signature, threads=1, latency_table=table)
+    assert looked_up.range("latency_ms") == pytest.approx((low, high))
     if shared is None:
         assert low == pytest.approx(1 - 0.8)
         assert len(measured) == singles, "nothing to settle"

@@ -60,10 +60,15 @@ class ChoicePricing:
         the first."""
         looked_up = self.networks.latency_table
         if looked_up is None:
-            return self._above_zero(self._singles("latency_ms"))
+            return self._measured
         parts = [looked_up.part(choice.name, len(choice.options)) for choice in self.space.choices]
         parts[0] = parts[0] + looked_up.constant
         return parts
+
+    @cached_property
+    def _measured(self) -> list[Floats]:
+        """Kept, so that a table holds what was predicted from."""
+        return self._above_zero(self._singles("latency_ms"))
 
     @cached_property
     def _found(self) -> tuple[list[PricedChoices], dict[str, list[Floats]]]:
