@@ -1,5 +1,7 @@
-"""One compute thread a test process: the tests run side by side, and small operations do not gain from more."""
+"""One compute thread a test process: the tests run side by side, and small operations do not gain from more. A cache
+folder of their own: what was kept by earlier runs on this machine changes nothing, and tests keep nothing there."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +17,14 @@ TOGETHER = (
     "tests/testing/test_pretended.py",
 )
 """Files whose tests share what takes long to make: one process has them all, so that it is made once."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For tests that set none, and for the programs that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)

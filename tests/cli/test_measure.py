@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nascence.costs.quiet import QuietTimes
 from nascence.costs.timing import Clock
 
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -73,10 +74,11 @@ def test_mistakes_with_random_networks(nascence_command: Any) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every pass takes one to three milliseconds, whatever machine this is."""
+    """Every pass takes one to three milliseconds, whatever machine this is, and however quick it ever was."""
     random = Random(0)
     times = accumulate(random.randint(1_000_000, 3_000_000) for _ in repeat(None))
     monkeypatch.setattr("nascence.costs.timing.SYSTEM", Clock(wall=lambda: next(times), busy=None))
+    monkeypatch.setattr("nascence.costs.networks.ON_THIS_MACHINE", QuietTimes(lambda: None))
 
 
 def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any, clock: None) -> None:

@@ -94,5 +94,5 @@ def test_other_methods_search_the_same_space(name):
 
 @pytest.mark.parametrize("name", ["te-nas"])
 def test_methods_of_images_say_so(name):
-    with pytest.raises(NascenceError, match="image"):
+    with pytest.raises(NascenceError, match="cells"):
         finish(METHODS.get(name)().strategy(problem(get_space("sane-1"))))

@@ -187,7 +187,7 @@ def test_all_parts_take_one_forward(probe, monkeypatch):
     original = passes.TrainingPass.__init__
 
     def count(self, *arguments):
-        made.append(arguments[1].shape)
+        made.append(arguments[1].inputs[0].shape)
         original(self, *arguments)
 
     monkeypatch.setattr(passes.TrainingPass, "__init__", count)
