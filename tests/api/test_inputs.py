@@ -22,7 +22,9 @@ from nascence.api.inputs import (
 from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, get_space
-from nascence.tasks import ImageClassification, ImageSet, decoding, load_task
+from nascence.tasks import ImageClassification, ImageSet, Task, decoding, load_task
+from nascence.testing.toy_denoising import ToyDenoising
+from nascence.testing.toy_graph import toy_graph_task
 
 
 def images(count: int, size: int) -> ImageClassification:
@@ -194,3 +196,16 @@ def test_long_reading_shows_how_far_it_is(
     monkeypatch.setattr(inputs, "PATIENCE", 1e9)
     load_source(data_source(str(pets), None, None))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("space", "data", "words"),
+    [
+        ("sane", load_task("digits"), "sane read a graph, and these data are none"),
+        ("nas-bench-201", toy_graph_task(), "nas-bench-201 tell images with classes apart"),
+        ("fbnetv2", ToyDenoising.make(), "fbnetv2 tell images with classes apart"),
+    ],
+)
+def test_a_space_that_cannot_read_the_data_is_refused(space: str, data: Task, words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        network_size(get_space(space), data)

@@ -165,8 +165,9 @@ def network_size(space: Space, task: Task, channels: int | None = None, depth: i
     By default the space's ``evaluation`` size (nas-bench-201: 16 channels, 5 cells a stage). Where the task is modest
     (images of at most 16 pixels, or fewer than 5,000 training images), a fifth of its depth and at most 16 channels.
     ``channels`` and ``depth`` replace either. Raises :class:`SettingError` when one is below 1, or when sizes of the
-    space have no such field.
+    space have no such field, or networks of the space cannot read the task's data.
     """
+    space.check_signature(task.signature)
     for name, value in (("channels", channels), ("depth", depth)):
         if value is not None and value < 1:
             raise SettingError(f"The {name} of the network must be at least 1, got {value}.")

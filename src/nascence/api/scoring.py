@@ -182,6 +182,8 @@ def _checked(scores: Sequence[Score], spaces: Sequence[Space], task: Task, *, na
     others. Raises :class:`SettingError` where one that was named, or each of the others, cannot."""
     from nascence.scores.applying import check
 
+    for space in spaces:
+        space.check_signature(task.signature)
     kept, refused = [], []
     for score in scores:
         try:

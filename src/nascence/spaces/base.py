@@ -17,7 +17,7 @@ from nascence.errors import ArchitectureError, SettingError, UnknownNameError
 from nascence.initialisation import initialise
 from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.spaces.ranges import Range
-from nascence.tasks.base import Signature
+from nascence.tasks.base import Domain, Signature
 
 if TYPE_CHECKING:
     from nascence.spaces.cells import CellSpace
@@ -111,6 +111,8 @@ class Space(ABC):
     choices: tuple[Choice, ...]
     networks: Mapping[str, Size]
     size_class: ClassVar[type] = NetworkConfig
+    domain: ClassVar[Domain | None] = None
+    """What networks of the space can read: images with a class each, or a graph; None where only building one tells."""
     preset_form: ClassVar[str] = ""
     """Which form of a method's presets suits searches here, one of :data:`PRESET_FORMS`; empty for the usual one."""
     tunable: Mapping[str, Range] = {}
@@ -195,6 +197,15 @@ class Space(ABC):
         return None
 
     @final
+    def check_signature(self, signature: Signature) -> None:
+        """Raises :class:`SettingError` on data that networks of the space cannot read, by :attr:`domain`."""
+        if self.domain == "images" and not signature.classes:
+            raise SettingError(
+                f"Networks of {self.name} tell images with classes apart, and these data are others; name another."
+            )
+        if self.domain == "graph" and signature.domain != "graph":
+            raise SettingError(f"Networks of {self.name} read a graph, and these data are none; name another space.")
+
     def resized(self, network: Size, **changes: Any) -> Size:
         """``network`` with other values in some fields; None leaves one as it is.
 

@@ -45,6 +45,7 @@ class ChannelBenchMacroMobileNet(ChainSpace, RowwiseSpace):
     """
 
     name = "channel-bench-macro-mobilenet"
+    domain = "images"
     first_digit = 1
     choices = tuple(Choice(layer, _WIDTHS) for layer in _LAYERS)
     networks = {

@@ -42,6 +42,7 @@ class DARTSSpace(PairCellSpace):
     differ. Also reads a ``Genotype(normal=[('op', i), ...], ..., reduce=[...], ...)`` as the field's code prints it."""
 
     name = "darts"
+    domain = "images"
     preset_form: ClassVar[str] = "darts"
     shape = _SHAPE
     kinds = _KINDS

@@ -124,6 +124,7 @@ class EG(NestedSpace):
     that see the last block only. ``channels`` of a network size scales all widths; at 16 they are what they say.
     """
 
+    domain = "images"
     outer = len(macro_choices())
 
     def __init__(self, name: str = "eg", *, light: bool = False, inputs: int = 2) -> None:

@@ -88,6 +88,7 @@ class FBNetV2(RowwiseSpace):
     """
 
     name = "fbnetv2"
+    domain = "images"
     size_class: ClassVar[type] = FBNetV2Size
     preset_form: ClassVar[str] = "fbnetv2"
     networks: Mapping[str, FBNetV2Size] = {

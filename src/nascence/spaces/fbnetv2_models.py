@@ -136,6 +136,7 @@ class FBNetV2Models(Space):
     """Six networks; the text is the name of one. They take images of any size and halve it five times."""
 
     name = "fbnetv2-models"
+    domain = "images"
     size_class: ClassVar[type] = ReleasedSize
     choices = (Choice("model", tuple(MODELS)),)
     networks: Mapping[str, ReleasedSize] = {

@@ -29,6 +29,7 @@ class HDASCells(PairCellSpace):
     """
 
     name = "h-das-cells"
+    domain = "images"
     shape: CellShape = DARTSSpace.shape
     kinds = KINDS
     operations = DARTSSpace.operations

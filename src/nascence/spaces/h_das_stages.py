@@ -82,6 +82,7 @@ class HDASStages(RelaxableSpace):
     """
 
     name = "h-das-stages"
+    domain = "images"
     choices = _choices()
     groups = _groups()
     networks = {

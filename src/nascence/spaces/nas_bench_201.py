@@ -28,6 +28,7 @@ class NASBench201(CellSpace):
     """The space; its text is the benchmark's: ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``."""
 
     name = "nas-bench-201"
+    domain = "images"
     shape = _SHAPE
     kinds = ("cell",)
     operations = _OPERATIONS

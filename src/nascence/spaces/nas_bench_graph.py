@@ -35,6 +35,7 @@ class NASBenchGraphChains(RowwiseSpace):
     """
 
     name = "nas-bench-graph-chains"
+    domain = "graph"
     size_class: ClassVar[type] = GraphSize
     choices = (*(Choice(f"layer{at + 1}", _AGGREGATORS) for at in range(_DEPTH)), Choice("jump", _JUMPS))
     groups = (

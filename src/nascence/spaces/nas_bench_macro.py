@@ -34,6 +34,7 @@ class NASBenchMacro(ChainSpace):
     """
 
     name = "nas-bench-macro"
+    domain = "images"
     first_digit = 0
     choices = tuple(Choice(f"stage{stage + 1}/{at + 1}", (_IDENTITY, *_BLOCKS)) for stage, at in _positions())
     networks = {

@@ -74,6 +74,7 @@ class Sane(RowwiseSpace):
     aggregator in all layers, all skips, and the fusion l_concat (jumping knowledge). ``depth`` is K.
     """
 
+    domain = "graph"
     size_class: ClassVar[type] = GraphSize
     preset_form: ClassVar[str] = "sane"
     networks: Mapping[str, Any] = {
