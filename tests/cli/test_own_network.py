@@ -139,9 +139,17 @@ def test_a_stopped_search_goes_on_without_the_file_and_finds_the_same(
     assert {**found[1], "search_seconds": 0} == {**found[0], "search_seconds": 0}
 
 
-def test_rank_says_that_it_needs_blocks(nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path) -> None:
+def test_rank_takes_the_parts_that_need_no_blocks(
+    nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
-    outcome = nascence_command("search", "--model", mynet, "--data", "digits", "--method", "rank", "--out", run)
+    search = ("search", "--model", mynet, "--data", "digits", "--method", "rank", "--out", run)
+    outcome = nascence_command(*search, "--set", "aggregate=az-nas")
     assert outcome.code == 2
-    assert "reads features after every block" in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
     assert not run.exists()
+    small = ("evaluations=4", "population=3", "parents=2", "finalists=2", "draws=1", "exhaustive=0")
+    outcome = nascence_command(*search, *(part for one in small for part in ("--set", one)))
+    assert outcome.code == 0, outcome.err
+    assert "nascence-layers" in outcome.err
+    assert (run / "architecture.json").exists()
