@@ -15,15 +15,13 @@ from torch import nn
 from nascence.api.computing import chosen_for
 from nascence.api.inputs import data_source, network_size, settled
 from nascence.api.searching import (
-    OWN,
-    USUAL_OWN_METHOD,
     method_of,
     own_model,
     priced,
     search_config,
 )
 from nascence.api.step_clock import time_steps
-from nascence.api.usual import usual
+from nascence.api.usual import OWN, named
 from nascence.configuration import to_json
 from nascence.costs import COSTS, Budget, BudgetChecker, CostModel, LatencyTable, Survey, survey
 from nascence.engine.threads import compute_threads
@@ -31,7 +29,6 @@ from nascence.errors import BudgetError, NascenceError
 from nascence.methods import METHODS
 from nascence.spaces import get_space
 from nascence.spaces.own.known import own_space
-from nascence.tasks import Task
 
 SEARCH_SECONDS = 20.0
 """How long steps of the search are timed for, starting the program included."""
@@ -83,12 +80,7 @@ def plan(
     """
     own = own_model(model, weights, space)
     source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
-    loaded: Task | None = None
-    if own is not None:
-        method, space = method or USUAL_OWN_METHOD, OWN
-    elif method is None or space is None:
-        source, loaded = settled(source, download)
-        method, space = usual(loaded, method, space)
+    method, space, source, loaded = named(method, space, source, own=own is not None, download=download)
     compute = chosen_for(METHODS.get(method), device, precision)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     more = None if own is None else priced(method, budget, settings, {})

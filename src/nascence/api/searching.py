@@ -27,7 +27,7 @@ from nascence.api.inputs import (
 )
 from nascence.api.models import OwnModel
 from nascence.api.tables import look_up, trajectory
-from nascence.api.usual import usual
+from nascence.api.usual import OWN, named
 from nascence.architecture import Architecture
 from nascence.configuration import from_json, to_json
 from nascence.costs import Budget, LatencyTable
@@ -61,10 +61,6 @@ class SearchResult:
 def default_out(method: str, space: str, data: str, seed: int) -> Path:
     """Where a search goes that was not told where: ``runs/te-nas-nas-bench-201-cifar10-s0``."""
     return USUAL / f"{method}-{space}-{slug(data)}-s{seed}"
-
-
-USUAL_OWN_METHOD = "dmasking"
-"""What searches among the networks that are left of one's own, unless something else is named."""
 
 
 def search(
@@ -117,8 +113,7 @@ def search(
     ``progress`` goes to stderr; a text is its title.
 
     ``model``: a network of one's own, to be made thinner and shorter, instead of a ``space``: a module, or
-    ``FILE.py:FUNCTION``, which is run; ``weights``: the file of its state dictionary. ``method`` is te-nas where it is
-    None, and dmasking for a network of one's own.
+    ``FILE.py:FUNCTION``, which is run; ``weights``: the file of its state dictionary. ``method`` is dmasking when None.
 
     Raises :class:`nascence.errors.NascenceError` before anything is written when a name, a setting, the data or the
     budget is wrong, and :class:`nascence.runs.Interrupted` on SIGINT and SIGTERM.
@@ -127,12 +122,7 @@ def search(
         check_free(Path(out), overwrite)
     own = own_model(model, weights, space)
     source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
-    loaded: Task | None = None
-    if own is not None:
-        method, space = method or USUAL_OWN_METHOD, OWN
-    elif method is None or space is None:
-        source, loaded = settled(source, download)
-        method, space = usual(loaded, method, space)
+    method, space, source, loaded = named(method, space, source, own=own is not None, download=download)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     form = OWN if own is not None else get_space(space).preset_form
     if own is not None:
@@ -171,10 +161,6 @@ def search(
             if not run.events():  # a search that cannot even begin leaves nothing behind
                 delete_run(path)
             raise
-
-
-OWN = "own"
-"""The form of presets for networks of one's own, such as ``laptop-own``."""
 
 
 def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, space: str | None) -> OwnModel | None:

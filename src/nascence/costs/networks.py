@@ -146,19 +146,14 @@ class Networks:
         runtime = self.runtime
         with runtime.ready(self.threads) as threads:
             calls = [runtime.call(module.eval(), inputs, threads, shipped=shipped) for module, inputs in modules]
-            reference, quiet = self._reference(threads)
-            found = take_turns(
-                calls,
-                reference=reference,
-                quiet=quiet,
-                repeats=repeats,
-                warm_up=warm_up,
-                turn=turn,
-                alone=threads == 1,
-                clock=self.clock,
-            )
+            found = self._turns(calls, threads, repeats=repeats, warm_up=warm_up, turn=turn)
         self.noise.extend(passes.disturbed for passes in found if passes.disturbed)
         return found
+
+    def _turns(self, calls: Sequence[Call], threads: int, **counts: int) -> list[Passes]:
+        """Passes of ``calls`` in turns with the reference network; ``counts`` as :func:`take_turns` has them."""
+        reference, quiet = self._reference(threads)
+        return take_turns(calls, reference=reference, quiet=quiet, alone=threads == 1, clock=self.clock, **counts)
 
     def _reference(self, threads: int) -> tuple[Call, Quiet]:
         """A pass of one and the same random network, and how quick it ever was."""
@@ -203,20 +198,9 @@ class Networks:
     ) -> tuple[LatencyMeasurement, LatencyMeasurement]:
         """(of the reference network, of the architecture's), in turns."""
         with self.runtime.ready(self.threads) as threads:
-            reference, quiet = self._reference(threads)
-            both = [
-                reference,
-                self.runtime.call(self.build(architecture).eval(), random_inputs(self.signature, 1), threads),
-            ]
-            beside, found = take_turns(
-                both,
-                reference=reference,
-                quiet=quiet,
-                repeats=repeats,
-                warm_up=warm_up,
-                alone=threads == 1,
-                clock=self.clock,
-            )
+            call = self.runtime.call(self.build(architecture).eval(), random_inputs(self.signature, 1), threads)
+            reference, _ = self._reference(threads)
+            beside, found = self._turns([reference, call], threads, repeats=repeats, warm_up=warm_up)
         return self._measured(beside, warm_up), self._measured(found, warm_up)
 
     def _measured(self, passes: Passes, warm_up: int) -> LatencyMeasurement:
