@@ -60,7 +60,12 @@ def main() -> None:
     if options.what == "cost":
         for weight in options.weights.split(","):
             _search(
-                task, options, options.first_seed, [*options.set, f"cost_weight={weight}"], {}, weight=float(weight)
+                task,
+                options,
+                options.first_seed,
+                ["cost_form=log", *options.set, f"cost_weight={weight}"],
+                {},
+                weight=float(weight),
             )
         return
     for seed in range(options.first_seed, options.first_seed + options.seeds):

@@ -55,6 +55,13 @@ def test_distance_pulls_from_both_sides():
     assert float(log.term(evaluated(small))) < 0 < float(log.term(evaluated(large)))
 
 
+def test_above_the_target_alone_has_a_price():
+    log, above = objective(target=1e5), objective(target=1e5, form="above")
+    small, large = (SPACE.one_hot(SPACE.architecture([c.options[at] for c in SPACE.choices])) for at in (0, -1))
+    assert float(above.term(evaluated(small))) == 0
+    assert float(above.term(evaluated(large))) == float(log.term(evaluated(large))) > 0
+
+
 def test_gradient_reaches_every_group_through_one_draw():
     relaxation = SoftGumbel(SPACE)
     weights = relaxation.sample(generator(0))
@@ -244,3 +251,13 @@ def test_texts_are_those_of_searches_that_were_begun_before():
     """A search goes on only where its objectives read as they did."""
     assert str(LogCost(Constant(1e-3), "params")) == "LogCost(schedule=Constant(value=0.001), cost='params')"
     assert str(ExpectedParameters(Constant(1.0), 0.5)) == "ExpectedParameters(Constant(value=1.0), least=0.5)"
+
+
+def test_the_log_cost_has_a_target_and_says_so():
+    weights = Softmax(UNFOLD).mean()
+    whole = float(UNFOLDED.expected("flops", weights))
+    for target, expected in ((whole / 2, math.log(2)), (2 * whole, 0.0)):
+        term = LogCost(Constant(1.0), "flops", target, "above")
+        assert float(term.term(in_unfolded(weights))) == pytest.approx(expected)
+    assert str(LogCost(Constant(1.0))) == "LogCost(schedule=Constant(value=1.0), cost='flops')", "as before"
+    assert "target=100" in str(LogCost(Constant(1.0), "params", 100.0, "distance"))

@@ -10,7 +10,10 @@ from typing import Literal
 from nascence.declaring import Settings, setting
 from nascence.errors import SettingError
 from nascence.methods.predicting import MEASURED
+from nascence.objectives import Objective, TaskLoss
+from nascence.objectives.onnx_teacher import OnnxTeacher
 from nascence.objectives.prices import Cost, Form
+from nascence.schedules import Constant
 from nascence.strategies.descent.settings import ShrunkImages
 from nascence.supernets.cells.sharing import Sharing
 
@@ -137,11 +140,45 @@ class CostTerm(Settings):
         at_least=1e-6,
         alias="cost_target",
     )
-    form: Form = setting("log", "log, always downwards, or distance, to the target from both sides.", alias="cost_form")
+    form: Form = setting(
+        "log",
+        "log, always downwards, distance, to the target from both sides, or above, downwards where it is above the "
+        "target.",
+        alias="cost_form",
+    )
 
     def __post_init__(self) -> None:
         if self.target and not self.weight:
             raise SettingError("cost_target is of no use without cost_weight.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching(Settings):
+    """What a network learns from beside the data's own targets, or in their place."""
+
+    file: str = setting("", "An ONNX file to learn from, as nascence export writes it.", alias="teacher")
+    weight: float = setting(
+        1.0,
+        "The teacher's share of the loss; the rest is the true targets'.",
+        above=0,
+        at_most=1,
+        alias="teacher_weight",
+    )
+
+    def __post_init__(self) -> None:
+        if self.weight != 1 and not self.file:
+            raise SettingError("teacher_weight is of no use without teacher.")
+        if self.file:
+            if not Path(self.file).is_file():
+                raise SettingError(f"There is no file {self.file} to be the teacher; expected an ONNX file.")
+            object.__setattr__(self, "file", os.path.realpath(self.file))
+
+    def objectives(self) -> tuple[Objective, ...]:
+        """The task's loss and the teacher's, or one of them."""
+        if not self.file:
+            return (TaskLoss(),)
+        taught = OnnxTeacher(self.file, Constant(self.weight))
+        return (taught,) if self.weight == 1 else (TaskLoss(Constant(1 - self.weight)), taught)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,5 +244,6 @@ __all__ = [
     "Resized",
     "SearchNetwork",
     "ShortTraining",
+    "Teaching",
     "Temperature",
 ]

@@ -23,18 +23,18 @@ from nascence.supernets.groups import MixingWeights
 from nascence.tasks.base import Task
 
 Cost = Literal["flops", "params", "latency_ms"]
-Form = Literal["log", "distance"]
+Form = Literal["log", "distance", "above"]
 
 
 class Price(Objective):
     """A form of the share s = C / R, with C the mean cost and R what it is compared with.
 
     ``form``: ``log``, log s, whose gradient is the relative change of the cost, whatever its unit; ``distance``,
-    |log s|, which pulls the cost to R from both sides; ``share``, max(s, ``least``): at or below ``least`` nothing more
-    is won by being smaller, and the gradient is zero.
+    |log s|, which pulls the cost to R from both sides; ``above``, max(0, log s), which has no say where R is kept;
+    ``share``, max(s, ``least``): at or below ``least`` nothing more is won by being smaller, and the gradient is zero.
     """
 
-    form: Literal["log", "distance", "share"] = "log"
+    form: Literal["log", "distance", "above", "share"] = "log"
     least: float = 0.0
 
     @abstractmethod
@@ -50,17 +50,28 @@ class Price(Objective):
         share = self.mean(evaluated) / self.reference(evaluated)
         if self.form == "share":
             return share if self.least <= 0 else share.clamp_min(self.least)
+        if self.form == "above":
+            return share.log().clamp_min(0.0)
         return share.log().abs() if self.form == "distance" else share.log()
 
 
 @final
 @dataclass(frozen=True)
 class LogCost(Price):
-    """log E[cost] under the mixing weights, as the supernet knows it: ``params`` or ``flops``."""
+    """log(E[cost] / target) under the mixing weights, as the supernet knows it: ``params`` or ``flops``."""
 
     name: ClassVar[str] = "log_cost"
     schedule: Schedule
     cost: Literal["params", "flops"] = "flops"
+    target: float = 1.0
+    form: Form = "log"
+
+    def __str__(self) -> str:
+        more = "" if (self.target, self.form) == (1.0, "log") else f", target={self.target:.6g}, form={self.form!r}"
+        return f"LogCost(schedule={self.schedule}, cost={self.cost!r}{more})"
+
+    def reference(self, evaluated: Evaluated) -> float:
+        return self.target
 
     def mean(self, evaluated: Evaluated) -> Tensor:
         return evaluated.supernet.expected(self.cost, evaluated.weights)
@@ -76,7 +87,7 @@ class ExpectedCost(Price):
     C is that of the network that is trained in the end, the one that budgets are about, not of the supernet.
     ``target``: in the cost's unit; None for the C of equal weights, the mean over all networks. ``form``: ``log``
     pushes the cost down wherever it is (the target only shifts the term); ``distance``, |log(C / target)|, pulls it to
-    the target from both sides.
+    the target from both sides; ``above``, max(0, log(C / target)), pushes it down to the target.
 
     Raises :class:`nascence.errors.SettingError` where the cost of ``space``'s networks has no such mean.
     """
