@@ -4,11 +4,13 @@
     python benchmarks/super_resolution.py fsrcnn --seeds 3
     python benchmarks/super_resolution.py random --seeds 3
     python benchmarks/super_resolution.py found --seeds 3
+    python benchmarks/super_resolution.py found --multiply-adds 6000
 
 Twice the size, Train400; PSNR of the luma on Set5, border cut. Every network is trained the same way: ``--epochs`` of
 the suggested recipe. ``fsrcnn`` is of the kind of FSRCNN (Dong, Loy & Tang, ECCV 2016; d = 56, s = 12, m = 4) with ReLU
 for PReLU: 12,464 multiply-adds a pixel of the small picture. Random architectures of path-tree-small, and those that
-the search may end in, have no more. One line of JSON for every network.
+the search may end in, have no more; ``--multiply-adds`` gives them another limit, and several limits a front. One line
+of JSON for every network.
 """
 
 from __future__ import annotations
@@ -68,6 +70,8 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--multiply-adds", type=float, default=MULTIPLY_ADDS, help="a pixel of the small picture")
+    parser.add_argument("--tanh", action="store_true", help="final networks as published, not added to the picture")
     parser.add_argument("--pictures", type=int, default=None, help="training pictures, all without")
     parser.add_argument("--set", nargs="*", default=[], help="settings of the search, name=value")
     given = parser.parse_args()
@@ -89,9 +93,9 @@ def main() -> None:
 
 def of_the_space(task: Restoration, given: argparse.Namespace, seed: int) -> None:
     """Trains a random architecture or the found one."""
-    space, size = get_space(SPACE), PathTreeSize(channels=given.channels)
+    space, size = get_space(SPACE), PathTreeSize(channels=given.channels, residual=not given.tanh)
     height, width = task.signature.size
-    budget = Budget(max_flops=2.0 * MULTIPLY_ADDS * height * width)
+    budget = Budget(max_flops=2.0 * given.multiply_adds * height * width)
     checker = budget.bind(space, size, signature=task.signature, threads=1)
     told: dict[str, Any] = {}
     if given.what == "random":
@@ -105,6 +109,8 @@ def of_the_space(task: Restoration, given: argparse.Namespace, seed: int) -> Non
             strategy.advance()
         architecture = strategy.derive()
         told = {"search_processor_seconds": round(time.process_time() - used)}
+        found = {"seed": seed, "limit": given.multiply_adds, **told}
+        print(json.dumps({"search": found, "architecture": space.format(space.canonical(architecture))}), flush=True)
     network = space.build(architecture, network=size, signature=task.signature, seed=seed)
     train(network, task, given, seed, architecture=space.format(space.canonical(architecture)), **told)
 

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from nascence.costs import Budget
+from nascence.costs import Budget, CostModel
 from nascence.errors import SettingError
 from nascence.methods import METHODS, Problem
 from nascence.methods.trilevel_sr import TrilevelSR
+from nascence.objectives.prices import equal_weights
 from nascence.schedules import Moment
 from nascence.spaces import get_space
 from nascence.spaces.path_tree import PathTreeSize
 from nascence.tasks.restoration import Picture, Restoration, Shrunk
 
 SPACE = get_space("path-tree-small")
+EQUAL = SPACE.choice_scores(equal_weights(SPACE))
 QUICK = {
     "epochs": 4,
     "warmup_epochs": 1,
@@ -44,15 +46,15 @@ def test_it_is_known_and_says_what_is_ours():
     assert METHODS.get("trilevel-sr") is TrilevelSR
     assert "abstract" in TrilevelSR.caveat
     assert set(TrilevelSR.PRESETS) == {"paper", "laptop"}
-    assert TrilevelSR(**TrilevelSR.PRESETS["laptop"]).epochs == 12
+    assert TrilevelSR(**TrilevelSR.PRESETS["laptop"]).price.form == "above"
 
 
 def test_paths_and_operations_become_sparse_and_widths_are_drawn():
     relaxation = TrilevelSR().relaxation(SPACE, None, 0)
-    relaxation.begin(Moment(0, 5))
+    relaxation.begin(Moment(0, 5, moves=5))
     dense = relaxation.mean()
     assert (dense["operations"] > 0).all()
-    relaxation.begin(Moment(4, 5))
+    relaxation.begin(Moment(4, 5, moved=4, moves=5))
     sparse = relaxation.mean()
     assert set(sparse["operations"].unique().tolist()) == {0.0, 1.0}
     assert set(sparse["paths"].unique().tolist()) == {0.0, 1.0}
@@ -71,6 +73,28 @@ def test_terms_of_the_architecture():
     assert [type(term).__name__ for term in strategy().architecture.objectives] == ["TaskLoss", "PathOrder", "LogCost"]
     with pytest.raises(SettingError, match="order_weight"):
         TrilevelSR(order_weight=-1.0)
+
+
+def test_the_budget_is_the_target_at_the_size_of_the_supernet():
+    data = task()
+    for channels, limit, form in ((8, None, "log"), (8, 2e6, "above"), (16, 2e6, "above"), (8, None, "distance")):
+        size = PathTreeSize(channels=channels, residual=True)
+        budget = Budget(max_flops=limit).bind(SPACE, size, signature=data.signature)
+        (term,) = TrilevelSR(**QUICK, cost_form=form).prices(Problem(SPACE, data, size, budget, 0), SPACE)
+        own = float(CostModel(SPACE, PathTreeSize(channels=8), data.signature).expected("flops", EQUAL))
+        final = float(budget.model.expected("flops", EQUAL))
+        expected = {"log": 1.0, "above": own / final * (limit or 0), "distance": own}[form]
+        assert term.target == pytest.approx(expected)
+        assert term.form == form
+
+
+def test_the_radius_waits_for_the_architecture_to_move():
+    relaxation = TrilevelSR(sandwich=False).relaxation(SPACE, None, 0)
+    radii = []
+    for epoch in range(6):
+        relaxation.begin(Moment(epoch, 6, frozen=epoch < 2, moved=max(0, epoch - 2), moves=4))
+        radii.append(relaxation.observed()["other_radius"])
+    assert radii == pytest.approx([0, 0, 0, 1 / 3, 2 / 3, 1])
 
 
 def test_in_the_end_the_supernet_is_the_derived_network():
@@ -93,7 +117,9 @@ def test_in_the_end_the_supernet_is_the_derived_network():
         assert torch.equal(mean["operations"][rows], one_hot["operations"][rows])
     assert ran[-1] == len(used), "maps that no path with any weight needs do not run"
     assert ran[0] == 3
-    network = SPACE.build(architecture, network=PathTreeSize(channels=8), signature=search.task.signature)
+    network = SPACE.build(
+        architecture, network=PathTreeSize(channels=8, residual=True), signature=search.task.signature
+    )
     network.load_state_dict(SPACE.inherited(search.supernet, architecture, network))
     x_BCHW = torch.rand(1, 1, 8, 8)
     with torch.no_grad():

@@ -82,6 +82,21 @@ def test_soft_widths_are_means_over_networks():
     assert not torch.allclose(mixed, outputs[0], atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "scale"), [("path-tree-small", 2), ("path-tree-small", 1), ("path-tree-features", 4)])
+def test_a_residual_network_adds_to_the_enlarged_picture(name, scale):
+    space, size = get_space(name), PathTreeSize(channels=8, residual=True)
+    network = space.build(space.sample(generator(0, "residual")), network=size, signature=signature(scale))
+    with torch.no_grad():
+        for weight in network.tail.parameters():
+            weight.zero_()
+    x_BCHW = torch.rand(1, 1, 4, 5, generator=generator(0, "x"))
+    enlarged = torch.nn.functional.interpolate(x_BCHW, scale_factor=float(scale), mode="bilinear")
+    with torch.no_grad():
+        torch.testing.assert_close(network(x_BCHW), enlarged)
+    assert set(get_space("path-tree-small").networks.values()) == {PathTreeSize(channels=16, residual=True)}
+    assert not any(size.residual for size in get_space("path-tree").networks.values()), "as published"
+
+
 def test_seeds_reach_every_weight():
     space, size = get_space("path-tree-small"), PathTreeSize(channels=8)
     one, same, other = (space.supernet(size, signature(2), seed=seed).state_dict() for seed in (1, 1, 2))

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
+from nascence.costs.model import CostModel
 from nascence.declaring import setting
 from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.objectives import LogCost, Objective, TaskLoss
 from nascence.objectives.path_order import PathOrder
+from nascence.objectives.prices import equal_weights
 from nascence.relaxations import GumbelSoftmax, Options, Relaxation, Softmax
 from nascence.relaxations.joint import Joint
 from nascence.relaxations.sandwich import Sandwich
@@ -20,18 +22,20 @@ from nascence.spaces.relaxable import RelaxableSpace
 
 LAPTOP: dict[str, Any] = {
     "size": "search-small",
-    "epochs": 12,
-    "warmup_epochs": 3,
+    "epochs": 16,
+    "warmup_epochs": 6,
     "epoch_images": 160,
     "batch_size": 4,
     "image_size": 16,
-    "learning_rate": 1e-3,
-    "final_learning_rate": 1e-4,
-    "architecture_learning_rate": 1e-2,
-    "cost_weight": 1e-3,
+    "learning_rate": 2e-3,
+    "final_learning_rate": 2e-4,
+    "architecture_learning_rate": 5e-3,
+    "cost_form": "above",
+    "cost_weight": 3e-3,
     "check_images": 4,
 }
-"""Few steps on small patches; for the space path-tree-small."""
+"""For the space path-tree-small: minutes on one core, on small patches. Logits cannot travel further than two units, as
+sparsemax is one-hot at a difference of one. A network may cost what the budget allows, or as much as the mean one."""
 
 
 @final
@@ -62,14 +66,16 @@ class TrilevelSR(GradientMethod):
     }
 
     sparse: Literal["sparsestmax", "softmax"] = setting("sparsestmax", "Of paths and operations; softmax ablates it.")
-    order_weight: float = setting(0.1, "Of the term that sorts paths.", at_least=0)
+    order_weight: float = setting(
+        1e-4, "Of the term that sorts paths; one that outweighs the loss leaves the shortest path alone.", at_least=0
+    )
     sandwich: bool = setting(True, "Whether each step runs the extreme widths too.")
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         def sparse(groups: Any, seed: int) -> Relaxation:
             if self.sparse == "softmax":
                 return Softmax(space, options, groups=groups, seed=seed)
-            return Sparsestmax(space, options, Linear(0.0, 1.0, reach=True), groups=groups, seed=seed)
+            return Sparsestmax(space, options, Linear(0.0, 1.0, "moves", reach=True), groups=groups, seed=seed)
 
         def sampled(groups: Any, seed: int) -> Relaxation:
             return GumbelSoftmax(space, options, Constant(1.0), groups=groups, seed=seed)
@@ -86,9 +92,21 @@ class TrilevelSR(GradientMethod):
 
     def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
         """Parameters and FLOPs as the supernet expects them: over all paths, while what would be found has one."""
-        if not self.price.weight or self.price.of == "latency_ms" or self.price.form != "log":
+        price = self.price
+        if not price.weight or price.of == "latency_ms":
             return super().prices(problem, space)
-        return (LogCost(Constant(self.price.weight), self.price.of),)
+        target = 1.0
+        if price.form != "log":
+            target = self._target(problem, space, price.of)
+        return (LogCost(Constant(price.weight), price.of, target, price.form),)
+
+    def _target(self, problem: Problem, space: RelaxableSpace, cost: Literal["params", "flops"]) -> float:
+        """What the limit on the final network's cost is at the supernet's size: as many times the mean network."""
+        final = problem.budget.model
+        here = CostModel(space, self._network(space), problem.task.signature, threads=1)
+        equal = space.choice_scores(equal_weights(space))
+        means = [float(model.expected(cost, equal)) for model in (here, final)]
+        return means[0] / means[1] * (self.price.target or problem.budget.budget.limits.get(cost, means[1]))
 
 
 __all__ = ["TrilevelSR"]

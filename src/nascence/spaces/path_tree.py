@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, final
 
@@ -52,9 +52,11 @@ PUBLISHED: dict[str, tuple[str, str]] = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class PathTreeSize:
-    """``channels``: of the features between cells, a multiple of eight."""
+    """``channels``: of the features between cells, a multiple of eight. ``residual``: the output is added to the
+    picture, enlarged bilinearly; otherwise it goes through a tanh, as in the published networks."""
 
     channels: int
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if self.channels < 8 or self.channels % 8:
@@ -76,14 +78,21 @@ class PathTree(RelaxableSpace):
     """
 
     size_class: ClassVar[type] = PathTreeSize
-    networks = {
-        "evaluation": PathTreeSize(channels=64),
-        "search": PathTreeSize(channels=64),
-        "search-small": PathTreeSize(channels=16),
-    }
 
-    def __init__(self, name: str, *, cells: int, ups: int, fixed: int, slots: int, enlarged: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        cells: int,
+        ups: int,
+        fixed: int,
+        slots: int,
+        enlarged: bool = False,
+        size: PathTreeSize = PathTreeSize(channels=64),
+    ) -> None:
+        """``size``: of the network that is trained in the end; the small one for searching has 16 channels."""
         self.name = name
+        self.networks = {"evaluation": size, "search": size, "search-small": replace(size, channels=16)}
         self.cells, self.ups, self.slots, self.enlarged = cells, ups, slots, enlarged
         self.tree = Tree.grow(cells, ups, fixed)
         last = [path for path in self.tree.maps if not enlarged or path.count(UP) == ups]
@@ -200,7 +209,7 @@ class PathTree(RelaxableSpace):
             names = [OPERATIONS[number] for number in operations[cells]]
             body.append(SlimCell(names, [channels, *inner, channels]))
             cells += 1
-        return PathNetwork(nn.Sequential(*body), channels, signature, self.enlarged)
+        return PathNetwork(nn.Sequential(*body), channels, signature, enlarged=self.enlarged, residual=network.residual)
 
     def supernet(self, network: object, signature: Signature, *, seed: int = 0) -> MixedSupernet:
         assert isinstance(network, PathTreeSize)
@@ -209,7 +218,8 @@ class PathTree(RelaxableSpace):
         with seeded_globally(derive_seed(seed, "construction")):
             cells = [self._mixed_cell(cell, channels, widths) for cell in range(len(self.tree.cell))]
             ups = [Up(channels, self.enlarged) for _ in self.tree.up]
-            network_of_all = PathNetwork(MixedTree(self.tree, cells, ups), channels, signature, self.enlarged)
+            tree = MixedTree(self.tree, cells, ups)
+            network_of_all = PathNetwork(tree, channels, signature, enlarged=self.enlarged, residual=network.residual)
         module = initialise(network_of_all, "default", generator(seed, "weights"))
         return MixedSupernet(self.groups, module, self._costs(channels, signature))
 
@@ -380,8 +390,9 @@ def path_tree_features() -> PathTree:
 
 
 def path_tree_small() -> PathTree:
-    """One to three cells of three operations, for a laptop."""
-    return PathTree("path-tree-small", cells=3, ups=0, fixed=1, slots=3)
+    """One to three cells of three operations, added to the enlarged picture: for a laptop, where networks that have to
+    learn all of a picture, through a tanh, are not done learning before the time is up."""
+    return PathTree("path-tree-small", cells=3, ups=0, fixed=1, slots=3, size=PathTreeSize(channels=16, residual=True))
 
 
 __all__ = ["PUBLISHED", "WIDTHS", "PathTree", "PathTreeSize", "path_tree", "path_tree_features", "path_tree_small"]

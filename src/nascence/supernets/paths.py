@@ -144,13 +144,17 @@ class Up(nn.Module):
 
 @final
 class PathNetwork(nn.Module):
-    """Stem, the modules of a path, and a tail that makes a picture of ``scale`` times the size in [0, 1].
+    """Stem, the modules of a path, and a tail that makes a picture of ``scale`` times the size: in [0, 1] by a tanh, or
+    added to the input, enlarged bilinearly, if ``residual``.
 
     ``enlarged``: the path's ups do so, and the tail is a convolution; else its outputs are shuffled into pixels.
     """
 
-    def __init__(self, body: nn.Module, channels: int, signature: Signature, enlarged: bool) -> None:
+    def __init__(
+        self, body: nn.Module, channels: int, signature: Signature, *, enlarged: bool, residual: bool = False
+    ) -> None:
         super().__init__()
+        self.scale, self.residual = signature.scale, residual
         self.stem = nn.Conv2d(signature.features, channels, 3, padding=1)
         self.body = body
         shuffle = 1 if enlarged else signature.scale
@@ -159,7 +163,12 @@ class PathNetwork(nn.Module):
         )
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return (self.tail(self.body(self.stem(x_BCHW))).tanh() + 1) / 2
+        output: Tensor = self.tail(self.body(self.stem(x_BCHW)))
+        if not self.residual:
+            return (output.tanh() + 1) / 2
+        if self.scale == 1:
+            return x_BCHW + output
+        return output + F.interpolate(x_BCHW, scale_factor=float(self.scale), mode="bilinear", align_corners=False)
 
 
 @final
