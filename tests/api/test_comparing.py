@@ -11,6 +11,7 @@ from nascence.benchmarks import compare as comparisons
 from nascence.engine.pool import Inline, WorkerPool
 from nascence.errors import BudgetError, NascenceError, RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory
+from nascence.spaces.own import known
 
 SIZE = {"channels": 2, "depth": 1}
 
@@ -129,3 +130,98 @@ def test_workers_take_the_gpus_in_turn(tmp_path: Path, monkeypatch: pytest.Monke
     for at, device in enumerate(("cuda", "cuda:1", "cpu")):
         nascence.compare(["toy"], seeds=2, out=tmp_path / str(at), workers=2, device=device, **SIZE)
     assert asked == [(2, 2), (2, 0), (2, 0)]
+
+
+NETWORK = """
+from torch import nn
+
+def build(classes, channels):
+    layers = nn.Conv2d(channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8, classes))
+"""
+
+
+@pytest.fixture
+def mynet(tmp_path: Path) -> Path:
+    path = tmp_path / "mynet.py"
+    path.write_text(NETWORK)
+    return path
+
+
+def test_one_s_own_network(tmp_path: Path, mynet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: dict[str, Any] = {"model": f"{mynet}:build", "seeds": 2, "out": tmp_path / "c", "max_params": 120}
+    result = nascence.compare(["random"], **options)
+    found = rows(result)
+    assert list(found) == ["random", "random-architectures", "largest", "same-width"]
+    assert all(value <= 120 for row in found.values() for value in row["values"]["params"])
+    (same,) = found["same-width"]["values"]["params"]
+    assert same == (9 + 1 + 2) * 5 + 6 * 10, "five of eight channels"
+    assert result["settings"]["model"] == "mynet.py:build"
+    monkeypatch.setattr(known, "_known", {})
+    run = RunDirectory.open(tmp_path / "c" / "random" / "seed-1")
+    assert run.config["model"] == "mynet.py:build"
+    alone = nascence.search("random", model=mynet, seed=1, max_params=120, out=tmp_path / "alone", progress=False)
+    assert str(alone.architecture) == found["random"]["architectures"][1]
+    (tmp_path / "c" / "random" / "seed-1" / "entry.json").unlink()
+    assert rows(nascence.compare(["random"], **options)).keys() == found.keys()
+
+
+def test_another_network_is_another_comparison(tmp_path: Path, mynet: Path) -> None:
+    nascence.compare(["random"], model=mynet, seeds=1, out=tmp_path / "c")
+    kept = (tmp_path / "c" / known.GRAPH).read_bytes()
+    mynet.write_text(NETWORK.replace("8", "9"))
+    with pytest.raises(RunError, match="other settings"):
+        nascence.compare(["random"], model=mynet, seeds=1, out=tmp_path / "c")
+    assert (tmp_path / "c" / known.GRAPH).read_bytes() == kept
+
+
+def test_without_a_budget_no_width_stands_beside_the_whole_network(tmp_path: Path, mynet: Path) -> None:
+    found = rows(nascence.compare(["random"], model=mynet, seeds=1, out=tmp_path / "c"))
+    assert list(found) == ["random", "random-architectures", "largest"]
+    (whole,) = found["largest"]["architectures"]
+    assert whole == "1"
+
+
+def test_trainings_go_on_from_the_network_s_weights(tmp_path: Path, mynet: Path) -> None:
+    found = rows(nascence.compare(["random"], model=mynet, seeds=1, epochs=1, max_params=120, out=tmp_path / "c"))
+    for name in ("random", "random-architectures", "same-width", "plain-resnet"):
+        assert len(found[name]["values"]["test_accuracy"]) == 1
+    trained = RunDirectory.open(tmp_path / "c" / "same-width" / "seed-0")
+    assert (trained.path / known.SOURCE).read_text() == NETWORK
+    assert trained.config["space"] == RunDirectory.open(tmp_path / "c" / "random" / "seed-0").config["space"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"space": "darts"}, SettingError, "leave --space darts out"),
+        ({"max_params": 5}, BudgetError, "reachable"),
+        ({"methods": ["te-nas"]}, SettingError, "te-nas|cells"),
+        ({"model": None, "weights": "absent.pt"}, SettingError, "--model"),
+        ({"channels": 8}, SettingError, "one size"),
+        ({"model": "absent.py"}, SettingError, "Cannot read absent.py"),
+    ],
+)
+def test_mistakes_with_one_s_own_network(
+    tmp_path: Path, mynet: Path, options: dict[str, Any], kind: type[NascenceError], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        nascence.compare(**{"methods": ["random"], "seeds": 1, "out": tmp_path / "c", "model": mynet, **options})
+    assert not (tmp_path / "c").exists()
+
+
+class Branching(torch.nn.Module):
+    """Cannot be traced, as it asks for a shape."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.shape[0] >= 0 else -x
+
+
+def test_a_module_that_only_its_file_can_make_stays_in_this_process(tmp_path: Path) -> None:
+    head = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 10)
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 8, 3), torch.nn.Conv2d(8, 8, 3), Branching(), *head)
+    with pytest.raises(SettingError, match=r"2 could not be traced.*leave --workers out"):
+        nascence.compare(["random"], model=network, seeds=2, workers=2, out=tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+    found = rows(nascence.compare(["random"], model=network, seeds=2, out=tmp_path / "c"))
+    assert len(found["random"]["architectures"]) == 2

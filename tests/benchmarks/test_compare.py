@@ -128,6 +128,23 @@ def test_what_nobody_searched_for_keeps_within_the_budget(make):
     assert len(set(found["random-architectures"]["architectures"])) > 1
 
 
+def test_a_space_that_needs_files_has_them_in_the_folder(make, tmp_path):
+    asked = []
+
+    def again():
+        asked.append((tmp_path / "cmp" / "network").read_bytes())
+        return NB201
+
+    same = NB201.from_index(3)
+    found = rows(make(kept={"network": b"its content"}, reopen=again, same_width=same).run())
+    assert set(asked) == {b"its content"}
+    assert list(found) == ["a", "b", "random-architectures", "largest", "same-width"]
+    assert found["same-width"]["architectures"] == [str(same)]
+    (tmp_path / "cmp" / "network").unlink()
+    make(kept={"network": b"its content"}, reopen=again, same_width=same).run()
+    assert (tmp_path / "cmp" / "network").is_file()
+
+
 def test_the_markdown_table(make, tmp_path):
     make().run()
     lines = (tmp_path / "cmp" / "comparison.md").read_text().splitlines()

@@ -96,6 +96,18 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(
     assert not (tmp_path / "run").exists()
 
 
+def test_methods_are_compared_on_it(nascence_command: Callable[..., Any], mynet: Path, tmp_path: Path) -> None:
+    typed = ("compare", "--model", mynet, "--methods", "random", "--seeds", "2", "--max-params", "120")
+    outcome = nascence_command(*typed, "--out", tmp_path / "c", "--json")
+    assert outcome.code == 0
+    assert [row["name"] for row in outcome.json["rows"]] == ["random", "random-architectures", "largest", "same-width"]
+    assert "own-" in outcome.json["space"]
+    refused = nascence_command(*typed[:-1], "5", "--out", tmp_path / "d")
+    assert refused.code == 2
+    assert "reachable" in refused.err
+    assert not (tmp_path / "d").exists()
+
+
 def test_from_scratch_and_teachers_are_about_own_networks(nascence_command: Callable[..., Any], tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert nascence_command("search", "--method", "random", "--data", "digits", "--out", run).code == 0

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -13,13 +14,14 @@ from torch import nn
 
 from nascence.api.computing import Workers, compute_entry
 from nascence.api.inputs import data_source, describe_task, load_source, network_size, settled
+from nascence.api.models import KeptModel, OwnModel
 from nascence.api.resuming import resume
-from nascence.api.searching import PreparedSearch, method_of, search, search_config
+from nascence.api.searching import PreparedSearch, method_of, own_model, priced, search, search_config
 from nascence.api.tables import evaluation_columns
 from nascence.api.training import train
 from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
-from nascence.costs import Budget, CostModel, LatencyTable
+from nascence.costs import Budget, BudgetChecker, CostModel, LatencyTable
 from nascence.costs.runtimes import MODULE, usual_runtime
 from nascence.engine.compute import Compute
 from nascence.engine.threads import compute_threads
@@ -28,6 +30,9 @@ from nascence.methods import METHODS
 from nascence.runs import TRAINING, Interrupted, RunDirectory, Terminated, execute, named_progress
 from nascence.runs.directory import metric_of
 from nascence.spaces import get_space
+from nascence.spaces.own import OwnSpace
+from nascence.spaces.own.known import kept_space, own_space
+from nascence.spaces.own.space import EIGHTHS
 from nascence.training import Training, TrainingConfig
 
 
@@ -36,6 +41,8 @@ def compare(
     space: str = "nas-bench-201",
     data: str = "digits",
     *,
+    model: nn.Module | str | Path | None = None,
+    weights: str | Path | None = None,
     seeds: int | Sequence[int] = 4,
     out: str | Path,
     data_dir: str | Path | None = None,
@@ -61,6 +68,10 @@ def compare(
 
     ``preset``: of the methods that have presets; None for each one's ``laptop``.
 
+    ``model``, ``weights``: a network of one's own instead of a ``space``, as of :func:`nascence.search`. The folder
+    keeps what it was when the comparison began; beside the methods stands then the network that has the same width
+    everywhere, too.
+
     ``seeds``: their number (0, 1, ...) or they themselves. ``epochs`` above 0 also trains every result. Where a table
     of the space lies in the data folder, all results are looked up in its ``columns`` (default: test accuracies) at the
     end. ``device``, ``precision``: of searches and trainings, as of :func:`nascence.search`; a method that computes on
@@ -81,9 +92,21 @@ def compare(
     at_most(4_096, workers=workers)
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
+    own = own_model(model, weights, space)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
+    kept: KeptModel | None = None
+    if own is not None:
+        space = own.space(loaded.signature).name
+        kept = KeptModel(own.title, space, Path(out))
+        if workers > 1 and isinstance(model, nn.Module) and (parts := ", ".join(own_space(space).borrowed)):
+            raise SettingError(
+                f"{parts} could not be traced, and other processes can make such a part from the network's file alone; "
+                "leave --workers out, or give model='FILE.py:FUNCTION'."
+            )
+    form = get_space(space).preset_form
     network = network_size(get_space(space), loaded, channels, depth)
     latencies: LatencyTable | None = None
+    checker: BudgetChecker | None = None
     if budget:
         alone = 1 if workers > 1 else threads
         checker = budget.bind(get_space(space), network, signature=loaded.signature, threads=alone, runtime=runtime)
@@ -106,11 +129,14 @@ def compare(
     shown = {name: value for name, value in shown.items() if name != "loading" or value is not None}
     if max_latency_ms is not None and (chosen_runtime := runtime or usual_runtime(loaded.signature)) != MODULE:
         shown["runtime"] = chosen_runtime
+    if own is not None:
+        shown["model"] = own.title
     shown |= where.entry()
     with compute_threads(threads) as number, _stopped():
         for method in methods:  # data that do not suffice for one of them are told before anything is written
-            own = preset if METHODS.get(method).PRESETS else None
-            named, chosen = method_of(method, preset=own, form=get_space(space).preset_form)
+            asked = preset if METHODS.get(method).PRESETS else None
+            more = None if own is None else priced(method, budget, (), {})
+            named, chosen = method_of(method, more=more, preset=asked, form=form)
             seed = numbers[0] if numbers else 0
             given = (chosen, space, source, loaded, network, budget, seed, number, latencies, named, runtime)
             PreparedSearch(search_config(*given, where.compute_for(METHODS.get(method))), loaded)
@@ -118,7 +144,7 @@ def compare(
             methods=list(methods),
             seeds=numbers,
             model=CostModel(get_space(space), network, loaded.signature, threads=threads),
-            search=_Search(options, where, preset, latencies, runtime),
+            search=_Search(options, where, preset, latencies, runtime, kept),
             train=_Train(options, where, epochs) if epochs else None,
             out=Path(out),
             table=table,
@@ -127,7 +153,16 @@ def compare(
             gpus=where.gpus,
             budget=budget,
             settings={**shown, "epochs": epochs},
+            **({} if own is None else _of_own(own, own_space(space), Path(out), checker)),
         ).run()
+
+
+def _of_own(own: OwnModel | KeptModel, space: OwnSpace, folder: Path, checker: BudgetChecker | None) -> dict[str, Any]:
+    """What a comparison of what is left of one's own network has beside the usual. ``checker``: None without a budget,
+    when the widest of the same width is the whole network."""
+    widths = () if checker is None else (space.same_width(eighths) for eighths in range(len(EIGHTHS), 0, -1))
+    within = next((one for one in widths if checker is not None and checker.allows(one)), None)
+    return {"same_width": within, "kept": own.files(space), "reopen": partial(kept_space, folder, space.name)}
 
 
 @contextmanager
@@ -184,6 +219,7 @@ class _Search:
     preset: str | None = None
     latencies: LatencyTable | None = None
     runtime: str | None = None
+    own: KeptModel | None = None
 
     def __call__(self, method: str, seed: int, directory: Path) -> None:
         title = _title(directory)
@@ -195,6 +231,8 @@ class _Search:
             known: dict[str, Any] = {"latency_table": self.latencies, "runtime": self.runtime}
             known |= {"device": str(compute.device), "precision": compute.precision}
             given = {**self.options.arguments(), **known}
+            if self.own is not None:
+                given |= {"space": None, "model": self.own}
             search(method, seed=seed, out=directory, progress=title, preset=preset, **given)
 
 

@@ -26,7 +26,16 @@ from nascence.reading import read_bytes
 from nascence.runs.progress import tell
 from nascence.spaces.own import OwnSpace
 from nascence.spaces.own.graph import Borrow
-from nascence.spaces.own.known import SOURCE, borrow_with, files_of, make_known, own_space
+from nascence.spaces.own.known import (
+    SOURCE,
+    borrow_with,
+    files_again,
+    files_in,
+    files_of,
+    kept_space,
+    make_known,
+    own_space,
+)
 from nascence.spaces.own.space import is_own
 from nascence.spaces.own.tracing import trace
 from nascence.tasks.base import Signature
@@ -114,6 +123,28 @@ class OwnModel:
                 "that with model='FILE.py:FUNCTION'."
             )
         return files_of(space, about, self.source)
+
+
+@final
+@dataclass(frozen=True)
+class KeptModel:
+    """A network of one's own that a ``folder`` keeps already, as a comparison does for all its searches: it is neither
+    run nor traced again. ``name``: of its space."""
+
+    title: str
+    name: str
+    folder: Path
+
+    @property
+    def slug(self) -> str:
+        return self.name
+
+    def space(self, signature: Signature) -> OwnSpace:
+        """Raises :class:`RunError` where what the folder keeps is damaged."""
+        return kept_space(self.folder, self.name)
+
+    def files(self, space: OwnSpace) -> dict[str, bytes]:
+        return files_in(self.folder)
 
 
 def built(source: bytes, name: str, builder: str, signature: Signature, seed: int = 0) -> nn.Module:
@@ -271,9 +302,9 @@ def own_files(space: str, record: Mapping[str, Any]) -> tuple[dict[str, Any], di
     if not is_own(space):
         return {}, {}
     own = own_space(space)
-    return {"model": (record.get("own") or {}).get("model", space)}, files_of(own)
+    return {"model": (record.get("own") or {}).get("model", space)}, files_again(own)
 
 
 borrow_with(_borrow)
 
-__all__ = ["BUILDER", "OwnModel", "built", "own_files", "own_teacher", "own_training"]
+__all__ = ["BUILDER", "KeptModel", "OwnModel", "built", "own_files", "own_teacher", "own_training"]

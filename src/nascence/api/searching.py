@@ -25,7 +25,7 @@ from nascence.api.inputs import (
     settled,
     slug,
 )
-from nascence.api.models import OwnModel
+from nascence.api.models import KeptModel, OwnModel
 from nascence.api.tables import look_up, trajectory
 from nascence.api.usual import OWN, named
 from nascence.architecture import Architecture
@@ -68,7 +68,7 @@ def search(
     space: str | None = None,
     data: str = "digits",
     *,
-    model: nn.Module | str | Path | None = None,
+    model: nn.Module | str | Path | KeptModel | None = None,
     weights: str | Path | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -163,7 +163,9 @@ def search(
             raise
 
 
-def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, space: str | None) -> OwnModel | None:
+def own_model(
+    model: nn.Module | str | Path | KeptModel | None, weights: str | Path | None, space: str | None
+) -> OwnModel | KeptModel | None:
     """What ``--model`` and ``--weights`` name; nothing is run yet. Raises :class:`SettingError`."""
     if model is None:
         if weights is not None:
@@ -171,7 +173,7 @@ def own_model(model: nn.Module | str | Path | None, weights: str | Path | None, 
         return None
     if space not in (None, "nas-bench-201"):
         raise SettingError(f"A network of your own is a space by itself; leave --space {space} out.")
-    return OwnModel.given(model, weights)
+    return model if isinstance(model, KeptModel) else OwnModel.given(model, weights)
 
 
 def priced(

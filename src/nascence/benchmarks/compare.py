@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from statistics import median
@@ -36,8 +37,8 @@ from nascence.tasks.base import Signature
 Search = Callable[[str, int, Path], None]
 Train = Callable[[Architecture | nn.Module, int, Path], Mapping[str, float]]
 
-RANDOM, LARGEST, RESNET = "random-architectures", "largest", "plain-resnet"
-_RESERVED = (RANDOM, LARGEST, RESNET)
+RANDOM, LARGEST, RESNET, SAME_WIDTH = "random-architectures", "largest", "plain-resnet", "same-width"
+_RESERVED = (RANDOM, LARGEST, RESNET, SAME_WIDTH)
 _UNFINISHED_PLAN = "plan.json.partial"
 """What earlier versions left in the folder when they were ended before anything was computed."""
 
@@ -74,7 +75,11 @@ class Comparison:
 
     Always beside the methods: one random architecture a seed (:func:`random_architecture`), and the architecture with
     the most parameters, both within ``budget``; with training also a plain ResNet of the median number of parameters
-    that the methods found.
+    that the methods found. ``same_width``: the architecture of a network of one's own with the same width everywhere,
+    where one is within the budget.
+
+    ``kept``: files that the folder keeps, by name, since there is no such space without them; ``reopen`` then finds the
+    space in another process.
     """
 
     methods: Sequence[str]
@@ -89,6 +94,9 @@ class Comparison:
     gpus: int = 0
     budget: Budget = field(default_factory=Budget)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    same_width: Architecture | None = None
+    kept: Mapping[str, bytes] = field(default_factory=dict)
+    reopen: Callable[[], Space] | None = None
 
     def run(self) -> dict[str, Any]:
         """Compute what is missing, write ``comparison.json`` and ``comparison.md``, and return the former's content.
@@ -98,6 +106,7 @@ class Comparison:
         """
         self._check()
         self._claim()
+        self._keep()
         space = self.model.space
         tasks = [_Task(name, seed) for name in self.methods for seed in self.seeds]
         tasks += [
@@ -106,7 +115,9 @@ class Comparison:
         ]
         # An untrained architecture is the same whatever the seed: one entry is enough.
         largest = str(self.model.extreme("params", largest=True, limits=self.budget.limits))
-        tasks += [_Task(LARGEST, seed, largest) for seed in (self.seeds if self.train else self.seeds[:1])]
+        fixed = {LARGEST: largest} | ({} if self.same_width is None else {SAME_WIDTH: str(self.same_width)})
+        once = self.seeds if self.train else self.seeds[:1]
+        tasks += [_Task(name, seed, text) for name, text in fixed.items() for seed in once]
         self._compute(tasks)
         resnet = self.train is not None and self.model.networks.signature.classes  # it tells images apart
         if resnet:
@@ -115,7 +126,7 @@ class Comparison:
             resnets = [_Task(RESNET, seed, resnet_params=target) for seed in self.seeds]
             self._compute(resnets)
             tasks += resnets
-        names = [*self.methods, RANDOM, LARGEST, *([RESNET] if resnet else [])]
+        names = [*self.methods, RANDOM, *fixed, *([RESNET] if resnet else [])]
         result = {
             "space": space.name,
             "table": self.table.source.name if self.table else None,
@@ -169,9 +180,16 @@ class Comparison:
                     if folder.is_symlink():
                         raise RunError(f"{folder} is a link, and nothing is written through links; remove it.")
 
+    def _keep(self) -> None:
+        with files.explained(self.out):
+            for name, content in self.kept.items():
+                if not (self.out / name).is_file():
+                    files.write_bytes(self.out / name, content)
+
     def _compute(self, tasks: Iterable[_Task]) -> None:
         missing = [task for task in tasks if not (self._directory(task.name, task.seed) / "entry.json").exists()]
-        entries = _Entries(self.out, self.search, self.train, self.model.space, self.model.networks.signature)
+        space = self.reopen or partial(_itself, self.model.space)
+        entries = _Entries(self.out, self.search, self.train, space, self.model.networks.signature)
         if self.workers == 1 or len(missing) < 2:
             for task in missing:
                 entries()(task)
@@ -248,13 +266,13 @@ class _Entries:
     out: Path
     search: Search
     train: Train | None
-    space: Space
+    space: Callable[[], Space]
     signature: Signature
 
     def __call__(self) -> Callable[[_Task], None]:
-        return self._work
+        return partial(self._work, self.space())
 
-    def _work(self, task: _Task) -> None:
+    def _work(self, space: Space, task: _Task) -> None:
         directory = _directory(self.out, task.name, task.seed)
         text = task.architecture
         measures: dict[str, float] = {}
@@ -270,13 +288,17 @@ class _Entries:
                 text = str(content["architecture"])
                 if content.get("search_seconds") is not None:
                     measures["search_seconds"] = content["search_seconds"]
-            subject = self.space.parse(text)
+            subject = space.parse(text)
         directory.mkdir(parents=True, exist_ok=True)
         if self.train is not None:
             measures |= {name: float(value) for name, value in self.train(subject, task.seed, directory).items()}
         entry = {"name": task.name, "seed": task.seed, "architecture": text, "measures": measures}
         with files.explained(directory / "entry.json"):
             files.write_json(directory / "entry.json", entry)
+
+
+def _itself(space: Space) -> Space:
+    return space
 
 
 def _directory(out: Path, name: str, seed: int) -> Path:
@@ -308,4 +330,4 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-__all__ = ["LARGEST", "RANDOM", "RESNET", "Comparison", "markdown", "random_architecture"]
+__all__ = ["LARGEST", "RANDOM", "RESNET", "SAME_WIDTH", "Comparison", "markdown", "random_architecture"]

@@ -9,16 +9,23 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import emit, human, table
-from nascence.runs.listing import USUAL
+from nascence.runs.listing import USUAL as RUNS
+
+USUAL, USUAL_OWN = "random,te-nas,nasi", "random,evolution,dmasking"
 
 
 def command(
-    methods: Annotated[str, typer.Option(help="Names, separated by commas.")] = "random,te-nas,nasi",
+    methods: Annotated[
+        str | None,
+        typer.Option(help=f"Names, separated by commas [default: {USUAL}; with --model {USUAL_OWN}]."),
+    ] = None,
+    model: options.Model = None,
+    weights: options.Weights = None,
     space: options.Space = "nas-bench-201",
     data: options.DataOrDigits = None,
     data_dir: options.DataDir = None,
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, ...", metavar="N")] = 4,
-    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = USUAL / "compare",
+    out: Annotated[Path, typer.Option(help="The folder of the comparison and its runs.")] = RUNS / "compare",
     max_params: options.MaxParams = None,
     max_flops: options.MaxFLOPs = None,
     max_latency_ms: options.MaxLatencyMs = None,
@@ -44,16 +51,19 @@ def command(
 ) -> None:
     """Compare methods over seeds, beside what nobody searched for.
 
-    That is random architectures and the largest one, both within the budget, and, with --epochs, a plain ResNet.
+    That is random architectures and the largest one, both within the budget, and, with --epochs, a plain ResNet; of
+    your own network (--model) also the same width everywhere.
     Stopped at any moment, the same command continues.
     """
     from nascence.api.comparing import compare
 
     assumed, data = data is None, data or options.ASSUMED
     result = compare(
-        _names(methods),
+        _names(methods or (USUAL if model is None else USUAL_OWN)),
         space,
         data,
+        model=model,
+        weights=weights,
         seeds=seeds,
         out=out,
         data_dir=data_dir,

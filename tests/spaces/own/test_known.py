@@ -38,6 +38,17 @@ def test_a_kept_network_is_found_by_its_name(own, tmp_path, forgotten):
     assert known.files_in(tmp_path).keys() == {known.GRAPH, known.WEIGHTS, known.SOURCE}
 
 
+def test_a_process_that_knows_nothing_finds_it_in_its_folder(networks, tmp_path, forgotten):
+    own = networks.kept("resnet")
+    assert known.files_again(own).keys() == {known.GRAPH, known.WEIGHTS}
+    again = known.kept_space(kept(own, tmp_path), own.name)
+    assert again is not own
+    assert again.name == own.name
+    assert known.files_again(again)[known.SOURCE] == b"# source"
+    (tmp_path / known.GRAPH).unlink()
+    assert known.SOURCE not in known.files_again(again)
+
+
 def test_the_first_of_a_name_stays(networks, forgotten):
     own = networks.kept("resnet")
     assert known.make_known(own) is own

@@ -53,6 +53,16 @@ def test_the_largest_is_the_network_itself(own):
     assert whole.state_dict().keys() == own.state.keys()
 
 
+def test_the_same_width_everywhere(own):
+    assert own.same_width(8) == own.largest
+    for eighths in (1, 3, 5):
+        found = own.same_width(eighths)
+        kept, skipped = own._of(found)
+        assert not skipped
+        for group in own.analysis.channels.groups:
+            assert int(kept[list(group.units)].sum()) == -(-len(group.units) * eighths // 8), group.name
+
+
 def test_costs_are_counted_exactly(own):
     supernet = own.supernet(None, own.signature)
     for architecture in some(own):

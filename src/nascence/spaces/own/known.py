@@ -45,6 +45,13 @@ def keep_known(folder: Path) -> None:
         _kept[_read(path)["space"]] = folder
 
 
+def kept_space(folder: Path, name: str) -> OwnSpace:
+    """The space called ``name``, in a process that may know nothing of it but the ``folder`` that keeps it. Raises what
+    :func:`own_space` raises."""
+    keep_known(folder)
+    return own_space(name)
+
+
 def own_space(name: str) -> OwnSpace:
     """The space called ``name``. Raises :class:`ArchitectureError` where nothing is known of it, and :class:`RunError`
     where what a run keeps is damaged."""
@@ -78,6 +85,12 @@ def files_in(folder: Path) -> dict[str, bytes]:
     """The same, from a run that keeps them."""
     names = [name for name in (GRAPH, WEIGHTS, SOURCE) if (folder / name).is_file()]
     return {name: read_bytes(folder / name, RunError, largest=_LARGEST) for name in names}
+
+
+def files_again(space: OwnSpace) -> dict[str, bytes]:
+    """What another run keeps of ``space``: with the file it came from, where a folder is known that has it."""
+    folder = _kept.get(space.name)
+    return files_in(folder) if folder is not None and (folder / GRAPH).is_file() else files_of(space)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -121,4 +134,15 @@ def _load(folder: Path) -> OwnSpace:
     return space
 
 
-__all__ = ["GRAPH", "SOURCE", "WEIGHTS", "borrow_with", "files_in", "files_of", "keep_known", "make_known", "own_space"]
+__all__ = [
+    "GRAPH",
+    "SOURCE",
+    "WEIGHTS",
+    "borrow_with",
+    "files_in",
+    "files_of",
+    "keep_known",
+    "kept_space",
+    "make_known",
+    "own_space",
+]

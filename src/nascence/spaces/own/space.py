@@ -151,6 +151,18 @@ class OwnSpace(RowwiseSpace):
         """The whole network."""
         return self.architecture([BRANCH[0] if c.options == BRANCH else c.options[-1] for c in self.choices])
 
+    def same_width(self, eighths: int) -> Architecture:
+        """All branches, and of every group so many eighths of its units, rounded up as widths are."""
+        answers = []
+        for choice in self.choices:
+            options = self._counts.get(choice.name)
+            if options is None:
+                answers.append(BRANCH[0])
+                continue
+            wanted = -(-options[choice.options[-1]] * eighths // len(EIGHTHS))
+            answers.append(next(name for name, count in options.items() if count == wanted))
+        return self.architecture(answers)
+
     def table(self) -> list[dict[str, Any]]:
         """What was found in the module, ready for JSON: ``part``, ``layers`` in it, and ``choice`` or why not."""
         found = [
