@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from torch import nn
 
 import nascence
+from nascence.engine import pool
 from nascence.errors import ArchitectureError, NascenceError, SettingError, UnknownNameError
 from nascence.spaces import get_space
 
@@ -47,6 +49,32 @@ def test_a_run_says_what_is_scored(colours: Any, search_toy: Any, capsys: pytest
     )  # the user's word goes first; the size is the run's
     assert other["data"] == "digits"
     assert other["scores"]["trainable-layers"] == entry["scores"]["trainable-layers"]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What workers would compute is computed in this process."""
+    monkeypatch.setattr(pool, "LocalProcesses", lambda workers, gpus: pool.Inline())
+
+
+def test_many_know_the_space_of_their_runs(search_toy: Any, tmp_path: Any, here: None) -> None:
+    run = search_toy(space="nas-bench-macro", channels=None, depth=None).run.path
+    out = tmp_path / "scores.parquet"
+    table = nascence.score_many(["params"], architectures=[run], out=out)
+    assert table.settings["space"] == "nas-bench-macro"
+    (entry,) = nascence.score([run], ["params"])
+    assert table.columns["params"][0] == entry["scores"]["params"]
+    with pytest.raises(ArchitectureError, match="of one space are scored together"):
+        nascence.score_many(["params"], architectures=[run, get_space("nas-bench-201").from_index(3)], data="digits")
+
+
+def test_many_of_one_s_own_network(tmp_path: Any, here: None) -> None:
+    layers = nn.Conv2d(1, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+    found = nascence.search("random", model=nn.Sequential(*layers), out=tmp_path / "run", progress=False)
+    table = nascence.score_many(["params", "grad-norm"], architectures=[found.run.path], out=tmp_path / "s.parquet")
+    assert table.columns["params"][0] == found.record["params"]
+    (entry,) = nascence.score([found.run.path], ["grad-norm"])
+    assert table.columns["grad-norm"][0] == entry["scores"]["grad-norm"]
 
 
 def test_runs_on_different_data_are_not_compared(colours: Any, search_toy: Any) -> None:

@@ -1,13 +1,17 @@
 """What a probe hands out: networks, images and noise of one draw."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from nascence.scores import SCORES, Probe
 from nascence.scores.snip import SNIP
+from nascence.spaces import get_space
 from nascence.supernets.cells.fused import BoxAverage, use_box_averages
+from nascence.tasks.base import Signature
 
 
 def test_build_gives_the_networks_weights_in_a_new_module(probe):
@@ -30,6 +34,18 @@ def test_average_pooling_becomes_box_sums_of_the_same_numbers(probe):
     assert len(replaced) == 3
     kept = [module for module in quick.modules() if isinstance(module, torch.nn.AvgPool2d)]
     assert len(kept) == 2, "the 2 x 2 pooling of the reductions is another operation"
+
+
+@pytest.mark.parametrize(("side", "halvings"), [(8, 1), (64, 4)])
+def test_networks_are_built_for_the_size_of_the_data(probe, side, halvings):
+    """A network of fbnetv2 halves larger images more often."""
+    space = get_space("fbnetv2")
+    task = SimpleNamespace(signature=Signature.images((1, side, side), 4))
+    architecture = space.sample(torch.Generator().manual_seed(0))
+    network = Probe(space, architecture, task).build("score", in_channels=2)
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    assert [module.stride for module in convolutions].count((2, 2)) == halvings
+    assert convolutions[0].in_channels == 2
 
 
 def test_draws_do_not_depend_on_the_architecture(probe):

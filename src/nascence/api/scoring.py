@@ -125,8 +125,9 @@ def score_many(
     ``ray_address`` or on a cluster of its own). ``out`` is the parquet file to write; after a kill, ``resume``
     continues it. ``device``: ``cuda`` gives the workers this machine's GPUs in turn, ``cuda:N`` all of them that one;
     what is computed on a GPU may differ in the last digits, and a file says on which kind of device it was.
-    ``network``: as of :func:`score`. Raises :class:`nascence.errors.NascenceError`, before anything
-    is computed or written.
+    ``network``: as of :func:`score`. ``space``: of texts, of random ones and of the lines of a file; given runs and
+    files of architectures are of their own. Raises :class:`nascence.errors.NascenceError`, before anything is computed
+    or written.
     """
     from nascence.benchmarks.streaming import Loaded, ScoreStream, check_out
 
@@ -137,6 +138,8 @@ def score_many(
     computers = _computers(USUAL if scores is None else scores, network)
     targets = [read_target(target, space) for target in architectures]
     own = common(targets, data)
+    if len(found := {target.architecture.space for target in targets}) == 1:
+        (space,) = found  # a run's own
     selection = _selection(space, everything, sample, file, [target.architecture for target in targets], seed)
     out = None if out is None else Path(out)
     if out is not None:
@@ -253,9 +256,11 @@ def _selection(
         return Selection.sample(found, sample, seed)
     if file is not None:
         return Selection.file(found, Path(file))
-    foreign = next((one for one in architectures if one.space != space), None)
-    if foreign is not None:
-        raise ArchitectureError(f"'{foreign}' is of the space {foreign.space}, not of {space}.")
+    if any(one.space != architectures[0].space for one in architectures):
+        raise ArchitectureError(
+            f"Architectures of one space are scored together; these are of {architectures[0].space} and "
+            f"{next(one.space for one in architectures if one.space != architectures[0].space)}."
+        )
     return Selection.given(architectures)
 
 

@@ -93,9 +93,7 @@ class Probe:
         network = self.space.build(
             self.architecture,
             network=self.size(size) if isinstance(size, str) else size,
-            signature=None if signature.classes else signature,
-            in_channels=signature.features if in_channels is None else in_channels,
-            num_classes=signature.outputs,
+            signature=signature if in_channels is None else replace(signature, features=in_channels),
             initialisation=initialisation,
             seed=derive_seed(self.seed, "score", "weights", self.draw),
         )

@@ -1,12 +1,14 @@
 """Networks of one's own by their names, and what runs keep of them."""
 
+import copy
 import json
+import pickle
 
 import pytest
 import torch
 
 from nascence.architecture import Architecture
-from nascence.errors import ArchitectureError, RunError
+from nascence.errors import ArchitectureError, RunError, SettingError
 from nascence.spaces import get_space
 from nascence.spaces.own import known
 
@@ -47,6 +49,20 @@ def test_a_process_that_knows_nothing_finds_it_in_its_folder(networks, tmp_path,
     assert known.files_again(again)[known.SOURCE] == b"# source"
     (tmp_path / known.GRAPH).unlink()
     assert known.SOURCE not in known.files_again(again)
+
+
+def test_it_can_be_sent_to_a_process_that_knows_nothing(own, forgotten):
+    sent = pickle.loads(pickle.dumps(own))
+    assert sent is not own
+    assert (sent.name, sent.choices, sent.trained) == (own.name, own.choices, own.trained)
+    assert known.own_space(own.name) is sent
+
+
+def test_what_only_the_user_s_code_can_make_is_not_sent(networks, forgotten):
+    own = copy.copy(networks.kept("resnet"))
+    own.borrowed = {"riddle": "cannot be traced"}
+    with pytest.raises(SettingError, match="riddle could not be traced, and cannot be made in another process"):
+        pickle.dumps(own)
 
 
 def test_the_first_of_a_name_stays(networks, forgotten):

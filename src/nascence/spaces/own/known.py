@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import json
 from collections.abc import Mapping
@@ -133,6 +134,25 @@ def _load(folder: Path) -> OwnSpace:
         raise RunError(f"{folder} is damaged: its network is not the one that its run began with.")
     return space
 
+
+def _sent(space: OwnSpace) -> tuple[Callable[..., OwnSpace], tuple[Any, ...]]:
+    """How a space goes to another process, which knows it by its name from then on. Raises :class:`SettingError` where
+    that would have to run the user's code."""
+    if space.borrowed:
+        raise SettingError(
+            f"{', '.join(space.borrowed)} could not be traced, and cannot be made in another process; work on this "
+            "network in one process alone, without --workers and --out."
+        )
+    return _received, (space.written, space.state, space.signature, space.trained)
+
+
+def _received(
+    written: Mapping[str, Any], state: Mapping[str, torch.Tensor], signature: Signature, trained: bool
+) -> OwnSpace:
+    return make_known(OwnSpace(from_json(written, state, None), signature, trained=trained))
+
+
+copyreg.pickle(OwnSpace, _sent)
 
 __all__ = [
     "GRAPH",
