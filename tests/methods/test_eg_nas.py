@@ -172,7 +172,7 @@ def test_wrong_settings_are_refused(wrong, says):
 def test_the_laptop_preset_is_taken_unless_told_otherwise():
     name, values = EGNAS.preset()
     assert name == "laptop"
-    assert values["generations"] < EGNAS().networks.generations
+    assert values["generations"] < EGNAS().networks.evolution.generations
 
 
 def test_presets_are_settings():

@@ -219,7 +219,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("exclude", ["nothing", "skip_connect,nonsense"])
     def test_an_operation_that_is_not_there(self, exclude, digits):
-        with pytest.raises(SettingError, match="exclude names"):
+        with pytest.raises(UnknownNameError, match="operation to exclude"):
             strategy(DARTS(**TOY, exclude=exclude), digits)
 
     def test_none_may_be_left_out_where_it_is_not(self, digits):

@@ -8,7 +8,8 @@ import torch
 from nascence.costs import Budget
 from nascence.errors import NascenceError, SettingError, UnknownNameError
 from nascence.methods import Problem
-from nascence.methods.nasi import NASI, _Trace
+from nascence.methods.nasi import NASI
+from nascence.relaxations.decisions import decisions_without
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.tasks import load_task
@@ -45,9 +46,8 @@ def test_two_steps(name, data):
 def test_a_shift_of_a_rows_logits_changes_nothing():
     """A softmax does not see it, so that the gradients of a row add up to zero."""
     space, task = SPACES["toy-graph"]()
-    method = NASI(**FEW)
-    trace = _Trace(method, problem(space, task), space, method._decisions(space))
-    _, gradients = trace(trace.decisions.zeros(), 0)
+    search = NASI(**FEW).strategy(problem(space, task))
+    _, gradients = search.gradients.function(0)
     for gradient in gradients.values():
         largest = float(gradient.abs().max())
         assert largest > 0
@@ -56,7 +56,7 @@ def test_a_shift_of_a_rows_logits_changes_nothing():
 
 def test_a_sample_is_one_hot_and_never_excluded():
     space = get_space("sane-1")
-    decisions = NASI(exclude="gcn,gin")._decisions(space)
+    decisions = decisions_without(space, ("gcn", "gin"))
     weights = decisions.straight_through(decisions.zeros(), generator(0))
     for value in weights.values():
         assert torch.equal(value.sort(-1).values[:, -1], torch.ones(len(value)))
@@ -66,7 +66,7 @@ def test_a_sample_is_one_hot_and_never_excluded():
 
 def test_skips_may_be_left_out_where_none_is_excluded():
     """``none`` among operations drowns the others; a skip that is not there is no operation."""
-    decisions = NASI()._decisions(get_space("sane-2"))
+    decisions = NASI().strategy(problem(get_space("sane-2"), toy_graph_task())).decisions
     assert decisions.zeros()["skip"].isfinite().all()
 
 
@@ -96,8 +96,7 @@ def test_random_labels_of_nodes():
 
 def test_cells_are_decided_by_edges():
     space = toy_space()
-    method = NASI(**FEW)
-    trace = _Trace(method, problem(space, load_task("digits")), space, method._decisions(space))
-    value, gradients = trace(trace.decisions.zeros(), 0)
+    search = NASI(**FEW).strategy(problem(space, load_task("digits")))
+    value, gradients = search.gradients.function(0)
     assert value > 0
-    assert set(gradients) == set(trace.decisions.zeros())
+    assert set(gradients) == set(search.decisions.zeros())

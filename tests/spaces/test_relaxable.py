@@ -7,9 +7,10 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.spaces import Choice
-from nascence.spaces.relaxable import RowwiseSpace
+from nascence.spaces.relaxable import RowwiseSpace, initialised_supernet
 from nascence.supernets import ChoiceGroup
-from nascence.testing import toy_widths
+from nascence.tasks.base import Signature
+from nascence.testing import toy_space, toy_widths
 
 
 class Pair(RowwiseSpace):
@@ -65,3 +66,19 @@ def test_probabilities_per_choice_of_every_group():
 def test_unknown_answers_fail():
     with pytest.raises(ValueError, match="not in tuple"):
         Pair().one_hot(Architecture("pair", ("z", "w")))
+
+
+@pytest.mark.parametrize("space", [toy_space(), toy_widths()], ids=lambda space: space.name)
+def test_an_initialisation_by_name_whether_the_space_has_a_rule_or_not(space):
+    signature, size = Signature.images((1, 8, 8)), space.networks["search-small"]
+    weights = {
+        name: [value.detach() for value in initialised_supernet(space, size, signature, name, seed=seed).parameters()]
+        for name, seed in (("default", 1), ("kaiming-fan-in", 1))
+    }
+    plain = list(space.supernet(size, signature, seed=1).parameters())
+    assert all(torch.equal(one, other) for one, other in zip(weights["default"], plain, strict=True))
+    kernels = [(one, other) for one, other in zip(*weights.values(), strict=True) if one.dim() == 4]
+    assert kernels
+    assert not any(torch.equal(one, other) for one, other in kernels)
+    again = initialised_supernet(space, size, signature, "kaiming-fan-in", seed=1).parameters()
+    assert all(torch.equal(one, other) for one, other in zip(weights["kaiming-fan-in"], again, strict=True))

@@ -28,6 +28,11 @@ SEARCHES = (
     "e2rnas-pgd-first-order",
     "te-nas-regions",
     "nasi-agnostic",
+    "rank-whole",
+    "evolution-scores",
+    "evolution-training",
+    "evolution-supernet",
+    "eg-nas",
 )
 
 

@@ -177,7 +177,7 @@ def _computers(names: Sequence[str], network: str | None) -> list[Score]:
     looking = [kind for kind in found if network is not None and "network" in kind.__dataclass_fields__]
     if network is not None and not looking:
         raise SettingError(f"No network of a size of one's choice is looked at by {', '.join(names)}; leave it out.")
-    return [kind(**({"network": network} if kind in looking else {})) for kind in found]
+    return [kind.looking_at(network) for kind in found]
 
 
 def _checked(scores: Sequence[Score], spaces: Sequence[Space], task: Task, *, named: bool) -> list[Score]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nascence.costs.budget import BudgetChecker
-from nascence.declaring import Settings
+from nascence.declaring import Settings, class_defaults, leaf_called
 from nascence.engine.compute import ON_CPU, Compute
 from nascence.errors import SettingError, UnknownNameError
 from nascence.spaces import Size, Space
@@ -58,6 +58,14 @@ class Method(Settings):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     EARLIER: ClassVar[Mapping[str, Any]] = {}
     """What settings stand for in runs that were begun before there were these settings."""
+    DECIDES: ClassVar[Mapping[str, str]] = {}
+    """Settings that it inherits and decides itself, and in what words: they cannot be given."""
+
+    def __post_init__(self) -> None:
+        for name, words in self.DECIDES.items():
+            leaf = leaf_called(type(self), name)
+            if leaf.of(self) != class_defaults(type(self)).get(leaf.name, leaf.default()):
+                raise SettingError(f"{self.name} {words}; leave {leaf.flat} out.")
 
     @classmethod
     def preset(cls, name: str | None = None, form: str = "") -> tuple[str | None, Mapping[str, Any]]:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal, final
 from nascence.declaring import Settings, part, setting
 from nascence.errors import SettingError
 from nascence.methods.base import Problem
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.relaxations import FixedArchitecture, GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces.relaxable import RelaxableSpace

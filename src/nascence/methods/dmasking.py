@@ -10,6 +10,7 @@ from nascence.declaring import part, setting
 from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import WIDTHS, WIDTHS_FBNETV2, WIDTHS_OWN
 from nascence.relaxations import Options, Relaxation, SoftGumbel
 from nascence.relaxations.soft_gumbel import Draws, WarmUp
 from nascence.schedules import Exponential
@@ -17,35 +18,6 @@ from nascence.spaces.relaxable import RelaxableSpace, relaxable
 from nascence.strategies import Strategy
 from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.strategies.filling import FilledStrategy
-
-_LAPTOP: dict[str, Any] = {
-    "size": "search-small",
-    "epochs": 40,
-    "warmup_epochs": 24,
-    "epoch_images": 12800,
-    "batch_size": 64,
-    "image_size": 16,
-    "warm_up": "single",
-    "temperature": 2.0,
-    "final_temperature": 0.3,
-    "architecture_learning_rate": 0.05,
-    "cost_form": "distance",
-    "cost_weight": 0.05,
-}
-"""Weights see single widths first, as long as it takes until widths make a difference; then the cost is held at the
-budget, with a weight that leaves the task's loss a say (its slope in a width is small, and Adam does not mind)."""
-
-
-_OWN: dict[str, Any] = {
-    **{name: value for name, value in _LAPTOP.items() if name != "image_size"},
-    "epochs": 12,
-    "warmup_epochs": 4,
-    "epoch_images": 5000,
-    "learning_rate": 0.02,
-    "fill": True,
-}
-"""For networks of one's own, whose weights are trained already: fewer epochs, smaller steps, images as they are, and no
-part of the budget left over."""
 
 
 @final
@@ -63,17 +35,10 @@ class DMasking(GradientMethod):
     )
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
-        "laptop": _LAPTOP,
-        "laptop-darts": {**_LAPTOP, "epochs": 20, "warmup_epochs": 12, "epoch_images": 5000},
-        "laptop-own": _OWN,
-        "laptop-fbnetv2": {
-            **_LAPTOP,
-            "draws": "hard",
-            "image_size": 32,
-            "epochs": 20,
-            "warmup_epochs": 10,
-            "epoch_images": 6400,
-        },
+        "laptop": WIDTHS,
+        "laptop-darts": {**WIDTHS, "epochs": 20, "warmup_epochs": 12, "epoch_images": 5000},
+        "laptop-own": WIDTHS_OWN,
+        "laptop-fbnetv2": WIDTHS_FBNETV2,
     }
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
 from nascence.errors import SettingError
-from nascence.methods.gradient import LAPTOP_5000, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import LAPTOP_5000, LAPTOP_DARTS
 from nascence.relaxations import DecoupledTopology, Relaxation
 from nascence.schedules import Exponential
 from nascence.spaces.cells import cell_space
@@ -37,6 +38,11 @@ class DOTS(GradientMethod):
     }
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"epochs": 70, "temperature.end": 0.02}
+    DECIDES: ClassVar[Mapping[str, str]] = {
+        "stages": "makes its stages and their warm-up from epochs",
+        "warmup_epochs": "makes its stages and their warm-up from epochs",
+        "edge_normalisation": "learns the edges itself",
+    }
 
     phases: tuple[int, int, int, int] = setting(
         (15, 15, 20, 20),
@@ -53,10 +59,6 @@ class DOTS(GradientMethod):
     def __post_init__(self) -> None:
         if self.epochs < 4:
             raise SettingError(f"The setting epochs must be at least 4 for the four phases of dots, not {self.epochs}.")
-        if self.stages or self.warmup_epochs:
-            raise SettingError("dots makes its stages and their warm-up from epochs; leave stages and warmup_epochs.")
-        if self.edge_normalisation:
-            raise SettingError("dots learns the edges itself; leave edge_normalisation at false.")
         super().__post_init__()
 
     def make_stages(self) -> tuple[Stage, ...]:

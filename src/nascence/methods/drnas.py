@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import GRAPHS, LAPTOP, LAPTOP_DARTS
 from nascence.relaxations import Dirichlet, Options, Relaxation
 from nascence.spaces.relaxable import RelaxableSpace
 

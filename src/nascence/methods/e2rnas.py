@@ -13,7 +13,8 @@ from nascence.attacks.pgd import PGD
 from nascence.declaring import setting
 from nascence.errors import SettingError
 from nascence.methods.base import Problem
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.objectives import ExpectedParameters, Objective
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.schedules import Constant

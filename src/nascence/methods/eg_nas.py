@@ -24,7 +24,7 @@ from nascence.strategies import Strategy
 from nascence.strategies.blocks_then_networks import BlockSearches, BlocksThenNetworks
 from nascence.strategies.descent.architecture_gradient import CalibratedStep
 from nascence.strategies.descent.bilevel import BilevelDescent
-from nascence.strategies.descent.settings import ArchitectureSteps, Descent
+from nascence.strategies.descent.settings import Descent
 from nascence.strategies.descent.stages import Stage
 from nascence.supernets.cells import CellSupernet
 
@@ -52,6 +52,8 @@ class EGNAS(Descent, Epochs, Method):
         "EG-NAS: blocks by an enhanced gradient, networks of them by evolution (a reconstruction from the abstract)"
     )
     paper: ClassVar[str] = "arXiv 2103.12529"
+    on_device: ClassVar[bool] = True
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     caveat: ClassVar[str] = (
         "eg-nas is a reconstruction: the paper's text and code could not be obtained. Its enhanced gradient is taken "
         "to be the natural gradient; block space, network space, evolution and schedules are ours. Do not report its "
@@ -85,6 +87,7 @@ class EGNAS(Descent, Epochs, Method):
     }
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"warmup_epochs": 10}
+    DECIDES: ClassVar[Mapping[str, str]] = {"architecture.learning_rate": "takes steps as large as typical_step says"}
 
     gradient: Literal["enhanced", "plain"] = setting("enhanced", "enhanced is the natural gradient.")
     complexities: tuple[float, ...] = setting(
@@ -112,10 +115,9 @@ class EGNAS(Descent, Epochs, Method):
     networks: NetworkStage = part(NetworkStage)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.complexities:
             raise SettingError("complexities needs at least one number.")
-        if self.architecture.learning_rate != ArchitectureSteps().learning_rate:
-            raise SettingError("typical_step fixes how far eg-nas goes; leave architecture_learning_rate out.")
         if len(set(self.complexities)) < len(self.complexities):
             raise SettingError("The complexities must differ: a search of blocks that is done twice adds nothing.")
         if self.warmup_epochs >= self.epochs:
@@ -146,7 +148,7 @@ class EGNAS(Descent, Epochs, Method):
             light = "light_sep_conv_3x3" in stack.operations
             text = _DARTS_V2.replace("sep_conv", "light_sep_conv") if light else _DARTS_V2
             return pool_from(stack, text)
-        size = stack.resized(stack.networks["search"], channels=self.network.channels, depth=self.network.depth)
+        size = self.network.sized(stack, stack.networks["search"])
         checker = Budget().bind(stack, size, signature=problem.task.signature)
         searches = tuple(self._search(problem, stack, size, checker, weight) for weight in self.complexities)
         return BlockSearches(stack, searches, self.complexities, self.sparse, self.reductions)
@@ -179,6 +181,7 @@ class EGNAS(Descent, Epochs, Method):
             transform=CalibratedStep(self.gradient, typical=self.typical_step, epsilon=self.epsilon),
             budget=checker,
             seed=problem.seed,
+            compute=problem.compute,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,19 +10,21 @@ from statistics import median
 from typing import Any, ClassVar, Literal, final
 
 import torch
+from torch import nn
 
 from nascence.costs.budget import BudgetChecker
 from nascence.declaring import Settings, part, setting
 from nascence.engine.threads import compute_threads
 from nascence.methods.base import Problem
+from nascence.methods.candidate_errors import by_training
+from nascence.methods.evolving import evolve, look_again
 from nascence.methods.parts import Generations, Reevaluation, ShortTraining
-from nascence.methods.valuing import Valuation, by_cost, by_training, together
+from nascence.methods.valuing import Valuation, by_cost
 from nascence.operations.depthwise import quick_depthwise
 from nascence.seeding import generator
 from nascence.spaces import Size
 from nascence.spaces.eg import BLOCKS, EG, BlockStack
 from nascence.spaces.pooled import BlockPool, PooledNetworks, pool_of
-from nascence.strategies.nsga2 import NSGA2
 from nascence.strategies.reevaluation import Reevaluated
 from nascence.tasks.base import Batch
 
@@ -59,14 +60,11 @@ class NetworkStage(Settings):
         return self.evolution.population * (self.evolution.generations + 1)
 
     @property
-    def population(self) -> int:
+    def generations(self) -> Generations:
         """Random stacking is an evolution that ends with its first, random generation."""
-        return self.evaluations if self.stacking == "random" else self.evolution.population
-
-    @property
-    def generations(self) -> int:
-        """After the first."""
-        return 0 if self.stacking == "random" else self.evolution.generations
+        if self.stacking == "nsga2":
+            return self.evolution
+        return replace(self.evolution, population=self.evaluations, generations=0)
 
     @property
     def again(self) -> int:
@@ -89,8 +87,9 @@ class NetworkEvolution:
 
     def __init__(self, settings: NetworkStage, problem: Problem, space: EG) -> None:
         self.settings, self.problem, self.space = settings, problem, space
-        self.at_once = min(3 * torch.get_num_threads(), settings.population)  # long and short ones, so that few wait
-        self.steps = (settings.generations + 1) * math.ceil(settings.population / self.at_once)
+        population = settings.generations.population
+        self.at_once = min(3 * torch.get_num_threads(), population)  # long and short ones, so that few wait
+        self.steps = (settings.generations.generations + 1) * math.ceil(population / self.at_once)
         self.steps += math.ceil(settings.again / _AGAIN_AT_ONCE)
         self.valuations = settings.evaluations + settings.again * settings.longer / settings.value.passes
 
@@ -102,21 +101,10 @@ class NetworkEvolution:
         shorter, longer = (
             [self._error(networks, epochs), params] for epochs in (settings.value.passes, settings.longer)
         )
-        evolution = NSGA2(
-            networks,
-            together(shorter),
-            [valuation.objective for valuation in shorter],
-            budget=budget,
-            population=settings.population,
-            generations=settings.generations,
-            crossover=settings.evolution.crossover,
-            at_once=self.at_once,
-            seed=self.problem.seed,
+        evolution = evolve(
+            networks, shorter, budget, settings.generations, at_once=self.at_once, seed=self.problem.seed
         )
-        objectives = [valuation.objective for valuation in longer]
-        return networks, Reevaluated(
-            evolution, together(longer), objectives, size=size, count=settings.again, at_once=_AGAIN_AT_ONCE
-        )
+        return networks, look_again(evolution, longer, size=size, count=settings.again, at_once=_AGAIN_AT_ONCE)
 
     def _error(self, networks: PooledNetworks, epochs: int) -> Valuation:
         settings, problem = self.settings, self.problem
@@ -128,6 +116,7 @@ class NetworkEvolution:
             images=settings.value.images,
             holdout=settings.value.holdout,
             seed=problem.seed,
+            compute=problem.compute,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             warmup_epochs=0,
@@ -149,8 +138,7 @@ class NetworkEvolution:
     @property
     def _small(self) -> Size:
         """The size that networks are valued in."""
-        value = self.settings.value
-        return self.space.resized(self.problem.network, channels=value.channels, depth=value.depth)
+        return self.settings.value.sized(self.space, self.problem.network)
 
     def seconds(self, pool: BlockPool) -> float:
         """How long the value of one network takes on one thread: measured on one batch each of three networks."""
@@ -161,16 +149,22 @@ class NetworkEvolution:
         batches = (1 - value.holdout) * images / settings.batch_size * value.passes
         draws = generator(self.problem.seed, "seconds")
         x_BCHW, target_B = task.batch(min(settings.batch_size, len(task.train)), draws, augment=True)
+        compute = self.problem.compute
+        batch = compute.place(Batch((x_BCHW,), target_B))
+
+        def learn(model: nn.Module) -> None:
+            with compute.autocast():
+                output = model(*batch.inputs)
+            task.loss(output, batch).backward()
+
         times = []
         with compute_threads(1):
             for _ in range(3):
                 found = networks.sample(draws)
-                model = networks.build(found, network=self._small, signature=task.signature)
+                model = compute.place(networks.build(found, network=self._small, signature=task.signature))
                 with quick_depthwise(model):
                     for _ in range(2):  # the first one warms up
-                        began = time.perf_counter()
-                        task.loss(model(x_BCHW), Batch((x_BCHW,), target_B)).backward()
-                        seconds = time.perf_counter() - began
+                        seconds = compute.time(lambda model=model: learn(model))  # type: ignore[misc]
                 times.append(seconds)
         held_out = value.holdout * images / settings.batch_size * value.passes / 3
         return median(times) * (batches + held_out)

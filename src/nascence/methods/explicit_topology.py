@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal, final
 
 from nascence.declaring import part, setting
 from nascence.errors import SettingError
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.objectives import Objective
 from nascence.objectives.passive_aggressive import EdgeCount, PassiveAggressive
 from nascence.relaxations import Dirichlet, ExplicitTopology, GumbelSoftmax, Relaxation, Softmax
@@ -38,6 +39,7 @@ class ExplicitTopologyNAS(GradientMethod):
     }
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {"network.all_operations": False, "temperature.start": 5.0}
+    DECIDES: ClassVar[Mapping[str, str]] = {"edge_normalisation": "learns the edges itself"}
 
     sampler: Literal["softmax", "gumbel", "dirichlet"] = setting(
         "softmax", "How the operations are relaxed, as in darts, gdas or drnas."
@@ -53,11 +55,6 @@ class ExplicitTopologyNAS(GradientMethod):
         at_least=0,
     )
     edge_cost: float = setting(0.0, "Weight of the expected number of edges, for smaller cells.", at_least=0)
-
-    def __post_init__(self) -> None:
-        if self.edge_normalisation:
-            raise SettingError("explicit-topology learns the edges itself; leave edge_normalisation at false.")
-        super().__post_init__()
 
     def relaxation(self, space: RelaxableSpace, options: Mapping[str, tuple[str, ...]], seed: int) -> Relaxation:
         cells = cell_space(space, self.name)

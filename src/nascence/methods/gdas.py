@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.declaring import part
-from nascence.methods.gradient import GRAPHS, LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import GRAPHS, LAPTOP, LAPTOP_DARTS
 from nascence.relaxations import GumbelSoftmax, Options, Relaxation
 from nascence.schedules import Linear
 from nascence.spaces.relaxable import RelaxableSpace

@@ -6,7 +6,7 @@ import os
 import shutil
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
@@ -29,44 +29,6 @@ from nascence.strategies.descent.players import Player
 from nascence.strategies.descent.settings import Descent
 from nascence.strategies.descent.stages import Stage, parse_stages
 from nascence.supernets.base import Supernet
-
-LAPTOP: dict[str, Any] = {
-    "size": "search-small",
-    "epochs": 40,
-    "warmup_epochs": 25,
-    "epoch_images": 5000,
-    "architecture_learning_rate": 3e-3,
-    "image_size": 16,
-}
-"""What an ordinary computer finishes in minutes: a smaller network, smaller images and few steps, but all the images
-(passes over fewer of them teach the weights those by heart, and what has no weights then looks better than it is);
-weights are trained alone first, as long as it takes until convolutions have something to give, and then the
-architecture takes larger steps, since there are fewer of them."""
-
-LAPTOP_5000: dict[str, Any] = {
-    **LAPTOP,
-    "epochs": 34,
-    "warmup_epochs": 24,
-    "epoch_images": None,
-    "train_images": 5000,
-    "valid_images": 5000,
-}
-"""Passes over the same few images: what ``laptop`` was at first, for methods that found good cells with it."""
-
-LAPTOP_DARTS: dict[str, Any] = {**LAPTOP, "epochs": 20, "warmup_epochs": 13}
-"""The same for the space ``darts``, whose steps take five times as long."""
-
-GRAPHS: dict[str, Any] = {
-    "size": "search-small",
-    "epochs": 60,
-    "warmup_epochs": 30,
-    "weights_optimizer": "adam",
-    "learning_rate": 0.01,
-    "weight_decay": 5e-4,
-    "architecture_learning_rate": 0.05,
-    "architecture_data": "validation",
-}
-"""The same for graph networks, where an epoch is a single step on the whole graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +58,7 @@ class GradientMethod(Descent, Epochs, Method):
     price: CostTerm = part(CostTerm)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         partials = {stage.partial for stage in self.make_stages()}
         if self.weights.optimizer == "adam" and (self.architecture.order == 2 or len(partials) > 1):
             raise SettingError(
@@ -147,12 +110,7 @@ class GradientMethod(Descent, Epochs, Method):
 
     def _network(self, space: RelaxableSpace) -> Any:
         """The size of the supernet."""
-        size = space.networks[self.network.size]
-        given = {name: value for name in ("channels", "depth") if (value := getattr(self.network, name)) is not None}
-        for name in given:
-            if name not in {field.name for field in fields(size)}:
-                raise SettingError(f"Networks of {space.name} have no {name}; leave it out.")
-        return replace(size, **given)
+        return self.network.sized(space, space.networks[self.network.size])
 
     def prices(self, problem: Problem, space: RelaxableSpace) -> tuple[Objective, ...]:
         """Of the architecture step, what the network's cost adds: ``cost_weight``."""
@@ -233,11 +191,8 @@ class GradientMethod(Descent, Epochs, Method):
 
     def _options(self, space: RelaxableSpace) -> dict[str, tuple[str, ...]]:
         """Per choice group the options that take part."""
-        excluded = [name.strip() for name in self.network.exclude.split(",") if name.strip()]
-        known = list(dict.fromkeys(option for group in space.groups for option in group.options))
-        for name in excluded:
-            if name not in (*known, "none"):  # presets leave out none, and not every space has it
-                raise SettingError(f"exclude names '{name}'; the operations of {space.name}: {', '.join(known)}.")
+        known = dict.fromkeys(option for group in space.groups for option in group.options)
+        excluded = self.network.left_out(list(known))
         options, possible = participants(space, self.network.all_operations, excluded), participants(space)
         if not all(set(options[name]) & set(possible[name]) for name in options):
             raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
@@ -253,4 +208,4 @@ class GradientMethod(Descent, Epochs, Method):
         return options
 
 
-__all__ = ["GRAPHS", "LAPTOP", "LAPTOP_5000", "LAPTOP_DARTS", "GradientMethod"]
+__all__ = ["GradientMethod"]

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, final
 
 from nascence.declaring import setting
 from nascence.errors import SettingError
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.objectives import Objective
 from nascence.objectives.depth import StageCells, StageDepth
 from nascence.relaxations import Options, Relaxation, Softmax, Tied

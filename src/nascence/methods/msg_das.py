@@ -8,8 +8,9 @@ from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
 from nascence.methods.base import Problem
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.objectives import Objective
 from nascence.objectives.distillation import SupernetDistillation
 from nascence.relaxations import GumbelTopK, Options, Relaxation

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, final
 from nascence.declaring import setting
 from nascence.errors import SettingError
 from nascence.methods.base import Problem
-from nascence.methods.gradient import LAPTOP, GradientMethod
+from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import LAPTOP
 from nascence.objectives import NegativeEntropy, Objective, TaskLoss
 from nascence.relaxations import Relaxation, VariationalPosterior
 from nascence.schedules import ByStage
@@ -46,6 +47,12 @@ class NESS(GradientMethod):
         "architecture.weight_decay": 3e-4,
         "network.all_operations": False,
     }
+    DECIDES: ClassVar[Mapping[str, str]] = {
+        "stages": "makes its stages itself",
+        "warmup_epochs": "trains weights on uniform paths and not beside the architecture",
+        "edge_normalisation": "has a distribution over the options of each edge and none over edges",
+        "architecture.order": "moves the architecture when the weights are done",
+    }
 
     members: int = setting(3, "Networks of the ensemble.", at_least=1)
     draws: int = setting(10, "Ensembles that are drawn, of which the best on validation data is kept.", at_least=1)
@@ -67,16 +74,6 @@ class NESS(GradientMethod):
     def __post_init__(self) -> None:
         if not self.likelihoods:
             raise SettingError("likelihoods needs at least one number.")
-        for name, given in (
-            ("stages", self.stages),
-            ("warmup_epochs", self.warmup_epochs),
-            ("edge_normalisation", self.edge_normalisation),
-            ("order", self.architecture.order != 1),
-        ):
-            if given:
-                raise SettingError(
-                    f"ness makes its stages itself, and its weights look at no architecture; leave {name}."
-                )
         super().__post_init__()
 
     def make_stages(self) -> tuple[Stage, ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from nascence.declaring import Settings, setting
-from nascence.errors import SettingError
+from nascence.errors import SettingError, UnknownNameError
 from nascence.methods.predicting import MEASURED
 from nascence.objectives import Objective, TaskLoss
 from nascence.objectives.onnx_teacher import OnnxTeacher
 from nascence.objectives.prices import Cost, Form
 from nascence.schedules import Constant
+from nascence.spaces import Size, Space
 from nascence.strategies.descent.settings import ShrunkImages
 from nascence.supernets.cells.sharing import Sharing
 
@@ -43,12 +45,26 @@ class Resized(Settings):
     channels: int | None = setting(None, "Of the first stage, none for what the space's size has.", at_least=1)
     depth: int | None = setting(None, "Cells, or what the space counts, none for what its size has.", at_least=1)
 
+    def sized(self, space: Space, network: Size) -> Size:
+        """``network``, a size of ``space``, with the channels and the depth that are set. Raises :class:`SettingError`
+        where sizes of the space have no such field."""
+        return space.resized(network, channels=self.channels, depth=self.depth)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Excluding(Settings):
     """Which operations take part."""
 
     exclude: str = setting("", "Operations that take no part, separated by commas.")
+
+    def left_out(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Their names, all among ``known`` but for ``none``: presets leave it out, and not every space has it. Raises
+        :class:`UnknownNameError`."""
+        names = tuple(dict.fromkeys(name.strip() for name in self.exclude.split(",") if name.strip()))
+        for name in names:
+            if name not in (*known, "none"):
+                raise UnknownNameError("operation to exclude", name, known)
+        return names
 
 
 @dataclass(frozen=True, kw_only=True)

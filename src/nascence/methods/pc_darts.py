@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-from nascence.methods.gradient import LAPTOP, LAPTOP_DARTS, GradientMethod
+from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import LAPTOP, LAPTOP_DARTS
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.spaces.relaxable import RelaxableSpace
 

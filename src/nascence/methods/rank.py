@@ -9,19 +9,15 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from nascence.architecture import Architecture
 from nascence.declaring import setting
 from nascence.methods.base import Method, Problem
 from nascence.runs.progress import tell
-from nascence.scores import AGGREGATES, SCORES, Score, evaluate
+from nascence.scores import AGGREGATES, SCORES
 from nascence.scores.aggregation import RankSum
-from nascence.scores.applying import applies, check, lacking, readable
-from nascence.scores.base import Reads
+from nascence.scores.applying import check, fitting, readable
+from nascence.scores.drawn import DrawnScores
 from nascence.strategies import Strategy
 from nascence.strategies.ranking import Everything, EvolvedProposals, Ranking
-
-OWN = "nascence"
-"""The ranking of this project."""
 
 
 @final
@@ -32,6 +28,7 @@ class Rank(Method):
     name: ClassVar[str] = "rank"
     title: ClassVar[str] = "rank: the best-ranked architecture without training, of a whole space or by evolution"
     paper: ClassVar[str] = "this project; docs/methods/rank.md"
+    on_device: ClassVar[bool] = True
 
     aggregate: str = setting(
         "nascence",
@@ -56,13 +53,15 @@ class Rank(Method):
     )
 
     def strategy(self, problem: Problem) -> Strategy:
-        has = readable(problem.space, problem.task.signature)
-        aggregate = self._ranking(problem, has)
-        names = [part.score for part in aggregate.parts]
-        space = problem.space
-        scores = tuple(self._score(name) for name in names)
+        space, task = problem.space, problem.task
+        has = readable(space, task.signature)
+        aggregate, note = fitting(AGGREGATES.get(self.aggregate), space, task, has)
+        if note is not None:
+            tell(note)
+        scores = tuple(SCORES.get(part.score).looking_at(self.network) for part in aggregate.parts)
+        names = [score.name for score in scores]
         for score in scores:
-            check(score, space, problem.task, has)
+            check(score, space, task, has)
         if space.size <= self.exhaustive:
             proposals: Everything | EvolvedProposals = Everything(space, problem.budget)
         else:
@@ -76,7 +75,7 @@ class Rank(Method):
         return Ranking(
             space,
             proposals,
-            _Parts(scores, problem),
+            DrawnScores(scores, space, task, problem.seed, problem.compute),
             partial(ranked, aggregate.over_all()),
             partial(ranked, aggregate.among_the_best()),
             names,
@@ -84,47 +83,6 @@ class Rank(Method):
             finalists=self.finalists,
             draws=self.draws,
         )
-
-    def _ranking(self, problem: Problem, has: frozenset[Reads]) -> RankSum:
-        """The aggregate; of our own, the parts that find what they need in the data and the networks. Another one
-        without all of its parts would be another ranking than its paper's: its scores say why they cannot be computed.
-        """
-        whole = AGGREGATES.get(self.aggregate)
-        if whole.name != OWN:
-            return whole
-        fit = whole.of(lambda name: applies(SCORES.get(name), problem.task.signature))
-        kept = fit.of(lambda name: lacking(SCORES.get(name), problem.space, has) is None)
-        if len(kept.parts) < len(whole.parts):
-            names = ", ".join(part.score for part in kept.parts)
-            why = f"'{problem.task.name}' has no images with a class each"
-            if len(fit.parts) == len(whole.parts):
-                left = ", ".join(part.score for part in fit.parts if part not in kept.parts)
-                why = f"networks of {problem.space.name} have not what {left} read"
-            tell(f"{why[0].upper()}{why[1:]}: {OWN} ranks by {names} alone, untried.")
-        return kept
-
-    def _score(self, name: str) -> Score:
-        kind = SCORES.get(name)
-        looks = self.network is not None and "network" in kind.__dataclass_fields__
-        return kind(**({"network": self.network} if looks else {}))
-
-
-@final
-@dataclass(frozen=True)
-class _Parts:
-    """An aggregate's parts at one draw, the same values as in a file of ``nascence score`` with the same seed."""
-
-    scores: tuple[Score, ...]
-    problem: Problem
-
-    def __call__(self, item: tuple[Architecture, int]) -> list[float]:
-        architecture, draw = item
-        space, task, seed = self.problem.space, self.problem.task, self.problem.seed
-        values: dict[str, list[float]] = {}
-        for random, one in ((True, space.canonical(architecture)), (False, architecture)):
-            wanted = [score for score in self.scores if score.random == random]
-            values |= evaluate(wanted, space, one, task, seed=seed, first_draw=draw)
-        return [values[score.name][0] for score in self.scores]
 
 
 __all__ = ["Rank"]

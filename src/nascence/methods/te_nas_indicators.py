@@ -17,6 +17,7 @@ from nascence.scores.linear_regions import count_regions
 from nascence.scores.ntk import class_summed_kernel, condition_number
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace
+from nascence.spaces.relaxable import initialised_supernet
 from nascence.supernets import MixingWeights
 from nascence.supernets.cells import CellSupernet
 from nascence.tasks.augmentation import shrink
@@ -56,14 +57,8 @@ class KernelCondition:
 
     def __call__(self, weights: MixingWeights, at_round: int, draw: int) -> Tensor:
         settings, task, seed = self.settings, self.problem.images, self.problem.seed
-        supernet = CellSupernet(
-            self.space,
-            self.space.networks["pruning"],
-            in_channels=task.in_channels,
-            num_classes=task.num_classes,
-            initialisation=settings.initialisation,
-            seed=derive_seed(seed, "te-nas", "ntk", at_round, draw),
-        )
+        size, weights_seed = self.space.networks["pruning"], derive_seed(seed, "te-nas", "ntk", at_round, draw)
+        supernet = initialised_supernet(self.space, size, task.signature, settings.initialisation, seed=weights_seed)
         replace_batch_norm(supernet, self.batch_norm)
         compute = self.problem.compute
         compute.place(supernet)

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from nascence.architecture import Architecture
 from nascence.costs import COSTS, CostModel
-from nascence.costs.networks import Networks
-from nascence.engine.forked import ParallelFunction, parallel_map
-from nascence.errors import DataError, NascenceError, SettingError
+from nascence.costs.budget import BudgetChecker
+from nascence.engine.compute import ON_CPU, Compute
+from nascence.engine.forked import ParallelFunction
+from nascence.errors import SettingError, UnknownNameError
+from nascence.methods.base import Problem
 from nascence.scores import SCORES, Score, evaluate
 from nascence.scores.applying import check
-from nascence.seeding import derive_seed
-from nascence.spaces import Size, Space, plain_size
+from nascence.spaces import Space
 from nascence.strategies import Criterion
 from nascence.strategies.nsga2 import Evaluate
-from nascence.strategies.one_shot import OneShot
-from nascence.tasks import Part, Task
-from nascence.tasks.error import Error
-from nascence.training import Training, TrainingConfig
-from nascence.training.config import FINE
-
-if TYPE_CHECKING:
-    from nascence.benchmarks.tables import Table
+from nascence.tasks import Task
 
 ERROR = "error"
+"""The objective that comes from training, inherited weights or a table (:mod:`nascence.methods.candidate_errors`)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,39 @@ def objective_names() -> list[str]:
     return list(dict.fromkeys([ERROR, *COSTS.names(), *SCORES.names()]))
 
 
+def check_objectives(names: Sequence[str]) -> None:
+    """Raise :class:`UnknownNameError` or :class:`SettingError` where no front can be between these."""
+    known = objective_names()
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("objective", name, known)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise SettingError(f"The objective {twice[0]} is named twice; a front is between different ones.")
+    if len(names) < 2:
+        raise SettingError("A front is between two objectives or more, such as error,params.")
+    if all(name in COSTS.names() for name in names):
+        raise SettingError(
+            f"Costs alone ({', '.join(names)}) would be met by the smallest network; add error, or a score."
+        )
+
+
+def check_room(names: Sequence[str], budget: BudgetChecker) -> None:
+    """Raise :class:`SettingError` where a limit leaves an objective no room."""
+    limits = budget.budget.limits
+    for name in names:
+        key = name.replace("-", "_")
+        if key not in limits or not budget.adds_up:
+            continue
+        ends = [budget.model.extreme(key, largest=largest, limits=limits) for largest in (False, True)]
+        low, high = (budget.model.cost(key, end) for end in ends)
+        if low == high:
+            raise SettingError(
+                f"The objective {name} contradicts --max-{name} {limits[key]:g}: all that is within it has {name} "
+                f"{low:,.6g}; raise the limit, or name another objective."
+            )
+
+
 def together(valuations: Sequence[Valuation]) -> Evaluate:
     """All objectives at once."""
 
@@ -55,6 +80,13 @@ def together(valuations: Sequence[Valuation]) -> Evaluate:
         return list(zip(*(valuation.values(architectures) for valuation in valuations), strict=True))
 
     return values
+
+
+def by_name(name: str, problem: Problem, *, draws: int = 1) -> Valuation:
+    """A cost or a score, by its name; ``draws``: of a score."""
+    if name in COSTS.names():
+        return by_cost(name, problem.budget.model)
+    return by_score(name, problem.space, problem.task, seed=problem.seed, draws=draws, compute=problem.compute)
 
 
 def by_cost(name: str, model: CostModel) -> Valuation:
@@ -69,148 +101,30 @@ def by_cost(name: str, model: CostModel) -> Valuation:
     return Valuation(objective, lambda found: [model.cost(cost.key, one) for one in found])
 
 
-def by_score(name: str, space: Space, task: Task, *, seed: int, draws: int) -> Valuation:
+def by_score(name: str, space: Space, task: Task, *, seed: int, draws: int, compute: Compute = ON_CPU) -> Valuation:
     """A score, the mean of ``draws`` draws of weights and images that are the same for all candidates."""
     score: Score = SCORES.get(name)()
     check(score, space, task)
     text = f"{score.description}; mean of {draws} draw{'s' * (draws != 1)}, without training."
-    value = partial(_score, score, space, task, seed, draws)
+    value = partial(_score, score, space, task, seed, draws, compute)
     objective = Criterion(name, "", text, score.larger_is_better)
     return Valuation(objective, ParallelFunction(value), dear=True)
 
 
-def _score(score: Score, space: Space, task: Task, seed: int, draws: int, architecture: Architecture) -> float:
-    return fmean(evaluate([score], space, architecture, task, seed=seed, draws=draws)[score.name])
-
-
-def by_training(
-    space: Space,
-    task: Task,
-    network: Size,
-    *,
-    epochs: int,
-    images: int | None,
-    holdout: float,
-    seed: int,
-    **changes: Any,
-) -> Valuation:
-    """The :class:`Error` on training examples that were held out, after a short training on the others.
-
-    ``images``: at most so many training examples take part, ``holdout`` of them (of every class) is set aside. The same
-    seed, and so the same weights (as far as shapes agree) and batches, for all candidates. The test part is never
-    looked at. ``changes``: of the suggested :class:`TrainingConfig`. Raises :class:`DataError` when there are too few
-    examples to hold some out, or for a batch.
-    """
-    own, held_out = held_out_part(task, images=images, holdout=holdout, seed=seed)
-    train = own.part("train")
-    config = TrainingConfig.suggested(own, **{"epochs": epochs, "patience": 0, **changes})
-    if space.brings_weights and "learning_rate" not in changes:
-        config = replace(config, learning_rate=config.learning_rate * FINE)
-    try:
-        train.check(config.batch_size, augment=config.augment, cutout=config.cutout)
-    except DataError:
-        raise DataError(
-            f"A batch of {config.batch_size} needs as many {task.examples}, but the short trainings have {len(train)} "
-            f"of '{task.name}'; let more {task.examples} take part, or choose a smaller batch."
-        ) from None
-    error = Error.of(task)
-    text = (
-        f"{error.text} on {len(held_out):,} held-out training {task.examples} after {epochs} "
-        f"epoch{'s' * (epochs != 1)} on {len(train):,}."
-    )
-    network = plain_size(network)
-    value = partial(_trained_error, space, own, held_out, network, config, seed)
-    networks = Networks(space, network, task.signature)
-    size = partial(networks.count, "flops")
-    objective = Criterion(ERROR, error.unit, text, examples=_shared(task, held_out))
-    return Valuation(objective, ParallelFunction(value, size), dear=True)
-
-
-def _shared(task: Task, held_out: Part) -> int:
-    """Of how many examples an error is the share; 0 where it is none."""
-    return len(held_out) if task.signature.classes else 0
-
-
-def held_out_part(task: Task, *, images: int | None, holdout: float, seed: int) -> tuple[Task, Part]:
-    """(the task with the training examples that weights are trained on, those that errors are measured on).
-
-    At most ``images`` training examples take part, ``holdout`` of them (of every class) is set aside. Raises
-    :class:`DataError` when none is left to hold out.
-    """
-    count = len(task.part("train"))
-    if images is not None and images < count:
-        part, _ = task.divided(images / count, derive_seed(seed, "value", "images"))
-        task = task.narrowed(part)
-    train, held_out = task.divided(1 - holdout, derive_seed(seed, "value", "held out"))
-    if len(held_out) == 0:
-        raise DataError(
-            f"Errors need {task.examples} to be held out, and of {len(train)} {task.examples} of '{task.name}' none is "
-            "left; set images=none, or value candidates by a score."
-        )
-    return task.narrowed(train), held_out
-
-
-def by_inheritance(one_shot: OneShot, held_out: Part) -> Valuation:
-    """The :class:`Error` on ``held_out``, with the weights of a supernet that is trained by then."""
-    error, task = Error.of(one_shot.task), one_shot.task
-    text = (
-        f"{error.text} on {len(held_out):,} held-out training {task.examples} with the weights of a supernet after "
-        f"{one_shot.total:,} steps on {len(task.part('train')):,}."
-    )
-    value = partial(one_shot.error, part=held_out)
-    objective = Criterion(ERROR, error.unit, text, examples=_shared(task, held_out))
-    return Valuation(objective, lambda found: parallel_map(value, found), dear=True)
-
-
-def _trained_error(
-    space: Space,
-    task: Task,
-    held_out: Part,
-    network: Size,
-    config: TrainingConfig,
-    seed: int,
-    architecture: Architecture,
+def _score(
+    score: Score, space: Space, task: Task, seed: int, draws: int, compute: Compute, architecture: Architecture
 ) -> float:
-    weights = derive_seed(seed, "value", "weights")
-    model = space.build(architecture, network=network, signature=task.signature, seed=weights)
-    inherited = space.brought(architecture)
-    if inherited is not None:
-        model.load_state_dict(inherited)
-    training = Training(model, task, config, seed=derive_seed(seed, "value"), judged=held_out)
-    try:
-        while not training.done:
-            training.advance()
-    except SettingError:
-        raise
-    except NascenceError:
-        return Error.of(task).worst  # its loss is no number any more
-    assert training.evaluation is not None
-    return Error.of(task)(training.evaluation.measures)
-
-
-def by_table(table: Table, column: str) -> Valuation:
-    """100 minus an accuracy that a table knows: a baseline, since no search could have known it.
-
-    Raises :class:`UnknownNameError` when there is no such column, :class:`SettingError` when it is no accuracy in
-    percent.
-    """
-    known = table.column(column)
-    known = known[~np.isnan(known)]
-    if "acc" not in column or len(known) == 0 or known.min() < 0 or known.max() > 100:
-        raise SettingError(f"The column {column} of {table.source.name} is no accuracy in percent.")
-    text = f"100 - {column} of {table.source.name}: a baseline that reads the benchmark, no result of a search."
-    return Valuation(Criterion(ERROR, "%", text), lambda found: [100 - table.value(one, column) for one in found])
+    return fmean(evaluate([score], space, architecture, task, seed=seed, draws=draws, compute=compute)[score.name])
 
 
 __all__ = [
     "ERROR",
     "Valuation",
     "by_cost",
-    "by_inheritance",
+    "by_name",
     "by_score",
-    "by_table",
-    "by_training",
-    "held_out_part",
+    "check_objectives",
+    "check_room",
     "objective_names",
     "together",
 ]

@@ -7,17 +7,19 @@ softmax((logits + gumbel noise) / temperature) (Jang et al., ICLR 2017; Maddison
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from nascence.errors import SettingError
 from nascence.relaxations.gumbel import gumbel_softmax
 from nascence.relaxations.topology import Topology
 from nascence.spaces import CellSpace
 from nascence.spaces.relaxable import RelaxableSpace
+from nascence.supernets.groups import ChoiceGroup
 
 
 @final
@@ -106,3 +108,34 @@ class RowDecisions:
     def scores(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
         """As of :class:`Decisions`."""
         return self.space.choice_scores({name: value.log_softmax(-1) for name, value in logits.items()})
+
+
+def excludable(space: RelaxableSpace) -> list[str]:
+    """The options that can be left out: of cells all, elsewhere those of the role ``operation``."""
+    return list(dict.fromkeys(name for group in _excludable(space) for name in group.options))
+
+
+def decisions_without(space: RelaxableSpace, excluded: Sequence[str] = ()) -> Decisions | RowDecisions:
+    """The decisions of ``space``, without the ``excluded`` ones of what is :func:`excludable`: over edges and sets of
+    edges of cells, else over rows. Raises :class:`SettingError` where an edge or a row keeps no option."""
+    cells = space.as_cells
+    if cells is not None:
+        possible = {option for choice in space.choices for option in choice.options}
+        allowed = tuple(name for name in cells.operations if name in possible and name not in excluded)
+        if allowed:
+            return Decisions(cells, allowed)
+    else:
+        options = {group.name: group.options for group in space.groups}
+        for group in _excludable(space):
+            options[group.name] = tuple(name for name in group.options if name not in excluded)
+        rows = RowDecisions(space, options)
+        if all(bool(value.isfinite().any(-1).all()) for value in rows.zeros().values()):
+            return rows
+    raise SettingError(f"exclude leaves no operation of {space.name}; keep one or more.")
+
+
+def _excludable(space: RelaxableSpace) -> list[ChoiceGroup]:
+    return [group for group in space.groups if space.as_cells is not None or group.role == "operation"]
+
+
+__all__ = ["Decisions", "RowDecisions", "decisions_without", "excludable"]

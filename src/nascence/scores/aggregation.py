@@ -21,6 +21,9 @@ from nascence.registry import Registry
 
 Floats = NDArray[np.float64]
 
+OWN = "nascence"
+"""The name of this project's own ranking."""
+
 BEST = 0.05
 """The share of a population among which an aggregate's deciding parts decide."""
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from nascence.errors import SettingError
 from nascence.scores import SCORES
+from nascence.scores.aggregation import OWN, RankSum
 from nascence.scores.base import Needs, Reads, Score, check_size
 from nascence.scores.passes import blocks_of
 from nascence.spaces import Space
@@ -70,4 +71,21 @@ def check(score: Score, space: Space, task: Task, has: frozenset[Reads] | None =
         check_size(space, size)
 
 
-__all__ = ["applies", "check", "lacking", "readable"]
+def fitting(aggregate: RankSum, space: Space, task: Task, has: frozenset[Reads]) -> tuple[RankSum, str | None]:
+    """The aggregate, and of our own the parts that find what they need in the data and the networks, with a sentence
+    where that is not all. Another one without all of its parts would be another ranking than its paper's: its scores
+    say why they cannot be computed. ``has``: what is :func:`readable`."""
+    if aggregate.name != OWN:
+        return aggregate, None
+    fit = aggregate.of(lambda name: applies(SCORES.get(name), task.signature))
+    kept = fit.of(lambda name: lacking(SCORES.get(name), space, has) is None)
+    if len(kept.parts) == len(aggregate.parts):
+        return kept, None
+    why = f"'{task.name}' has no images with a class each"
+    if len(fit.parts) == len(aggregate.parts):
+        left = ", ".join(part.score for part in fit.parts if part not in kept.parts)
+        why = f"Networks of {space.name} have not what {left} read"
+    return kept, f"{why}: {OWN} ranks by {', '.join(part.score for part in kept.parts)} alone, untried."
+
+
+__all__ = ["applies", "check", "fitting", "lacking", "readable"]

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar, cast, final
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -196,6 +196,14 @@ class Score(Settings):
     @abstractmethod
     def __call__(self, probe: Probe) -> float:
         """The score at the probe's draw."""
+
+    @final
+    @classmethod
+    def looking_at(cls, network: str | None) -> Self:
+        """The score with its defaults, on networks of the size called ``network`` where it looks at a size of one's
+        choice; None for what it wants."""
+        looks = network is not None and "network" in cls.__dataclass_fields__
+        return cls(**({"network": network} if looks else {}))
 
     @final
     def finite(self, value: float | Tensor) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nascence.errors import SettingError
 from nascence.scores.base import OfImages, OfNetwork, Probe, Score, is_constant, kernels
-from nascence.tasks.augmentation import shrink
+from nascence.tasks.altering import averaged_down
 from nascence.tasks.base import Batch
 
 Inputs = Literal["images", "noise"]
@@ -200,9 +200,7 @@ def training_pass(
             x_BCHW, target = probe.noise(count, image_size)
             batch = Batch((x_BCHW,), target)
         else:
-            batch = probe.batch(count)
-            if probe.task.signature.classes:
-                batch = replace(batch, inputs=(shrink(batch.inputs[0], image_size),))
+            batch = averaged_down(probe.batch(count), probe.task.signature, image_size)
         return TrainingPass(probe.network(network, initialisation=initialisation), batch, probe.task.loss)
 
     return probe.shared(("pass", network, initialisation, count, inputs, image_size), run)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from nascence.architecture import Architecture
 from nascence.errors import SettingError
+from nascence.initialisation import initialise
+from nascence.seeding import generator
 from nascence.spaces.base import Space
 from nascence.supernets.base import Supernet
 from nascence.supernets.extents import Extent
@@ -98,4 +100,17 @@ def relaxable(space: Space, method: str) -> RelaxableSpace:
     return space
 
 
-__all__ = ["RelaxableSpace", "RowwiseSpace", "relaxable"]
+def initialised_supernet(
+    space: RelaxableSpace, network: Any, signature: Signature, initialisation: str, *, seed: int = 0
+) -> Supernet:
+    """The supernet with weights drawn by a name of :mod:`nascence.initialisation`: by the space's own rule, where it
+    has one."""
+    if "initialisation" in space.supernet_options:
+        return space.supernet(network, signature, seed=seed, initialisation=initialisation)  # type: ignore[call-arg]
+    supernet = space.supernet(network, signature, seed=seed)
+    if initialisation != "default":
+        initialise(supernet, initialisation, generator(seed, "weights"))
+    return supernet
+
+
+__all__ = ["RelaxableSpace", "RowwiseSpace", "initialised_supernet", "relaxable"]

@@ -11,6 +11,7 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.costs.budget import BudgetChecker
+from nascence.engine.compute import ON_CPU, Compute
 from nascence.objectives import TaskLoss
 from nascence.relaxations.uniform import UniformPath
 from nascence.seeding import generator
@@ -41,8 +42,8 @@ class OneShot:
     It is the game of descent in a stage that is all warm-up, with weights as its only player. Every step draws one
     architecture within the ``budget``, uniformly, and descends on the weights of its operations alone: SGD with
     momentum 0.9 along a cosine from ``learning_rate`` to 0, ``weight_decay`` on the weights that took part, gradients
-    of norm 5 at most, batches of the task's training part. Batches and draws follow from ``seed`` and the number of the
-    step. Raises :class:`DataError` when there are fewer examples than a batch.
+    of norm 5 at most, batches of the task's training part, on the device of ``compute``. Batches and draws follow from
+    ``seed`` and the number of the step. Raises :class:`DataError` when there are fewer examples than a batch.
     """
 
     def __init__(
@@ -57,18 +58,20 @@ class OneShot:
         learning_rate: float = 0.05,
         weight_decay: float = 3e-4,
         seed: int = 0,
+        compute: Compute = ON_CPU,
     ) -> None:
         self.space, self.task, self.supernet, self.budget, self.seed = space, task, supernet, budget, seed
         steps = WeightSteps(learning_rate=learning_rate, final_learning_rate=0, weight_decay=weight_decay)
         descent = Descent(weights=steps, data=SearchData(batch_size=batch_size))
         paths = UniformPath(space, seed=seed, draw=lambda random: draw_within(space, budget, random)[0])
-        self.game = Game(task, paths, descent, {_PART: task.part("train")}, seed, remedy="try another seed")
+        parts = {_PART: task.part("train")}
+        self.game = Game(task, paths, descent, parts, seed, compute, remedy="try another seed")
         self.weights = WeightsPlayer(self.game, (TaskLoss(),), resting=True)
         self._epochs = timetable([Stage(epochs=epochs, warmup=epochs)])
         self.total = epochs * self.game.passes(_PART)
         self.trained = 0
         use_quick_gradients(supernet)
-        self.game.use(supernet)
+        self.game.use(self.game.compute.place(supernet))
         self.weights.begin()
 
     def train(self, steps: int) -> dict[str, float]:
@@ -80,6 +83,7 @@ class OneShot:
         while self.trained < last:
             self._step(self.trained)
             self.trained += 1
+        self.game.check(self._epochs[(last - 1) // self.game.passes(_PART)].moment)
         return self.game.measures("train")
 
     def _step(self, number: int) -> None:
@@ -102,12 +106,15 @@ class OneShot:
         """The :class:`nascence.tasks.error.Error` of ``architecture`` on a part, with the supernet's weights.
         Normalisations take the statistics of these examples, batch by batch: the running ones are of all architectures
         together and fit none."""
-        weights = self.space.one_hot(architecture)
+        compute = self.game.compute
+        weights = compute.place(self.space.one_hot(architecture))
         buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
         self.supernet.train()
         totals = Totals()
-        for batch in part.passing(_at_once(len(part))):
-            totals.add(self.task.sums(self.supernet(*batch.inputs, weights=weights), batch))
+        for batch in map(compute.place, part.passing(_at_once(len(part)))):
+            with compute.autocast():
+                output = self.supernet(*batch.inputs, weights=weights)
+            totals.add(self.task.sums(output, batch))
         for name, value in self.supernet.named_buffers():
             value.copy_(buffers[name])
         return Error.of(self.task)(self.task.measures(totals.read()))
