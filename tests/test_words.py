@@ -16,6 +16,7 @@ OPTIONS = (
     "methods/explicit_topology.py",
     "methods/gradient.py",
     "methods/nasi.py",
+    "methods/trilevel_sr.py",
     "strategies/svgd.py",
     "strategies/ensembles.py",
     "strategies/kernel_ascent.py",
