@@ -1,6 +1,7 @@
 """Kills every command, again and again, and holds what it ends in against an undisturbed one, bit for bit.
 
-    python benchmarks/kills.py [--kills 25] [--calls 10] [--commands search,train,...] [--seed 0] [--json FILE]
+    python benchmarks/kills.py [--kills 25] [--calls 10] [--commands search,train,...] [--kinds process,...] [--seed 0]
+        [--json FILE]
 
 Each of the kills of a command is one of five kinds in turn: the process (SIGKILL), its whole group, one of its worker
 processes, the process in the moment in which a file is being written, and a full disk instead of a kill (a file system
@@ -97,13 +98,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--calls", type=int, default=10)
     parser.add_argument("--commands", default=",".join(COMMANDS))
+    parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     import_everything()
     told: dict[str, Any] = {}
     for name in given.commands.split(","):
-        found = kill_often(COMMANDS[name], given.kills, given.calls, random.Random(f"{given.seed} {name}"))
+        kinds = given.kinds.split(",")
+        found = kill_often(COMMANDS[name], kinds, given.kills, given.calls, random.Random(f"{given.seed} {name}"))
         told[name] = vars(found)
         print(f"{name}: {found.kills} kills {dict(found.kinds)}, {found.early} ended before:", end=" ")
         print(f"{len(found.problems)} problems")
@@ -115,7 +118,7 @@ def main() -> int:
     return 1 if any(each["problems"] for each in told.values()) else 0
 
 
-def kill_often(command: Command, kills: int, calls: int, random_: random.Random) -> Found:
+def kill_often(command: Command, own: list[str], kills: int, calls: int, random_: random.Random) -> Found:
     found = Found()
     with temporary_folder("kills-") as root:
         prepared = root / "prepared"
@@ -130,12 +133,13 @@ def kill_often(command: Command, kills: int, calls: int, random_: random.Random)
         expected = digest(whole, command.results)
         there = int.from_bytes(counted[:8], "little")
         chosen = sorted(random_.sample(range(1, there + 1), min(calls, there)))
-        kinds = [KINDS[at % len(KINDS)] for at in range(kills)] + [f"call {at} of {there}" for at in chosen]
+        most = kibibytes(whole)
+        kinds = [own[at % len(own)] for at in range(kills)] + [f"call {at} of {there}" for at in chosen]
         for at, kind in enumerate(kinds):
             place = root / str(at)
             shutil.copytree(prepared, place)
             if kind == "full disk":
-                ended = on_a_full_disk(command, place, root, random_)
+                ended = on_a_full_disk(command, place, root, random_, most)
             elif kind.startswith("call"):
                 number = chosen[at - kills]
                 done = run(command.line, place, root, lambda number=number: end_at(number, root, mmap.mmap(-1, 8)))
@@ -201,12 +205,17 @@ def kill_once(
     return ended if killed and ended.code != 0 else None
 
 
-def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Random) -> Ended | None:
-    """Run on a small file system, whose files are copied back; None where there is none to be had or it sufficed."""
+def kibibytes(place: Path) -> int:
+    """What the files and folders take on a file system with pages of four."""
+    return 4 * sum(max(1, -(-path.lstat().st_size // 4096)) for path in place.rglob("*"))
+
+
+def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Random, most: int) -> Ended | None:
+    """Run on a file system that has less than ``most`` kibibytes, what an undisturbed one leaves, and whose files are
+    copied back; None where there is none to be had or it sufficed."""
     disk = root / "disk"
     disk.mkdir(exist_ok=True)
-    used = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) // 1024
-    size = used + 16 + random_.randrange(8, 400)
+    size = random_.randrange(kibibytes(place) + 4, max(most, kibibytes(place) + 8), 4)
     line = " ".join([*PROGRAM, *command.line.split()])
     script = (
         f"mount -t tmpfs -o size={size}k tmpfs '{disk}' 2>/dev/null || exit 77\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nascence.api.recipes import Recipe, given_weights, same_training
+from nascence.api.recipes import Recipe, given_weights, same_training, training_differences
 from nascence.configuration import to_json
 from nascence.errors import SettingError
 from nascence.tasks import load_task
@@ -34,3 +34,15 @@ def test_an_entry_without_later_settings_means_the_same() -> None:
     assert same_training(older, whole)
     assert not same_training({**older, "seed": 1}, whole)
     assert not same_training(None, whole)
+
+
+def test_differences_are_few_and_short() -> None:
+    begun = Recipe(None, {"epochs": 2}, ()).entry(load_task("digits"), 0, 1)
+    asked = Recipe(None, {"epochs": 3, "batch_size": 32}, ["class_weights=balanced"]).entry(load_task("digits"), 1, 1)
+    told = training_differences(begun, asked)
+    assert told[0] == "seed 0 there, 1 asked for"
+    assert "epochs 2 there, 3 asked for" in told
+    assert len(told) == 3
+    assert training_differences(begun, begun) == []
+    weighted = {**begun, "settings": {**begun["settings"], "class_weights": [1.0] * 10}}
+    assert training_differences(begun, weighted) == ["class_weights"], "a long value is not quoted"

@@ -98,7 +98,7 @@ def test_a_validation_part_patience_and_weights(nascence_command: Any, run: RunD
     assert again.code == 0, "the same training, which is finished"
     other = nascence_command("train", "a", *options[:-1], "balanced")
     assert other.code == 2
-    assert "Another training was begun in a" in other.err
+    assert "The network in a was trained with other settings (class_weights); replace it with --overwrite" in other.err
 
 
 def test_export_before_training(nascence_command: Any, run: RunDirectory) -> None:

@@ -117,6 +117,19 @@ def test_bad_folders_are_refused(class_folders: Path, how: str, message: str) ->
         load_task(str(class_folders))
 
 
+def test_class_folders_one_folder_deeper_are_pointed_at(class_folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "unpacked").mkdir()
+    class_folders.rename(tmp_path / "unpacked" / "pets 2")
+    with pytest.raises(DataError, match=r"only the folder 'pets 2'.*give --data '.*/unpacked/pets 2'$"):
+        load_task(str(tmp_path / "unpacked"))
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "pets.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"is no data set; .* Unpack an archive first\.$"):
+        load_task(str(tmp_path / "pets.zip"))
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "void").mkdir()
     with pytest.raises(DataError, match="neither class folders nor parquet files"):

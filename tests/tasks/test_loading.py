@@ -107,6 +107,21 @@ def test_describe_says_when_images_need_one_size(class_folders: Path, encode: An
     assert [entry["note"] for entry in describe_datasets(class_folders.parent) if entry["name"] == "pets"] == [""]
 
 
+def test_describe_tells_pictures_to_restore_from_classes(class_folders: Path) -> None:
+    folder = class_folders.parent
+    for name in ("restoration/Set12", "restoration/BSD68", "restoration/sr/Set5", "photos"):
+        shutil.copytree(class_folders / "cat", folder / name)
+    shutil.rmtree(folder / "photos")
+    shutil.copytree(class_folders, folder / "photos" / "pets")
+    found = {entry["name"]: entry["kind"] for entry in describe_datasets(folder)}
+    assert found == {
+        **{"digits": "built in", "cifar10": "built in", "pets": "class folders", "photos/pets": "class folders"},
+        **dict.fromkeys(("restoration/BSD68", "restoration/Set12", "restoration/sr/Set5"), "pictures"),
+    }
+    for name in set(found) - {"digits", "cifar10"}:
+        assert is_named(name, folder)
+
+
 def test_names(class_folders: Path) -> None:
     folder = class_folders.parent
     assert is_named("digits", Path("/nowhere"))

@@ -17,6 +17,9 @@ from nascence.tasks.policy import Policy, uniform_policy
 from nascence.training import PRESETS, TrainingConfig
 from nascence.training.config import FINE
 
+_TOLD = 3
+"""Differences between two trainings that a sentence names."""
+
 
 @final
 class Recipe:
@@ -110,12 +113,31 @@ def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> 
     Where they compute makes no difference."""
     if begun is None:
         return False
+    return _whole(begun) == _whole(entry)
+
+
+def training_differences(begun: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
+    """``epochs 2 there, 3 asked for``: where two ``training`` entries differ, short enough for a sentence."""
+    there, asked = ({**each, **each.pop("settings")} for each in (_whole(begun), _whole(entry)))
+    names = [name for name in {**there, **asked} if there.get(name) != asked.get(name)]
+    return [_difference(name, there.get(name), asked.get(name)) for name in names[:_TOLD]]
+
+
+def _difference(name: str, there: Any, asked: Any) -> str:
+    simple = all(value is None or isinstance(value, bool | int | float | str) for value in (there, asked))
+    told = f" {_word(there)} there, {_word(asked)} asked for" if simple else ""
+    return f"{name}{told}"
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else f"{value}"[:60]
+
+
+def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides what a training ends in; settings of later versions have their defaults."""
     defaults = {field.name: to_json(field.default) for field in fields(TrainingConfig) if field.default is not MISSING}
-    asked = [
-        {name: value for name, value in each.items() if name not in ("tuned", "compute")} for each in (begun, entry)
-    ]
-    whole = [{**each, "settings": {**defaults, **each.get("settings", {})}} for each in asked]
-    return whole[0] == whole[1]
+    asked = {name: value for name, value in entry.items() if name not in ("tuned", "compute")}
+    return {**asked, "settings": {**defaults, **asked.get("settings", {})}}
 
 
-__all__ = ["Recipe", "given_policy", "given_weights", "same_training"]
+__all__ = ["Recipe", "given_policy", "given_weights", "same_training", "training_differences"]

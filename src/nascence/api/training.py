@@ -25,7 +25,7 @@ from nascence.api.inputs import (
     settled,
 )
 from nascence.api.models import own_files, own_teacher, own_training
-from nascence.api.recipes import Recipe, given_policy, given_weights, same_training
+from nascence.api.recipes import Recipe, given_policy, given_weights, same_training, training_differences
 from nascence.api.trainable import described, given_record, redescribed, run_of
 from nascence.api.tuning import is_to_be_tuned, resized_record, settings_of, told, tuning_of, untuned
 from nascence.api.tuning import tune as tune_training
@@ -318,10 +318,7 @@ def _begin(
                 current.update_config(**{TRAINING.name: elsewhere})
             return current
     elif TRAINING.name in current.config and not overwrite:
-        raise RunError(
-            f"Another training was begun in {run.path}, with other settings; continue it with"
-            f" '{run.resume_command}', or replace it with --overwrite."
-        )
+        raise RunError(_other_training(run, current, entry))
     changed = architecture != _architecture(run)  # another one of the front
     network = untuned(run.config)
     resized = network != run.config["network"]
@@ -338,6 +335,21 @@ def _begin(
         run.write_json("architecture.json", record)
     run.update_config(network=network, **{TRAINING.name: entry})
     return run
+
+
+def _other_training(run: RunDirectory, current: RunDirectory, entry: Mapping[str, Any]) -> str:
+    """What to say where the training that is there, finished or not, is not the one that was asked for."""
+    differences = training_differences(current.config[TRAINING.name], entry)
+    told = f"with other settings ({'; '.join(differences)})" if differences else "with other settings"
+    if current.has("metrics.json"):
+        return (
+            f"The network in {run.path} was trained {told}; replace it with --overwrite, or keep both: give"
+            f" {shlex.quote(str(run.path / 'architecture.json'))} and another --out."
+        )
+    return (
+        f"Another training was begun in {run.path}, {told}; continue it with '{run.resume_command}', or replace it with"
+        " --overwrite."
+    )
 
 
 def _finish(run: RunDirectory, current: RunDirectory, task: Task, progress: bool | str) -> TrainResult:

@@ -57,7 +57,7 @@ def command(
     """
     from nascence.api.comparing import compare
 
-    assumed, data = data is None, data or options.ASSUMED
+    assumed, data = data is None, options.ASSUMED if data is None else data
     result = compare(
         _names(methods or (USUAL if model is None else USUAL_OWN)),
         space,

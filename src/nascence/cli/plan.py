@@ -46,7 +46,7 @@ def command(
     """What a space offers, whether a budget can be met, and how long a search would take. Takes what search takes."""
     from nascence.api.planning import plan
 
-    assumed, data = data is None, data or options.ASSUMED
+    assumed, data = data is None, options.ASSUMED if data is None else data
     found = plan(
         space,
         data,

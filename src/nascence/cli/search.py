@@ -54,7 +54,7 @@ def command(
     """Find an architecture for the data, within a budget. Stopped at any moment, 'nascence runs resume' goes on."""
     from nascence.api.searching import search
 
-    assumed, data = data is None, data or options.ASSUMED
+    assumed, data = data is None, options.ASSUMED if data is None else data
     result = search(
         method,
         space,

@@ -31,6 +31,7 @@ DATASETS = Registry(
     {"digits": "nascence.tasks.digits:read_digits", "cifar10": "nascence.tasks.cifar10:read_cifar10"},
 )
 SUFFIXES = (".parquet", ".npz")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 @final
@@ -108,7 +109,10 @@ def read_path(path: Path, request: Request) -> RawData:
         return read_folder(path, request)
     if path.is_dir():
         raise DataError(f"{path} has neither class folders nor parquet files in it; expected {path}/CLASS/IMAGE.")
-    raise DataError(f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.")
+    unpack = " Unpack an archive first." if path.suffix.lower() in _ARCHIVES else ""
+    raise DataError(
+        f"{path} is no data set; expected a folder of class folders, a parquet file or folder, or an .npz.{unpack}"
+    )
 
 
 def missing(data: str, path: Path, known: set[str]) -> DataError | UnknownNameError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def _read(roots: list[Path], request: Request, part: str) -> LabelledImages:
         classes = class_folders(root, request.passed)
         if not classes:
             raise DataError(f"{root} has no class folders; expected {root}/CLASS/IMAGE.")
+        if part == "training" and len(roots) == len(classes) == 1:
+            _check_not_one_deeper(root, classes[0][0])
         for folder, files in classes:
             if not files:
                 raise DataError(f"The class folder {folder} is empty; add images or remove it.")
@@ -106,6 +109,17 @@ def _read(roots: list[Path], request: Request, part: str) -> LabelledImages:
             labels += [name] * len(files)
     keep = f"{part} images in {[os.path.realpath(root) for root in roots]}"
     return LabelledImages(decode_images(sources, request.image_size, keep=keep, told=request.told), labels)
+
+
+def _check_not_one_deeper(root: Path, only: Path) -> None:
+    """Raises :class:`DataError` where the ``only`` class folder seems to be one above the class folders, as archives
+    are often packed."""
+    inside = look(only)
+    if len(inside.folders) > 1 and not any(is_image_file(file) for file in inside.files):
+        raise DataError(
+            f"{root} has only the folder '{readable(only.name)}', which would be a single class; if its folders are the"
+            f" classes, give --data {shlex.quote(str(only))}"
+        )
 
 
 def readable(name: str) -> str:

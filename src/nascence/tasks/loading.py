@@ -12,6 +12,7 @@ from nascence.configuration import to_json
 from nascence.errors import DataError, SettingError
 from nascence.tasks.classify import DATASETS, SUFFIXES, kind_of, missing, promising, several_sizes
 from nascence.tasks.loaders import TASKS, Loader, choose, read_settings
+from nascence.tasks.restoration.recognising import PICTURES, TO_RESTORE, sets_of_pictures
 from nascence.tasks.sources import Request
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def is_named(data: str, data_dir: Path) -> bool:
 def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]]:
     """``{"name", "kind", "path", "available", "note"}`` of every data set by name: built in, or in the data folder.
 
-    Nothing is decoded: a folder counts when a task recognises it, or when it has images below two class folders, or
-    parquet files with the columns. ``note`` says what more may have to be typed, such as ``--image-size`` where the
+    Nothing is decoded: a folder, or one in it, counts when a task recognises it, or when it has images below two class
+    folders, or parquet files with the columns. Folders that are called as well-known sets of pictures to restore are
+    listed as such, and not as classes. ``note`` says what more may have to be typed, such as ``--image-size`` where the
     first images of the classes differ in size; it is empty for most.
     """
     folder = find_data_dir(data_dir)
@@ -134,16 +136,32 @@ def describe_datasets(data_dir: Path | str | None = None) -> list[dict[str, Any]
             }
         )
     others = _recognised(folder)
-    described += [
-        {"name": name, "kind": kind, "path": str(path), "available": True, "note": ""}
-        for name, (kind, path) in others.items()
-    ]
+    described += [_described(name, path, kind) for name, (kind, path) in others.items()]
     for name, (path, kind) in _found(folder).items():
-        if name not in DATASETS.names() and name not in others and promising(path, kind):
-            several = several_sizes(path, kind)
-            note = "images of several sizes: --image-size N says what to bring them to" if several else ""
-            described.append({"name": name, "kind": kind, "path": str(path), "available": True, "note": note})
+        if name in DATASETS.names() or name in others:
+            continue
+        pictures = sets_of_pictures(path)
+        inner = [] if pictures or not path.is_dir() or promising(path, kind) else _found(path).items()
+        described += [
+            _described(f"{name}/{below.relative_to(path)}", below, PICTURES, TO_RESTORE) for below in pictures
+        ]
+        described += [
+            _described(f"{name}/{own}", below, its_kind, _sizes_note(below, its_kind))
+            for own, (below, its_kind) in inner
+            if f"{name}/{own}" not in others and promising(below, its_kind)
+        ]
+        if not pictures and promising(path, kind):
+            described.append(_described(name, path, kind, _sizes_note(path, kind)))
     return described
+
+
+def _described(name: str, path: Path, kind: str, note: str = "") -> dict[str, Any]:
+    return {"name": name, "kind": kind, "path": str(path), "available": True, "note": note}
+
+
+def _sizes_note(path: Path, kind: str) -> str:
+    several = several_sizes(path, kind)
+    return "images of several sizes: --image-size N says what to bring them to" if several else ""
 
 
 def _together(settings: Mapping[str, Any] | Iterable[str], more: Mapping[str, Any]) -> dict[str, Any] | list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nascence.errors import DataError
+from nascence.tasks.foreign import foreign
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
@@ -75,6 +76,9 @@ def opened_picture(name: str, content: bytes, *, load: bool = True) -> Iterator[
     except MemoryError:
         raise DataError(f"{name} needs more memory to be decoded than there is.") from None
     except Exception as error:  # noqa: BLE001 (a damaged picture makes its reader fail in any way there is)
+        told = foreign(content)
+        if told is not None:
+            raise DataError(f"{name} {told}") from None
         reason = _reason(error)
         raise DataError(f"{name} is not an image or is damaged{reason}; replace or remove it.") from None
 
@@ -199,8 +203,10 @@ def deep_share(name: str, image: Image.Image) -> np.ndarray:
     where values lie outside, or there is no range."""
     values = np.asarray(image)
     if image.mode == "F":
+        if not np.isfinite(values).all():
+            raise DataError(f"{name} holds floats that are no finite numbers; floats are read from 0 to 1.")
         low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 1):  # also catches what is not a number
+        if not (low >= 0 and high <= 1):
             raise DataError(f"{name} holds floats from {low:g} to {high:g}; floats are read from 0 to 1.")
         share = values.astype(np.float64)
     else:
