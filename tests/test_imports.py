@@ -23,7 +23,7 @@ FLOORS = (  # a room imports rooms of its own floor and below
         "seeding",
         "streams",
     },
-    {"schema", "trusting", "version", "watching", "writing"},
+    {"schema", "spawned", "trusting", "version", "watching", "writing"},
     {"configuration", "engine"},
     {"operations"},
     {"tasks"},

@@ -1,11 +1,9 @@
 """Threads are set in one place, for a block, and come back."""
 
-import os
-
 import pytest
 import torch
 
-from nascence.engine.threads import MOST_THREADS, compute_threads, environment, one_thread
+from nascence.engine.threads import MOST_THREADS, compute_threads, one_thread
 from nascence.errors import SettingError
 
 
@@ -27,14 +25,3 @@ def test_impossible_numbers_change_nothing(wrong, told):
     with pytest.raises(SettingError, match=told), compute_threads(wrong):
         pass
     assert torch.get_num_threads() == before
-
-
-def test_what_processes_find_in_their_environment(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    monkeypatch.delenv("OWN", raising=False)
-    with environment(OWN="x"):
-        assert (os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"], os.environ["OWN"]) == ("1", "1", "x")
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "MKL_NUM_THREADS" not in os.environ
-    assert "OWN" not in os.environ

@@ -1,9 +1,12 @@
 """One worker: what it sees, what comes back, and that nothing of it is left."""
 
 import os
+import pickle
+from functools import partial
 
 import pytest
 
+from nascence import spawned
 from nascence.engine.worker import Worker
 from nascence.errors import DataError
 
@@ -22,7 +25,41 @@ def test_a_spawned_worker_sees_its_own_gpu_alone(monkeypatch):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
     finally:
         worker.end()
-    assert not worker.process.is_alive()
+    assert not worker.alive
+
+
+def large(content):
+    return lambda item: (len(content), os.environ["OMP_NUM_THREADS"])
+
+
+def test_more_than_a_pipe_holds_reaches_a_worker_that_computes_on_one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    worker = Worker(partial(large, bytes(2**22)))
+    try:
+        worker.send(None)
+        assert worker.result() == (2**22, "1")
+    finally:
+        worker.end()
+
+
+def test_a_worker_that_dies_at_its_start_leaves_its_driver_nothing_to_wait_for(monkeypatch):
+    monkeypatch.setattr(spawned, "BEGIN", "import os; os._exit(3)")
+    worker = Worker(partial(large, bytes(2**22)))
+    try:
+        with pytest.raises((EOFError, OSError)):
+            worker.receive()
+    finally:
+        worker.end()
+    assert not worker.alive
+
+
+def test_what_cannot_be_handed_over_leaves_no_process(monkeypatch):
+    started = []
+    start = spawned.start
+    monkeypatch.setattr(spawned, "start", lambda *args, **own: started.append(start(*args, **own)) or started[0])
+    with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+        Worker(lambda: None)
+    assert started[0].poll() is not None
 
 
 def test_a_forked_worker_needs_nothing_picklable_and_its_errors_arrive():

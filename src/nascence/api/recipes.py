@@ -118,8 +118,10 @@ def same_training(begun: Mapping[str, Any] | None, entry: Mapping[str, Any]) -> 
 
 def training_differences(begun: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
     """``epochs 2 there, 3 asked for``: where two ``training`` entries differ, short enough for a sentence."""
-    there, asked = ({**each, **each.pop("settings")} for each in (_whole(begun), _whole(entry)))
+    there, asked = ({**each, **each["settings"], "settings": None} for each in (_whole(begun), _whole(entry)))
+    order = [field.name for field in fields(TrainingConfig)]
     names = [name for name in {**there, **asked} if there.get(name) != asked.get(name)]
+    names.sort(key=lambda name: order.index(name) if name in order else -1)
     return [_difference(name, there.get(name), asked.get(name)) for name in names[:_TOLD]]
 
 

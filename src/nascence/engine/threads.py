@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,8 @@ from nascence.errors import SettingError
 
 MOST_THREADS = 4_096
 """Beyond it a number is a slip, and would take all memory before anything else could be said."""
-_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""Variables of the environment of a process that is to have one compute thread."""
 
 
 @contextmanager
@@ -53,20 +53,4 @@ def single_thread() -> None:
     threadpool_limits(1)
 
 
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Processes that are started within the block find one compute thread in their environment, and ``values``."""
-    wanted = dict.fromkeys(_VARIABLES, "1") | values
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-__all__ = ["MOST_THREADS", "compute_threads", "environment", "one_thread", "set_threads", "single_thread"]
+__all__ = ["MOST_THREADS", "ONE_THREAD", "compute_threads", "one_thread", "set_threads", "single_thread"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
+import subprocess
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import get_context, resource_tracker
+from collections.abc import Callable, Sequence
+from functools import partial
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Literal, final
 
-from nascence.engine.threads import environment, single_thread
+from nascence import spawned
+from nascence.engine.threads import ONE_THREAD, single_thread
 from nascence.errors import NascenceError
 from nascence.watching import end_with
 
@@ -37,18 +38,36 @@ class Worker:
         others: Sequence[Worker] = (),
         gpu: str | None = None,
     ) -> None:
-        context: Any = get_context(start)
-        self.pipe, there = context.Pipe()
+        self.pipe, there = Pipe()
         self.gpu, self.ready = gpu, False
-        closed = [self.pipe, *(other.pipe for other in others)] if start == "fork" else []
-        self.process = context.Process(target=_serve, args=(there, prepare, closed), daemon=True)
-        if start == "fork":
-            self.process.start()
-        else:
-            own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-            with environment(**own, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})), _undisturbed():
-                self.process.start()
-        there.close()  # so that the pipe ends with the process
+        self._forked: Any = None
+        self._spawned: subprocess.Popen[bytes] | None = None
+        try:
+            if start == "fork":
+                closed = [self.pipe, *(other.pipe for other in others)]
+                self._forked = get_context("fork").Process(target=_serve, args=(prepare, there, closed), daemon=True)
+                with spawned.undisturbed():
+                    self._forked.start()
+            else:
+                own = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+                self._spawned = spawned.start(there, **ONE_THREAD, **own)
+        finally:
+            there.close()  # so that the pipe ends with the process
+        if start == "spawn":
+            try:
+                spawned.hand_over(self.pipe, partial(_serve, prepare))
+            except OSError:  # it died; receiving will say so
+                pass
+            except BaseException:
+                self.end()
+                raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        if self._spawned is not None:
+            return self._spawned.poll() is None
+        return bool(self._forked is not None and self._forked.is_alive())
 
     def send(self, item: object) -> None:
         """Raises ``OSError`` when the process is gone."""
@@ -71,9 +90,12 @@ class Worker:
 
     def end(self) -> None:
         """Kill the process; nothing of it is left."""
-        if self.process.pid is not None:
-            self.process.kill()
-            self.process.join()
+        if self._spawned is not None:
+            self._spawned.kill()
+            self._spawned.wait()
+        elif self._forked is not None and self._forked.pid is not None:
+            self._forked.kill()
+            self._forked.join()
         self.pipe.close()
 
     def forget(self) -> None:
@@ -81,14 +103,15 @@ class Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Connection, prepare: Callable[[], Callable[[Any], Any]], others: Sequence[Connection]) -> None:
+def _serve(prepare: Callable[[], Callable[[Any], Any]], pipe: Connection, others: Sequence[Connection] = ()) -> None:
     """A worker's life: ends when the driver closes its end of the pipe, or has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver hears it, too, and decides
+    spawned.deaf()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for end in others:
         end.close()  # the copy in this process would keep the connection open
     try:
-        end_with(pipe.fileno())
+        if others:
+            end_with(pipe.fileno())  # one that was spawned does so already
         single_thread()
         work = _tried(pipe, prepare)
         pipe.send_bytes(pickle.dumps(("ready", None)))
@@ -120,17 +143,6 @@ def _portable(error: Exception) -> Exception:
         return error
     told = f"A worker process failed: {type(error).__name__}: {error}\n{''.join(traceback.format_exception(error))}"
     return RuntimeError(told)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A process started inside does not hear SIGINT before it knows what to do with it; this one hears it later."""
-    resource_tracker.ensure_running()  # which would end the silence
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 __all__ = ["Start", "Worker"]
