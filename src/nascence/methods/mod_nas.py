@@ -37,6 +37,7 @@ LAPTOP: dict[str, Any] = {
     "cost_form": "above",
     "cost_weight": 3e-4,
     "check_images": 4,
+    "channels_last": True,
 }
 """Minutes on one core: small patches, fewer channels, no unfolding while searching, without the operation that takes
 longest; a network may cost what the budget allows, or the mean one, beyond which a tenth more costs as much as two

@@ -33,6 +33,7 @@ LAPTOP: dict[str, Any] = {
     "cost_form": "above",
     "cost_weight": 3e-3,
     "check_images": 4,
+    "channels_last": True,
 }
 """For the space path-tree-small: minutes on one core, on small patches. Logits cannot travel further than two units, as
 sparsemax is one-hot at a difference of one. A network may cost what the budget allows, or as much as the mean one."""
