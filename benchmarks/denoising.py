@@ -35,6 +35,7 @@ from nascence.operations.unfolding import Unfolded
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.spaces.unfold_dense import UnfoldSize
+from nascence.strategies.filling import FilledStrategy
 from nascence.tasks.restoration import Restoration, load_restoration
 from nascence.training import Training, TrainingConfig, evaluate
 
@@ -120,7 +121,8 @@ def _search(
     while not strategy.done:
         event = strategy.advance()
     architecture = strategy.derive()
-    expected = float(strategy.supernet.expected("flops", strategy.relaxation.mean()))  # type: ignore[attr-defined]
+    descent: Any = strategy.inner if isinstance(strategy, FilledStrategy) else strategy
+    expected = float(descent.supernet.expected("flops", descent.relaxation.mean()))
     record = {
         "seed": seed,
         **told,

@@ -2,13 +2,15 @@
 
     python benchmarks/super_resolution.py bicubic
     python benchmarks/super_resolution.py fsrcnn --seeds 3
+    python benchmarks/super_resolution.py fsrcnn-residual --seeds 3
     python benchmarks/super_resolution.py random --seeds 3
     python benchmarks/super_resolution.py found --seeds 3
     python benchmarks/super_resolution.py found --multiply-adds 6000
 
 Twice the size, Train400; PSNR of the luma on Set5, border cut. Every network is trained the same way: ``--epochs`` of
 the suggested recipe. ``fsrcnn`` is of the kind of FSRCNN (Dong, Loy & Tang, ECCV 2016; d = 56, s = 12, m = 4) with ReLU
-for PReLU: 12,464 multiply-adds a pixel of the small picture. Random architectures of path-tree-small, and those that
+for PReLU: 12,464 multiply-adds a pixel of the small picture; ``fsrcnn-residual`` is the same added to the picture,
+enlarged bilinearly, as all networks of path-tree-small are. Random architectures of path-tree-small, and those that
 the search may end in, have no more; ``--multiply-adds`` gives them another limit, and several limits a front. One line
 of JSON for every network.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nascence import configuration
 from nascence.costs import Budget
@@ -43,10 +46,11 @@ LAYOUT = Compute(channels_last=True)  # as train --channels-last, which is quick
 
 
 class FSRCNN(nn.Module):
-    """Features, shrinking, mapping, expanding, a transposed convolution."""
+    """Features, shrinking, mapping, expanding, a transposed convolution; ``residual``: plus the enlarged picture."""
 
-    def __init__(self, d: int = 56, s: int = 12, m: int = 4) -> None:
+    def __init__(self, residual: bool = False, d: int = 56, s: int = 12, m: int = 4) -> None:
         super().__init__()
+        self.residual = residual
         layers: list[nn.Module] = [nn.Conv2d(1, d, 5, padding=2), nn.ReLU(), nn.Conv2d(d, s, 1), nn.ReLU()]
         for _ in range(m):
             layers += [nn.Conv2d(s, s, 3, padding=1), nn.ReLU()]
@@ -56,7 +60,9 @@ class FSRCNN(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         output: Tensor = self.layers(x_BCHW)
-        return output
+        if not self.residual:
+            return output
+        return output + F.interpolate(x_BCHW, scale_factor=float(SCALE), mode="bilinear", align_corners=False)
 
 
 class Bicubic(nn.Module):
@@ -66,7 +72,7 @@ class Bicubic(nn.Module):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("what", choices=["bicubic", "fsrcnn", "random", "found"])
+    parser.add_argument("what", choices=["bicubic", "fsrcnn", "fsrcnn-residual", "random", "found"])
     parser.add_argument("--data-dir", default="../shared/data")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
@@ -87,8 +93,9 @@ def main() -> None:
         print(json.dumps({"what": "bicubic", "Set5": round(found.value, 3)}))
         return
     for seed in range(given.first_seed, given.first_seed + given.seeds):
-        if given.what == "fsrcnn":
-            train(initialise(FSRCNN(), "default", generator(seed, "fsrcnn")), task, given, seed)
+        if given.what.startswith("fsrcnn"):
+            made = FSRCNN(residual=given.what == "fsrcnn-residual")
+            train(initialise(made, "default", generator(seed, "fsrcnn")), task, given, seed)
         else:
             of_the_space(task, given, seed)
 

@@ -10,8 +10,8 @@ from nascence.errors import SettingError
 from nascence.methods import METHODS
 
 FOLDER = Path(nascence.methods.__file__).parent
-LONGEST = {"eg-nas": 200, "mod-nas": 120, "trilevel-sr": 115}
-"""eg-nas is two searches, one after the other; the two of pictures are to become shorter. All others: at most 100."""
+LONGEST = {"eg-nas": 200}
+"""eg-nas is two searches, one after the other. All others: at most 100."""
 
 
 def home(name):

@@ -134,6 +134,16 @@ def test_scores_of_the_cells_along_the_best_path():
     assert space.architecture(answers) == architecture
 
 
+def test_scores_go_on_beyond_the_best_path():
+    space = get_space("path-tree-small")
+    scores = {group.name: torch.zeros(group.shape) for group in space.groups}
+    scores["paths"][0] = torch.tensor([3.0, 1.0, 2.0])
+    scores["operations"][4, 2] = 1.0
+    found = space.choice_scores(scores)
+    assert found["path"].argmax() == 0
+    assert found["cell2/operation2"].argmax() == 2, "in case there is a budget for a longer one"
+
+
 def test_other_tasks_and_sizes_are_refused():
     with pytest.raises(SettingError, match="multiple of 8"):
         PathTreeSize(channels=12)

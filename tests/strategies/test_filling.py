@@ -4,6 +4,7 @@ import torch
 
 from nascence.costs import Budget
 from nascence.methods.base import Problem
+from nascence.methods.darts import DARTS
 from nascence.methods.dmasking import DMasking
 from nascence.methods.random_search import RandomSearch
 from nascence.seeding import generator
@@ -11,6 +12,7 @@ from nascence.spaces import get_space
 from nascence.strategies.filling import FilledStrategy, filled
 from nascence.tasks import load_task
 from nascence.tasks.base import Signature
+from nascence.testing import ToyDenoising, toy_denoiser_space
 
 SPACE = get_space("channel-bench-macro-mobilenet")
 SIZE = SPACE.networks["score"]
@@ -63,4 +65,21 @@ def test_a_strategy_is_filled_in_the_end():
     assert again.done
     assert again.derive() == strategy.derive()
     assert strategy.findings() == inner.findings()
-    assert DMasking(fill=True).fill
+    assert DMasking(fill=True).price.fill
+
+
+def test_every_gradient_method_can_be_filled():
+    space, task = toy_denoiser_space(), ToyDenoising.make()
+    size = space.networks["evaluation"]
+    dearest = Budget().bind(space, size, signature=task.signature).model.extreme("flops", largest=True)
+    model = Budget().bind(space, size, signature=task.signature).model
+    limit = Budget(max_flops=0.9 * model.flops(dearest)).bind(space, size, signature=task.signature)
+    settings = {"epochs": 1, "batch_size": 4, "epoch_images": 4, "check_images": 0, "size": "search-small"}
+    searches = [DARTS(**settings, fill=fill).strategy(Problem(space, task, size, limit, 0)) for fill in (False, True)]
+    for search in searches:
+        while not search.done:
+            search.advance()
+    plain, full = (search.derive() for search in searches)
+    assert full == filled(limit, plain, space.choice_scores(searches[1].inner.relaxation.scores()))
+    assert searches[1].averages == searches[0].averages
+    assert model.flops(plain) <= model.flops(full) <= limit.budget.max_flops

@@ -18,6 +18,7 @@ from nascence.runs.execution import read_checkpoint
 from nascence.runs.progress import tell
 from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.strategies.ensembles import SVGDRD, EnsembleSearch, MonteCarlo, Sampler
+from nascence.strategies.filling import FilledStrategy
 from nascence.strategies.svgd import Logits
 
 _KEPT = ("kind", "method", "settings", "preset", "space", "data", "data_dir", "image_size", "loading", "seed", "budget")
@@ -55,7 +56,8 @@ def draw_ensemble(
     with compute_threads(run.config["threads"]), run.locked():
         prepared = PreparedSearch(run.config, reload_task(run))
         finished = prepared.strategy
-        descent = finished.descent if isinstance(finished, EnsembleSearch) else finished
+        descent = finished.inner if isinstance(finished, FilledStrategy) else finished
+        descent = descent.descent if isinstance(descent, EnsembleSearch) else descent
         if not isinstance(descent, BilevelDescent):
             raise SettingError(
                 f"{run.config['method']} leaves no distribution over architectures from which an ensemble could be "

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 from nascence.declaring import part, setting
-from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Temperature
 from nascence.methods.presets import WIDTHS, WIDTHS_FBNETV2, WIDTHS_OWN
 from nascence.relaxations import Options, Relaxation, SoftGumbel
 from nascence.relaxations.soft_gumbel import Draws, WarmUp
 from nascence.schedules import Exponential
-from nascence.spaces.relaxable import RelaxableSpace, relaxable
-from nascence.strategies import Strategy
-from nascence.strategies.descent.bilevel import BilevelDescent
-from nascence.strategies.filling import FilledStrategy
+from nascence.spaces.relaxable import RelaxableSpace
 
 
 @final
@@ -69,16 +65,7 @@ class DMasking(GradientMethod):
         "What the weights see before the architecture moves: drawn as later, uniform, or single: one option of every "
         "choice, all with the same chance.",
     )
-    fill: bool = setting(
-        False, "What the found architecture leaves of the budget goes to the answers that lose least by it."
-    )
 
     def relaxation(self, space: RelaxableSpace, options: Options, seed: int) -> Relaxation:
         schedule = Exponential(self.temperature.start, self.temperature.end, reach=False)
         return SoftGumbel(space, options, schedule, draws=self.draws, warm_up=self.warm_up, seed=seed)
-
-    def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
-        if not self.fill:
-            return descent
-        space, relaxation = relaxable(problem.space, self.name), descent.relaxation
-        return FilledStrategy(descent, problem.budget, lambda: space.choice_scores(relaxation.scores()))

@@ -28,6 +28,7 @@ from nascence.strategies.descent.combination import Combination, Sum
 from nascence.strategies.descent.players import Player
 from nascence.strategies.descent.settings import Descent
 from nascence.strategies.descent.stages import Stage, parse_stages
+from nascence.strategies.filling import FilledStrategy
 from nascence.supernets.base import Supernet
 
 
@@ -137,8 +138,11 @@ class GradientMethod(Descent, Epochs, Method):
         return self.arranged(problem, lambda one: self.completed(self._descent(one), one))
 
     def completed(self, descent: BilevelDescent, problem: Problem) -> Strategy:
-        """The whole search, where something follows the descent."""
-        return descent
+        """The whole search, where something follows the descent: ``fill``."""
+        if not self.price.fill:
+            return descent
+        space, relaxation = descent.space, descent.relaxation
+        return FilledStrategy(descent, problem.budget, lambda: space.choice_scores(relaxation.scores()))
 
     def _descent(self, problem: Problem) -> BilevelDescent:
         space = relaxable(problem.space, self.name)

@@ -12,36 +12,12 @@ from nascence.declaring import part, setting
 from nascence.errors import SettingError
 from nascence.methods.gradient import GradientMethod
 from nascence.methods.parts import Teaching
+from nascence.methods.presets import DENOISERS
 from nascence.objectives import Objective
 from nascence.relaxations import Options, Relaxation, Softmax
 from nascence.relaxations.sandwich import Sandwich
 from nascence.schedules import Exponential
 from nascence.spaces.relaxable import RelaxableSpace
-
-PAPER: dict[str, Any] = {}
-"""The reconstruction's own numbers: 64 channels, 3 data steps while searching, as many pictures as there are."""
-
-LAPTOP: dict[str, Any] = {
-    "size": "search-small",
-    "channels": None,
-    "unfolding": None,
-    "exclude": "conv5x5",
-    "epochs": 20,
-    "warmup_epochs": 6,
-    "epoch_images": 160,
-    "batch_size": 4,
-    "image_size": 24,
-    "learning_rate": 4e-3,
-    "final_learning_rate": 4e-4,
-    "architecture_learning_rate": 1e-2,
-    "cost_form": "above",
-    "cost_weight": 3e-4,
-    "check_images": 4,
-    "channels_last": True,
-}
-"""Minutes on one core: small patches, fewer channels, no unfolding while searching, without the operation that takes
-longest; a network may cost what the budget allows, or the mean one, beyond which a tenth more costs as much as two
-hundredths of the mean squared error."""
 
 
 @final
@@ -58,7 +34,7 @@ class MoDNAS(GradientMethod):
         "MoD-NAS is a reconstruction: of its paper only the abstract and related code could be read, and what is "
         "searched inside a block, the schedule and every number here are ours."
     )
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": PAPER, "laptop": LAPTOP}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": DENOISERS}
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {
         "epochs": 100,

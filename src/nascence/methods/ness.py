@@ -52,6 +52,7 @@ class NESS(GradientMethod):
         "warmup_epochs": "trains weights on uniform paths and not beside the architecture",
         "edge_normalisation": "has a distribution over the options of each edge and none over edges",
         "architecture.order": "moves the architecture when the weights are done",
+        "price.fill": "ends in an ensemble",
     }
 
     members: int = setting(3, "Networks of the ensemble.", at_least=1)

@@ -162,6 +162,11 @@ class CostTerm(Settings):
         "target.",
         alias="cost_form",
     )
+    fill: bool = setting(
+        False,
+        "What the found architecture leaves of the budget goes to the answers that lose least by it.",
+        alias="fill",
+    )
 
     def __post_init__(self) -> None:
         if self.target and not self.weight:

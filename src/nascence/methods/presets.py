@@ -81,4 +81,55 @@ WIDTHS_OWN: dict[str, Any] = {
 """For networks of one's own, whose weights are trained already: fewer epochs, smaller steps, images as they are, and no
 part of the budget left over."""
 
-__all__ = ["GRAPHS", "LAPTOP", "LAPTOP_5000", "LAPTOP_DARTS", "WIDTHS", "WIDTHS_FBNETV2", "WIDTHS_OWN"]
+PICTURES: dict[str, Any] = {
+    "size": "search-small",
+    "epoch_images": 160,
+    "batch_size": 4,
+    "check_images": 4,
+    "channels_last": True,
+    "cost_form": "above",
+    "cost_weight": 3e-4,
+    "fill": True,
+}
+"""Of networks that restore pictures: small patches, in the layout that is quicker on CPUs; what a network costs has a
+price only above the budget (without one, above the mean), and no part of the budget is left over."""
+
+DENOISERS: dict[str, Any] = {
+    **PICTURES,
+    "channels": None,
+    "unfolding": None,
+    "exclude": "conv5x5",
+    "epochs": 20,
+    "warmup_epochs": 6,
+    "image_size": 24,
+    "learning_rate": 4e-3,
+    "final_learning_rate": 4e-4,
+    "architecture_learning_rate": 1e-2,
+}
+"""Without the operation that takes longest, and without unfolding. The temperature is 1 after a third of the steps of
+the architecture, when no logit has moved by more than two: what is chosen has some evidence."""
+
+ENLARGERS: dict[str, Any] = {
+    **PICTURES,
+    "epochs": 16,
+    "warmup_epochs": 6,
+    "image_size": 16,
+    "learning_rate": 2e-3,
+    "final_learning_rate": 2e-4,
+    "architecture_learning_rate": 5e-3,
+}
+"""For path-tree-small. No logit can travel further than two, as sparsemax is one-hot at a difference of one."""
+
+
+__all__ = [
+    "DENOISERS",
+    "ENLARGERS",
+    "GRAPHS",
+    "LAPTOP",
+    "LAPTOP_5000",
+    "LAPTOP_DARTS",
+    "PICTURES",
+    "WIDTHS",
+    "WIDTHS_FBNETV2",
+    "WIDTHS_OWN",
+]

@@ -10,6 +10,7 @@ from nascence.costs.model import CostModel
 from nascence.declaring import setting
 from nascence.methods.base import Problem
 from nascence.methods.gradient import GradientMethod
+from nascence.methods.presets import ENLARGERS
 from nascence.objectives import LogCost, Objective, TaskLoss
 from nascence.objectives.path_order import PathOrder
 from nascence.objectives.prices import equal_weights
@@ -19,24 +20,6 @@ from nascence.relaxations.sandwich import Sandwich
 from nascence.relaxations.sparsestmax import Sparsestmax
 from nascence.schedules import Constant, Linear
 from nascence.spaces.relaxable import RelaxableSpace
-
-LAPTOP: dict[str, Any] = {
-    "size": "search-small",
-    "epochs": 16,
-    "warmup_epochs": 6,
-    "epoch_images": 160,
-    "batch_size": 4,
-    "image_size": 16,
-    "learning_rate": 2e-3,
-    "final_learning_rate": 2e-4,
-    "architecture_learning_rate": 5e-3,
-    "cost_form": "above",
-    "cost_weight": 3e-3,
-    "check_images": 4,
-    "channels_last": True,
-}
-"""For the space path-tree-small: minutes on one core, on small patches. Logits cannot travel further than two units, as
-sparsemax is one-hot at a difference of one. A network may cost what the budget allows, or as much as the mean one."""
 
 
 @final
@@ -52,7 +35,7 @@ class TrilevelSR(GradientMethod):
         "Of the paper on trilevel-sr only the abstract could be read; the space and the relaxations follow the code of "
         "a follow-up, and the sorting term, the cost's logarithm and the training on true pictures are ours."
     )
-    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": LAPTOP}
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}, "laptop": ENLARGERS}
 
     DEFAULTS: ClassVar[Mapping[str, Any]] = {
         "epochs": 100,
@@ -68,7 +51,7 @@ class TrilevelSR(GradientMethod):
 
     sparse: Literal["sparsestmax", "softmax"] = setting("sparsestmax", "Of paths and operations; softmax ablates it.")
     order_weight: float = setting(
-        1e-4, "Of the term that sorts paths; one that outweighs the loss leaves the shortest path alone.", at_least=0
+        1e-5, "Of the term that sorts paths; one that outweighs the loss leaves the shortest path alone.", at_least=0
     )
     sandwich: bool = setting(True, "Whether each step runs the extreme widths too.")
 
@@ -96,9 +79,7 @@ class TrilevelSR(GradientMethod):
         price = self.price
         if not price.weight or price.of == "latency_ms":
             return super().prices(problem, space)
-        target = 1.0
-        if price.form != "log":
-            target = self._target(problem, space, price.of)
+        target = 1.0 if price.form == "log" else self._target(problem, space, price.of)
         return (LogCost(Constant(price.weight), price.of, target, price.form),)
 
     def _target(self, problem: Problem, space: RelaxableSpace, cost: Literal["params", "flops"]) -> float:

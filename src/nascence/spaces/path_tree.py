@@ -132,7 +132,7 @@ class PathTree(RelaxableSpace):
         return weights
 
     def choice_scores(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Of the cells along the best path; cells beyond it have no preference."""
+        """Of the cells along the best path, and on along the best of the whole paths that begin with it."""
         known = {group.name for group in self.groups}
         found = {name: value for name, value in scores.items() if name not in known}
         if "paths" not in scores:
@@ -140,7 +140,9 @@ class PathTree(RelaxableSpace):
         options = [self.tree.maps.index(path) for path in self.paths.values()]
         found["path"] = scores["paths"][0, options]
         best = list(self.paths.values())[int(found["path"].argmax())]
-        along = self.tree.cells_of(best)
+        whole = [leaf for leaf in self.tree.leaves if leaf[: len(best)] == best]
+        row_O = scores["paths"][0].detach()
+        along = self.tree.cells_of(max(whole, key=lambda leaf: float(row_O[self.tree.maps.index(leaf)])))
         for place in range(self.cells):
             for name, kind, count in (
                 ("operations", "operation", self.slots),

@@ -60,6 +60,10 @@ class FilledStrategy(Strategy):
         self.inner, self.budget, self.scores = inner, budget, scores
         self.total_steps, self.steps_done = inner.total_steps, inner.steps_done
 
+    @property
+    def averages(self) -> bool:
+        return self.inner.averages
+
     def advance(self) -> dict[str, Any]:
         event = self.inner.advance()
         self.steps_done = self.inner.steps_done
