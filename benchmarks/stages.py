@@ -61,7 +61,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = Rows(given.out)
     for seed in range(given.seeds):
-        for name in ("deep", "plain", "cells", *(["tied"] if given.more else [])):
+        for name in ("deep", "plain"):
             searched(name, seed, rows)
     task = small_cifar(given.train_images, given.test_images)
     for seed in range(given.seeds):
