@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from small_networks import Rows, small_cifar, trained
+from rows import Rows, measuring, seeds_of
+from small_networks import small_cifar, trained
 from torch import nn
 
 from nascence.architecture import Architecture
@@ -47,10 +48,7 @@ SPACE = "nas-bench-201"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = measuring(__doc__, seeds=5)
     parser.add_argument("--tables", type=Path, default=Path("../shared/data/tables"))
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--train-images", type=int, default=6_000)
@@ -62,7 +60,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = Rows(given.out)
     task = small_cifar(given.train_images, given.test_images)
-    for seed in range(given.first_seed, given.first_seed + given.seeds):
+    for seed in seeds_of(given):
         if rows.has(seed=seed, system="deep ensemble"):
             continue
         began = time.process_time()

@@ -12,15 +12,14 @@ One line of JSON for every seed and system, added to ``--out``; what is there al
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from small_networks import Rows, small_cifar, trained
+from rows import Rows, measuring, seeds_of
+from small_networks import small_cifar, trained
 
 from nascence.architecture import Architecture
 from nascence.configuration import settings
@@ -36,9 +35,7 @@ BASELINE = ("daas", "random")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = measuring(__doc__, seeds=4)
     parser.add_argument("--train-images", type=int, default=4_000)
     parser.add_argument("--test-images", type=int, default=5_000)
     parser.add_argument("--epochs", type=int, default=12)
@@ -49,7 +46,7 @@ def main() -> None:
     rows = Rows(given.out)
     cells = (*CELLS, BASELINE) if given.baseline else CELLS
     task = small_cifar(given.train_images, given.test_images)
-    for seed in range(given.seeds):
+    for seed in seeds_of(given):
         if all(rows.has(seed=seed, architecture=one, policy=two) for one, two in cells):
             continue
         joint, told = searched("daas", given.set, seed)

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from rows import Rows, measuring, seeds_of
 
 from nascence.costs import Budget
 from nascence.methods import METHODS
@@ -36,27 +37,23 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.table:
         return _table(options.out)
-    done = {(one["split"], one["seed"], one["arm"]) for one in _lines(options.out)}
-    for seed in range(options.seeds):
+    rows = Rows(options.out)
+    for seed in seeds_of(options):
         for split in range(options.splits):
             for arm in options.arms:
-                if (split, seed, arm) not in done:
-                    line = _measure(options, split, seed, arm)
-                    with options.out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(line) + "\n")
-                    print(json.dumps(line), flush=True)
+                if not rows.has(split=split, seed=seed, arm=arm):
+                    rows.add(**_measure(options, split, seed, arm))
     return None
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = measuring(__doc__, seeds=2)
     parser.add_argument("--data")
     parser.add_argument("--data-dir", default=None)
     parser.add_argument("--given", action="store_true", help="the splits that the data come with, by number")
     parser.add_argument("--space", default="sane")
     parser.add_argument("--arms", nargs="+", default=["sane", "random", "gcn-jk", "gat-jk", "sage-jk", "gin-jk"])
     parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=50)
@@ -65,7 +62,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", nargs="*", default=[], metavar="NAME=VALUE", help="of the network: norm=true ...")
     parser.add_argument("--widths", nargs="+", type=int, help="that tuning may choose from, instead of the space's")
     parser.add_argument("--sparse", action="store_true", help="features as a sparse matrix: bags of words are quicker")
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--table", action="store_true")
     return parser.parse_args()
 
@@ -112,12 +108,8 @@ def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> di
     return line | {"cpu_seconds": round(time.process_time() - cpu, 1)}
 
 
-def _lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
 def _table(path: Path) -> None:
-    lines = _lines(path)
+    lines = Rows(path).rows
     arms = list(dict.fromkeys(line["arm"] for line in lines))
     of = {arm: {(one["split"], one["seed"]): one["test"] for one in lines if one["arm"] == arm} for arm in arms}
     print(f"| {lines[0]['data']} | n | test mean | std | sane minus it: mean | standard error |")

@@ -11,7 +11,6 @@ work on the machine disturbs least, with one thread; of the clock with several. 
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import torch
@@ -19,33 +18,22 @@ from torch import Tensor, nn
 
 from nascence.relaxations import Dirichlet, Relaxation, Softmax, participants
 from nascence.seeding import generator
-from nascence.spaces import CellSpace, NetworkConfig, get_space
 from nascence.supernets.cells import CellSupernet
 from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.supernets.cells.sharing import Sharing
+from supernets import images_of, space_and_size, timing
 
 KINDS: tuple[Sharing, ...] = ("none", "partial", "floating")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time and saved activations with and without shared modules.")
-    parser.add_argument("--space", default="nas-bench-201")
-    parser.add_argument("--channels", type=int, default=16)
-    parser.add_argument("--depth", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = timing("Time and saved activations with and without shared modules.")
     parser.add_argument("--channels-last", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    space = get_space(options.space)
-    assert isinstance(space, CellSpace)
-    config = NetworkConfig(channels=options.channels, depth=options.depth, affine=False, track_running_stats=False)
-    images = torch.randn(options.batch, 3, options.size, options.size, generator=generator(0, "images"))
+    space, config = space_and_size(options, track_running_stats=False)
+    images, labels = images_of(options)
     layout = torch.channels_last if options.channels_last else torch.contiguous_format
     images = images.to(memory_format=layout)
-    labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
     networks = {kind: CellSupernet(space, config, sharing=kind) for kind in KINDS}
     for network in networks.values():
         use_quick_gradients(network).to(memory_format=layout)  # type: ignore[call-overload]

@@ -3,7 +3,7 @@ all layers, magnitude pruning (torch-pruning's, of all layers together) and rand
 
 Every seed trains a ResNet-20 on a part of CIFAR-10 at 16 x 16 pixels. What is left of it is fine-tuned for a quarter of
 the epochs, everything by the same recipe and from the same weights, and judged by the test images, which nothing was
-chosen by. Lines of JSON go to --out as they come; the table is printed in the end.
+chosen by. Lines of JSON go to --out as they come, and what is there already is left out; then a table is printed.
 
     python benchmarks/own_network.py --data-dir ../shared/data --seeds 3 --out own.jsonl
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch_pruning
+from rows import Rows, measuring, seeds_of
 from torch import nn
 
 from nascence.api.models import OwnModel, built
@@ -112,7 +112,7 @@ def measured(network: nn.Module, task: Task) -> dict[str, Any]:
     return {"onnx_bytes": size, "onnx_ms": alone["ONNX Runtime"], "torch_ms": alone["PyTorch"]}
 
 
-def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, told: Callable[[dict[str, Any]], None]) -> None:
+def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, rows: Rows) -> None:
     count = len(whole_task.part("train"))
     task = whole_task.narrowed(whole_task.divided(options.images / count, seed)[0])
     own_part, held_out = task.divided(0.9, seed)
@@ -134,13 +134,18 @@ def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, told: Ca
             "test": evaluate(network, test, task).value,
             "seconds": round(seconds, 1),
         }
-        told(row | (measured(network, task) if options.export and seed == 0 else {}))
+        rows.add(**row, **(measured(network, task) if options.export and seed == 0 else {}))
 
+    wanted = [(1.0, "whole"), *((share, name) for share in options.shares for name in options.ways)]
+    left = [(share, name) for share, name in wanted if not rows.has(seed=seed, share=share, network=name)]
+    if not left:
+        return
     path = NETWORKS / f"{options.network}.py"
     module = built(path.read_bytes(), str(path), "build", task.signature, seed)
     began = time.monotonic()
     trained(module, task, held_out, options.epochs, options.rate, seed)
-    judged("whole", 1.0, module, time.monotonic() - began, 0, 0.0)
+    if (1.0, "whole") in left:
+        judged("whole", 1.0, module, time.monotonic() - began, 0, 0.0)
     space = OwnModel.given(module).space(task.signature)
     total = flops(module, task.signature)
     fine = max(1, options.epochs // 4)
@@ -152,7 +157,7 @@ def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, told: Ca
             "magnitude": lambda limit=limit: by_magnitude(module, task, limit),
             "random": lambda limit=limit: at_random(space, task, limit, seed),
         }
-        for name in options.ways:
+        for name in [name for name in options.ways if (share, name) in left]:
             began = time.monotonic()
             network = ways[name]()
             judged(name, share, network, time.monotonic() - began, fine, options.rate / 5)
@@ -173,16 +178,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = measuring(__doc__.splitlines()[0], seeds=3)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--network", default="resnet20", help="a file in examples/networks")
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 0.25])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--rate", type=float, default=0.1, help="learning rate of the whole; a fifth to fine-tune")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--images", type=int, default=2000, help="of the training part, a tenth of them held out")
     parser.add_argument("--test-images", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=16)
@@ -193,17 +195,10 @@ def main() -> None:
     torch.set_num_threads(1)
     size = 16 if options.data == "cifar10" else None
     task = load_task(options.data, options.data_dir, image_size=size)
-    rows: list[dict[str, Any]] = []
-
-    def told(row: dict[str, Any]) -> None:
-        rows.append(row)
-        with options.out.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(row, flush=True)
-
-    for seed in range(options.first_seed, options.first_seed + options.seeds):
-        seed_rows(seed, task, options, told)
-    print(table(rows))
+    rows = Rows(options.out)
+    for seed in seeds_of(options):
+        seed_rows(seed, task, options, rows)
+    print(table(rows.rows))
 
 
 if __name__ == "__main__":

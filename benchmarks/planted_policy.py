@@ -10,13 +10,11 @@ One line of JSON per seed, added to ``--out``; seeds that are there already are 
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
+from rows import Rows, measuring, seeds_of
 
 from nascence.configuration import settings
 from nascence.costs import Budget
@@ -44,22 +42,18 @@ def planted(task: ImageClassification, seed: int) -> ImageClassification:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = measuring(__doc__, seeds=3)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--warmup-epochs", type=int, default=6)
     parser.add_argument("--epoch-images", type=int, default=2560)
     parser.add_argument("--set", nargs="*", default=[], help="settings of daas, name=value")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    done = set()
-    if given.out.is_file():
-        done = {json.loads(line)["seed"] for line in given.out.read_text().splitlines()}
+    rows = Rows(given.out)
     space, plain = get_space("nas-bench-201"), image_classes(load_task("cifar10"), "A planted policy")
     network = space.networks["evaluation"]
-    for seed in range(given.seeds):
-        if seed in done:
+    for seed in seeds_of(given):
+        if rows.has(seed=seed):
             continue
         changes = {"epochs": given.epochs, "warmup_epochs": given.warmup_epochs, "epoch_images": given.epoch_images}
         changes |= {"architecture_data": "validation", "check_images": 0}
@@ -72,10 +66,7 @@ def main() -> None:
             event = strategy.advance()
             if "policy" in event:  # at the end of an epoch
                 print(f"seed {seed}: " + _told(event["policy"]), flush=True)
-        row = {"seed": seed, "policy": event["policy"], "processor_seconds": round(time.process_time() - began)}
-        with given.out.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
+        rows.add(seed=seed, policy=event["policy"], processor_seconds=round(time.process_time() - began))
 
 
 def _told(policy: dict[str, float]) -> str:

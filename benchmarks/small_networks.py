@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -37,22 +34,4 @@ def trained(
     return model.eval()
 
 
-class Rows:
-    """Lines of JSON in a file, so that what is measured already is left out the next time."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        lines = path.read_text().splitlines() if path.is_file() else []
-        self.rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-
-    def has(self, **known: Any) -> bool:
-        return any(all(row.get(name) == value for name, value in known.items()) for row in self.rows)
-
-    def add(self, **row: Any) -> None:
-        self.rows.append(row)
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
-
-
-__all__ = ["Rows", "small_cifar", "trained"]
+__all__ = ["small_cifar", "trained"]

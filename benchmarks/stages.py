@@ -18,14 +18,13 @@ One line of JSON for every search and training, added to ``--out``; what is ther
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
-from small_networks import Rows, small_cifar
+from rows import Rows, measuring, seeds_of
+from small_networks import small_cifar
 
 from nascence.architecture import Architecture
 from nascence.configuration import settings
@@ -50,9 +49,7 @@ STAGE_CHANNELS, CELL_CHANNELS, CELL_DEPTH = 4, 12, 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = measuring(__doc__, seeds=3)
     parser.add_argument("--train-images", type=int, default=1_500)
     parser.add_argument("--test-images", type=int, default=3_000)
     parser.add_argument("--epochs", type=int, default=8, help="of a training")
@@ -60,11 +57,11 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = Rows(given.out)
-    for seed in range(given.seeds):
+    for seed in seeds_of(given):
         for name in ("deep", "plain"):
             searched(name, seed, rows)
     task = small_cifar(given.train_images, given.test_images)
-    for seed in range(given.seeds):
+    for seed in seeds_of(given):
         deep, cells = searched("deep", seed, rows), searched("cells", seed, rows)
         pairs = [("deep", deep, STAGE_CHANNELS), ("chain", nearest_chain(deep, task), STAGE_CHANNELS)]
         pairs += [("cells", cells, CELL_CHANNELS), ("equal", *nearest_equal(cells, task))]

@@ -11,7 +11,6 @@ that autograd keeps, and the largest differences of logits and gradients in floa
 
 from __future__ import annotations
 
-import argparse
 import copy
 import statistics
 import time
@@ -21,36 +20,25 @@ import torch
 from torch import Tensor, nn
 
 from nascence.seeding import generator
-from nascence.spaces import CellSpace, NetworkConfig, get_space
 from nascence.supernets.cells import CellSupernet
 from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.testing.reference import ObviousSupernet, per_edge
+from supernets import images_of, space_and_size, timing
 
 Result = tuple[Tensor, tuple[Tensor, ...]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="One weight and one architecture step: fused against obvious.")
-    parser.add_argument("--space", default="nas-bench-201")
-    parser.add_argument("--channels", type=int, default=16)
-    parser.add_argument("--depth", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser = timing("One weight and one architecture step: fused against obvious.")
     parser.add_argument("--contiguous", action="store_true")
     parser.add_argument("--bf16", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    space = get_space(options.space)
-    assert isinstance(space, CellSpace)
-    config = NetworkConfig(channels=options.channels, depth=options.depth, affine=False)
+    space, config = space_and_size(options)
     fused = CellSupernet(space, config, initialisation="kaiming-fan-in")
     obvious = ObviousSupernet.like(fused, space, config)
     shape = (len(space.shape.edges), len(space.operations))
     logits = {kind: 1e-3 * torch.randn(shape, generator=generator(0, kind)) for kind in space.kinds}
-    images = torch.randn(options.batch, 3, options.size, options.size, generator=generator(0, "images"))
-    labels = torch.randint(10, (options.batch,), generator=generator(0, "labels"))
+    images, labels = images_of(options)
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
     use_quick_gradients(fused)
     fused.to(memory_format=layout)  # type: ignore[call-overload]

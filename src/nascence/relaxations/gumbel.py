@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor
 
-from nascence.relaxations.base import LogitRelaxation, Options
-from nascence.schedules import Constant, Moment, Schedule
-from nascence.spaces.relaxable import RelaxableSpace
-from nascence.supernets.groups import ChoiceGroup
+from nascence.relaxations.tempered import TemperedRelaxation
 
 
 def gumbel_softmax(logits: Tensor, generator: torch.Generator, temperature: float = 1.0, hard: bool = True) -> Tensor:
@@ -34,32 +30,12 @@ def one_hot_straight_through(soft: Tensor) -> Tensor:
 
 
 @final
-class GumbelSoftmax(LogitRelaxation):
+class GumbelSoftmax(TemperedRelaxation):
     """h_e = onehot(argmax p_e) - stop(p_e) + p_e with p_e = softmax((log softmax(alpha_e) + g_e) / tau).
 
     One sample of every row, for all cells of a kind. The options that were not drawn do not run; logits get their
     gradient through the softmax of the one that was, as in the paper. ``temperature``: tau over the search.
     """
-
-    def __init__(
-        self,
-        space: RelaxableSpace,
-        options: Options = None,
-        temperature: Schedule = Constant(1.0),
-        *,
-        groups: Sequence[ChoiceGroup] | None = None,
-        seed: int = 0,
-        scale: float = 1e-3,
-    ) -> None:
-        super().__init__(space, options, groups=groups, seed=seed, scale=scale)
-        self._schedule = temperature
-        self.temperature = temperature(Moment(0, 1))
-
-    def begin(self, moment: Moment) -> None:
-        self.temperature = self._schedule(moment)
-
-    def observed(self) -> dict[str, float]:
-        return {"temperature": self.temperature}
 
     def row_sample(self, logits_EA: Tensor, kept_EA: Tensor, generator: torch.Generator) -> Tensor:
         return gumbel_softmax(logits_EA.masked_fill(~kept_EA, -torch.inf), generator, self.temperature)

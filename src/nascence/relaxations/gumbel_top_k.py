@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from nascence.errors import SettingError
-from nascence.relaxations.base import LogitRelaxation, Options
+from nascence.relaxations.base import Options
 from nascence.relaxations.gumbel import gumbel_noise, gumbel_softmax, one_hot_straight_through
-from nascence.schedules import Linear, Moment, Schedule
+from nascence.relaxations.tempered import TemperedRelaxation
+from nascence.schedules import Linear, Schedule
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets.groups import ChoiceGroup, MixingWeights
 
@@ -51,7 +52,7 @@ def gumbel_top_k(
 
 
 @final
-class GumbelTopK(LogitRelaxation):
+class GumbelTopK(TemperedRelaxation):
     """``sub_graphs`` K single-path networks per step, mutually exclusive on every edge (:func:`gumbel_top_k`).
 
     A step runs them one after the other and averages their losses; with K = 1 this is GDAS. ``temperature``: over the
@@ -70,7 +71,7 @@ class GumbelTopK(LogitRelaxation):
         seed: int = 0,
         scale: float = 1e-3,
     ) -> None:
-        super().__init__(space, options, groups=groups, seed=seed, scale=scale)
+        super().__init__(space, options, temperature, groups=groups, seed=seed, scale=scale)
         most = min(int(kept.sum(-1).min()) for kept in self.kept.values())
         if not 1 <= sub_graphs <= most:
             raise SettingError(
@@ -78,14 +79,6 @@ class GumbelTopK(LogitRelaxation):
                 f"{most} mutually exclusive sub-graphs can be drawn, not {sub_graphs}."
             )
         self.sub_graphs, self.permute = sub_graphs, permute
-        self._schedule = temperature
-        self.temperature = temperature(Moment(0, 1))
-
-    def begin(self, moment: Moment) -> None:
-        self.temperature = self._schedule(moment)
-
-    def observed(self) -> dict[str, float]:
-        return {"temperature": self.temperature}
 
     def samples(self, generator: torch.Generator) -> list[MixingWeights]:
         drawn = {}

@@ -8,8 +8,9 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from nascence.relaxations.base import LogitRelaxation, Options
+from nascence.relaxations.base import Options
 from nascence.relaxations.gumbel import gumbel_softmax
+from nascence.relaxations.tempered import TemperedRelaxation
 from nascence.schedules import Constant, Moment, Schedule
 from nascence.spaces.relaxable import RelaxableSpace
 
@@ -18,7 +19,7 @@ WarmUp = Literal["drawn", "uniform", "single"]
 
 
 @final
-class SoftGumbel(LogitRelaxation):
+class SoftGumbel(TemperedRelaxation):
     """w_r = softmax((theta_r + g_r) / tau), all logits equal at first, one draw g for everything a step does.
 
     ``draws``: ``soft``: these weights, so that every option of an ordinary mixture runs and masks are sums of masks;
@@ -37,16 +38,12 @@ class SoftGumbel(LogitRelaxation):
         warm_up: WarmUp = "drawn",
         seed: int = 0,
     ) -> None:
-        super().__init__(space, options, seed=seed, scale=0.0)
-        self._schedule, self.draws, self.warm_up = temperature, draws, warm_up
-        self.temperature = temperature(Moment(0, 1))
-        self._frozen = False
+        super().__init__(space, options, temperature, seed=seed, scale=0.0)
+        self.draws, self.warm_up, self._frozen = draws, warm_up, False
 
     def begin(self, moment: Moment) -> None:
-        self.temperature, self._frozen = self._schedule(moment), moment.frozen
-
-    def observed(self) -> dict[str, float]:
-        return {"temperature": self.temperature}
+        super().begin(moment)
+        self._frozen = moment.frozen
 
     def row_sample(self, logits_RA: Tensor, kept_RA: Tensor, generator: torch.Generator) -> Tensor:
         if self._frozen and self.warm_up == "uniform":

@@ -22,19 +22,25 @@ def _model(space: Space, size: Size, signature: Signature) -> CostModel:
     return CostModel(space, size, signature)
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
-class Params(Score):
-    """Parameters of the ``evaluation`` network."""
+class Counted(Score):
+    """What is counted of a network, whatever its weights and data: more is better."""
 
-    name: ClassVar[str] = "params"
-    description: ClassVar[str] = "number of parameters of the evaluation network"
-    source: ClassVar[str] = "baseline"
     larger_is_better: ClassVar[bool] = True
     worst: ClassVar[float] = 0.0
     needs: ClassVar[Needs] = "loss"
     random: ClassVar[bool] = False
     sees_paths: ClassVar[bool] = False
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Params(Counted):
+    """Parameters of the ``evaluation`` network."""
+
+    name: ClassVar[str] = "params"
+    description: ClassVar[str] = "number of parameters of the evaluation network"
+    source: ClassVar[str] = "baseline"
 
     def __call__(self, probe: Probe) -> float:
         return _cost(probe, "params")
@@ -42,17 +48,12 @@ class Params(Score):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class FLOPs(Score):
+class FLOPs(Counted):
     """FLOPs = 2 x MACs of one image through the ``evaluation`` network."""
 
     name: ClassVar[str] = "flops"
     description: ClassVar[str] = "FLOPs (2 x MACs, one image) of the evaluation network"
     source: ClassVar[str] = "baseline"
-    larger_is_better: ClassVar[bool] = True
-    worst: ClassVar[float] = 0.0
-    needs: ClassVar[Needs] = "loss"
-    random: ClassVar[bool] = False
-    sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         return _cost(probe, "flops")

@@ -7,22 +7,18 @@ from typing import ClassVar, final
 
 import torch
 
-from nascence.scores.base import Needs, Probe, Score
+from nascence.scores.base import Probe
+from nascence.scores.size import Counted
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class TrainableLayers(Score):
+class TrainableLayers(Counted):
     """The number of parameter tensors of the ``evaluation`` network (Tybl & Neumann, CVPR 2025, count so)."""
 
     name: ClassVar[str] = "trainable-layers"
     description: ClassVar[str] = "number of parameter tensors of the evaluation network"
     source: ClassVar[str] = "baseline; arXiv 2502.04975"
-    larger_is_better: ClassVar[bool] = True
-    worst: ClassVar[float] = 0.0
-    needs: ClassVar[Needs] = "loss"
-    random: ClassVar[bool] = False
-    sees_paths: ClassVar[bool] = False
 
     def __call__(self, probe: Probe) -> float:
         with torch.device("meta"):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import ClassVar, final
-
-from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.spaces.base import NetworkConfig
-from nascence.spaces.cells import Cell, CellShape, Fill
-from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, pair_choices
-from nascence.spaces.stacks import CellStack, thirds
+from nascence.spaces.cells import CellShape
+from nascence.spaces.pairs import PairCellSpace, cell_pairs, pair_choices
+from nascence.spaces.stacks import Place, thirds
 
 _OPERATIONS = (
     "none",
@@ -61,10 +59,6 @@ class DARTSSpace(PairCellSpace):
         "regions": NetworkConfig(channels=1, depth=2, stem_channels=0),
     }
 
-    def format(self, architecture: Architecture) -> str:
-        cells = self.edge_operations(architecture)
-        return ";".join(f"{kind}:{format_cell(self.shape, cells[kind])}" for kind in self.kinds)
-
     def parse(self, text: str) -> Architecture:
         return self.from_edge_operations(
             {kind: self.cell_of(kind, nodes, text) for kind, nodes in self._pairs(text).items()}
@@ -85,16 +79,8 @@ class DARTSSpace(PairCellSpace):
             found[kind] = nodes
         return found
 
-    def stack(
-        self,
-        fill: Fill,
-        network: NetworkConfig,
-        in_channels: int,
-        num_classes: int,
-        cell: Callable[..., nn.Module] = Cell,
-    ) -> nn.Module:
-        network.refuse(self.name, "stages")
-        return CellStack(thirds(network), self.shape, cell, fill, network, in_channels, num_classes)
+    def places(self, network: NetworkConfig) -> Sequence[Place]:
+        return thirds(network)
 
 
 __all__ = ["DARTSSpace"]

@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import final
 
-from torch import nn
-
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, SettingError
 from nascence.spaces.base import Choice, NetworkConfig, Space
-from nascence.spaces.cells import Cell, CellShape, Fill
+from nascence.spaces.cells import CellShape
 from nascence.spaces.nested import NestedSpace
-from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, inner_nodes, pair_choices
-from nascence.spaces.stacks import CellStack, Piece, Place, stack_pieces, thirds
+from nascence.spaces.pairs import PairCellSpace, cell_pairs, inner_nodes, pair_choices
+from nascence.spaces.stacks import Piece, Place, stack_pieces, thirds
 from nascence.tasks.base import Signature
 
 NONE = "none"
@@ -69,11 +67,7 @@ class BlockStack(PairCellSpace):
     ) -> None:
         self.name, self.kinds, self.shape, self.operations = name, kinds, shape, operations
         self.choices = pair_choices(kinds, shape, options or operations)
-        self.places, self.networks = places, networks
-
-    def format(self, architecture: Architecture) -> str:
-        cells = self.edge_operations(architecture)
-        return ";".join(f"{kind}:{format_cell(self.shape, cells[kind])}" for kind in self.kinds)
+        self._places, self.networks = places, networks
 
     def parse(self, text: str) -> Architecture:
         parts = [part.partition(":") for part in text.strip().split(";")]
@@ -103,16 +97,8 @@ class BlockStack(PairCellSpace):
             answers += ["+".join(source for source, _ in edges), *(operation for _, operation in edges)]
         return Architecture(self.name, tuple(answers))
 
-    def stack(
-        self,
-        fill: Fill,
-        network: NetworkConfig,
-        in_channels: int,
-        num_classes: int,
-        cell: Callable[..., nn.Module] = Cell,
-    ) -> nn.Module:
-        network.refuse(self.name, "stages")
-        return CellStack(self.places(network), self.shape, cell, fill, network, in_channels, num_classes)
+    def places(self, network: NetworkConfig) -> Sequence[Place]:
+        return self._places(network)
 
 
 @final

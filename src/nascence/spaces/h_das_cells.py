@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import final
-
-from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
 from nascence.spaces.base import NetworkConfig
-from nascence.spaces.cells import Cell, CellShape, Fill
+from nascence.spaces.cells import CellShape
 from nascence.spaces.darts import DARTSSpace
-from nascence.spaces.pairs import PairCellSpace, cell_pairs, format_cell, pair_choices
-from nascence.spaces.stacks import CellStack, Place, thirds
+from nascence.spaces.pairs import PairCellSpace, cell_pairs, pair_choices
+from nascence.spaces.stacks import Place, thirds
 
 KINDS = ("normal1", "reduce1", "normal2", "reduce2", "normal3")
 TIED = {"normal1": "normal", "reduce1": "reduce", "normal2": "normal", "reduce2": "reduce", "normal3": "normal"}
@@ -45,10 +43,6 @@ class HDASCells(PairCellSpace):
         "ranking-deep": NetworkConfig(channels=4, depth=8),
     }
 
-    def format(self, architecture: Architecture) -> str:
-        cells = self.edge_operations(architecture)
-        return ";".join(f"{kind}:{format_cell(self.shape, cells[kind])}" for kind in self.kinds)
-
     def parse(self, text: str) -> Architecture:
         parts = dict(re.findall(r"(?:^|;)(\w+):([^;]*)", text.strip()))
         nodes = {kind: cell_pairs(self.shape, parts[kind]) if kind in parts else None for kind in self.kinds}
@@ -69,16 +63,8 @@ class HDASCells(PairCellSpace):
         cells = DARTSSpace().edge_operations(darts)
         return self.from_edge_operations({kind: cells[TIED[kind]] for kind in self.kinds})
 
-    def stack(
-        self,
-        fill: Fill,
-        network: NetworkConfig,
-        in_channels: int,
-        num_classes: int,
-        cell: Callable[..., nn.Module] = Cell,
-    ) -> nn.Module:
-        network.refuse(self.name, "stages")
-        return CellStack(staged(network), self.shape, cell, fill, network, in_channels, num_classes)
+    def places(self, network: NetworkConfig) -> Sequence[Place]:
+        return staged(network)
 
 
 def staged(network: NetworkConfig) -> list[Place]:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import final
+
+from torch import nn
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError
-from nascence.spaces.base import Choice
-from nascence.spaces.cells import CellShape, CellSpace
+from nascence.spaces.base import Choice, NetworkConfig
+from nascence.spaces.cells import Cell, CellShape, CellSpace, Fill
+from nascence.spaces.stacks import CellStack, Place
 
 _PLACES = ("first", "second")
 
@@ -51,7 +55,29 @@ def cell_pairs(shape: CellShape, text: str) -> list[list[tuple[str, str]]] | Non
 
 
 class PairCellSpace(CellSpace):
-    """A space whose choices are those of :func:`pair_choices`, kind after kind."""
+    """A space whose choices are those of :func:`pair_choices`, kind after kind, and whose networks are stacks of cells.
+    The text is ``KIND:`` and :func:`format_cell`'s form, kind after kind, separated by semicolons."""
+
+    @abstractmethod
+    def places(self, network: NetworkConfig) -> Sequence[Place]:
+        """The cells of a network of that size, one after the other."""
+
+    @final
+    def stack(
+        self,
+        fill: Fill,
+        network: NetworkConfig,
+        in_channels: int,
+        num_classes: int,
+        cell: Callable[..., nn.Module] = Cell,
+    ) -> nn.Module:
+        network.refuse(self.name, "stages")
+        return CellStack(self.places(network), self.shape, cell, fill, network, in_channels, num_classes)
+
+    @final
+    def format(self, architecture: Architecture) -> str:
+        cells = self.edge_operations(architecture)
+        return ";".join(f"{kind}:{format_cell(self.shape, cells[kind])}" for kind in self.kinds)
 
     def cell_of(self, kind: str, nodes: Sequence[Sequence[tuple[str, str]]], text: str) -> dict[int, str]:
         """The operations by edge from (operation, source) pairs per node; ``text`` is what an error quotes."""
