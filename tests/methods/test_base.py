@@ -11,7 +11,7 @@ from nascence.methods import METHODS
 
 FOLDER = Path(nascence.methods.__file__).parent
 LONGEST = {"eg-nas": 200}
-"""eg-nas is two searches, one after the other. All others: at most 100."""
+"""eg-nas is two searches, one after the other; all others have at most a hundred lines."""
 
 
 def home(name):
