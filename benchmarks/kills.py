@@ -32,11 +32,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from forked import Ended, call, end_at, import_everything, temporary_folder
 
 PROGRAM = [sys.executable, "-m", "nascence"]
-SIZE = "--channels 2 --depth 1"
+SIZE = "--channels 2 --depth 1 --data ../tiny.npz"
+"""Beside the folder in which a command runs: few images, so that starting and writing take most of the time."""
 KINDS = ("process", "group", "worker", "writing", "full disk")
 TIMES = {"search_seconds", "seconds", "images_per_second", "created", "training_seconds", "summaries", "values"}
 PATIENCE = 30.0
@@ -56,7 +58,7 @@ class Command:
 
 SEARCH = f"search --method te-nas {SIZE} --set repeats=2 --set region_networks=1 --out a"
 TRAIN = "train a --epochs 6"
-SCORE = "score --scores naswot,params --sample 40 --workers 2 --out s.parquet"
+SCORE = "score --scores naswot,params --sample 40 --workers 2 --data ../tiny.npz --out s.parquet"
 COMPARE = f"compare --methods random --seeds 2 --epochs 4 --workers 2 {SIZE} --out c"
 COMMANDS = {
     "search": Command(SEARCH, (("a/config.json", "runs resume a"), ("", SEARCH)), ("a",)),
@@ -121,6 +123,10 @@ def main() -> int:
 def kill_often(command: Command, own: list[str], kills: int, calls: int, random_: random.Random) -> Found:
     found = Found()
     with temporary_folder("kills-") as root:
+        draw = numpy.random.default_rng(0)
+        numpy.savez(
+            root / "tiny.npz", images=draw.integers(0, 255, (80, 8, 8), dtype=numpy.uint8), labels=numpy.arange(80) % 2
+        )
         prepared = root / "prepared"
         prepared.mkdir()
         for line in command.before:

@@ -48,3 +48,10 @@ def test_lines_about_time() -> None:
     assert _time(None) is None
     share = {"possible": True, "share": 3e-5, "share_below": True, "of": "100,000 random"}
     assert _budget(share) == "can be met, by less than 0.003 % of the space (of 100,000 random)"
+
+
+def test_a_share_that_other_work_disturbed_says_from_where_to_where() -> None:
+    from nascence.cli.plan import _budget
+
+    share = {"possible": True, "share": 0.2, "share_below": False, "of": "all", "unsure": [0.08, 0.4]}
+    assert _budget(share) == "can be met, by 20 % of the space (of all; 8 to 40 %, as other work disturbed latencies)"

@@ -136,7 +136,7 @@ def measure_table(
     loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
     network = network_size(found, loaded, channels, depth)
     with compute_threads(threads) as threads:
-        model = CostModel(found, network, loaded.signature, threads=threads, runtime=runtime)
+        model = CostModel(found, network, loaded.signature, threads=threads, runtime=runtime, anew=True)
         table = LatencyTable.measure(model, checks, seed)
     with files.explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,8 @@ from nascence.spaces.own.known import own_space
 SEARCH_SECONDS = 20.0
 """How long steps of the search are timed for, starting the program included."""
 _UNMEASURED = "nothing was measured; leave --no-measure out, or look latencies up with --latency-table FILE"
+_UNSURE = 1.15
+"""What latencies measured beside other work were off by (docs/budgets.md)."""
 _UNSEEN = 3.0
 """With 95 % confidence, what N draws never met is less than 3 / N of all (Hanley & Lippman-Hand, JAMA 1983)."""
 
@@ -69,7 +71,8 @@ def plan(
 
     ``costs``: of each, the smallest, median and largest value in the space, with unit, batch, device, and ``how`` they
     are known: ``exact``, ``of N random``, ``by descent``. ``budget`` (None without limits): ``possible``, the ``share``
-    of the space within it (a bound where ``share_below``), and ``why`` not. ``latency`` (None without latencies): the
+    of the space within it (a bound where ``share_below``; with ``unsure``, from where to where, as latencies
+    that other work disturbed are less sure), and ``why`` not. ``latency`` (None without latencies): the
     ``runtime`` that they are of, and what other work ``disturbed``, even when it was measured again. ``search``:
     ``steps``, ``seconds`` and how many steps were timed; ``fails`` where it could not begin.
 
@@ -105,6 +108,13 @@ def plan(
         together = survey(priced_by, list(ranges))  # after the ranges: it draws more in its time when parts are known
         costs = [_cost(priced_by, name, ranges.get(name), together) for name in names]
         told = _budget(checker, together) if budget else None
+        if (
+            told is not None
+            and told["possible"]
+            and "latency_ms" in counted.limits
+            and _latency(priced_by)["disturbed"]
+        ):
+            told["unsure"] = [_share(counted, together, factor) for factor in (1 / _UNSURE, _UNSURE)]
         if told is not None and told["possible"] and counted != budget:
             told = {"limits": budget.limits, "possible": None, "share": None, "share_below": False, "why": _UNMEASURED}
         search: dict[str, Any] | None = None
@@ -179,6 +189,13 @@ def _budget(checker: BudgetChecker, together: Survey) -> dict[str, Any]:
     how = "all" if together.exact else f"{together.count:,} random"
     share = min(1.0, _UNSEEN / together.count) if unseen else share
     return {"limits": limits, "possible": True, "share": share, "share_below": unseen, "of": how, "why": None}
+
+
+def _share(budget: Budget, together: Survey, factor: float) -> float:
+    """The part of the space within the budget, were every latency so many times as short."""
+    return together.share(
+        {name: limit * (factor if name == "latency_ms" else 1) for name, limit in budget.limits.items()}
+    )
 
 
 def _search(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,7 +105,9 @@ def _budget(budget: dict[str, Any] | None, fails: bool = False) -> str:
     if not budget["possible"]:
         return f"cannot be met: {budget['why']}"
     share = f"{'less than ' if budget['share_below'] else ''}{100 * budget['share']:.3g} %"
-    within = f"{share} of the space (of {budget['of']})"
+    ends = " to ".join(f"{100 * end:.3g}" for end in budget.get("unsure") or ())
+    unsure = f"; {ends} %, as other work disturbed latencies" if ends else ""
+    within = f"{share} of the space (of {budget['of']}{unsure})"
     return f"{within} is within it, but this search cannot begin" if fails else f"can be met, by {within}"
 
 

@@ -110,9 +110,16 @@ class CellPricing:
 
     def _latency(self) -> tuple[float, Floats]:
         looked_up = self.networks.latency_table
+        shape = len(self.space.shape.edges), len(self.space.operations)
         if looked_up is not None:
-            shape = len(self.space.shape.edges), len(self.space.operations)
             return looked_up.constant, np.array([looked_up.part(kind, *shape) for kind in self.space.kinds])
+        constant, table = self.networks.calmest(
+            "operations in their places", [(), (len(self.space.kinds), *shape)], self._measured
+        )
+        return float(constant), table
+
+    def _measured(self) -> list[Floats]:
+        """The constant and the table, measured now."""
         table = self._table(_Clock([place for _, _, place in self._frame[1]], self.space.operations, self.networks))
         flat = table.ravel()
         sums = [flat[positions].sum(axis=1) for positions in self.operations]
@@ -127,7 +134,7 @@ class CellPricing:
         repeats = int(np.clip(_FIT_MS / max(float(np.median(raw)), _LEAST_MS), _FIT_REPEATS, _MOST_FIT_REPEATS))
         measured = self.networks.measure_all(ends + samples, repeats=repeats, warm_up=2, turn=1)
         constant, stretch = _line(np.array(raw), np.array([each.median_ms for each in measured]))
-        return constant, stretch * table
+        return [np.array(constant), stretch * table]
 
     @cached_property
     def _frame(self) -> tuple[nn.Module, list[tuple[int, int, _Place]]]:

@@ -68,7 +68,8 @@ class ChoicePricing:
     @cached_property
     def _measured(self) -> list[Floats]:
         """Kept, so that a table holds what was predicted from."""
-        return self._above_zero(self._singles("latency_ms"))
+        shapes = [(len(choice.options),) for choice in self.space.choices]
+        return self.networks.calmest("single answers", shapes, lambda: self._above_zero(self._singles("latency_ms")))
 
     @cached_property
     def _found(self) -> tuple[list[PricedChoices], dict[str, list[Floats]]]:

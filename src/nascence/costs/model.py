@@ -64,17 +64,21 @@ class CostModel:
         latency_table: LatencyTable | None = None,
         runtime: str | None = None,
         clock: Clock | None = None,
+        anew: bool = False,
     ) -> None:
         """``runtime``: what latencies are of, ``onnx`` or ``torch``; None for the table's, and without one for what is
-        usual for the signature. Raises :class:`SettingError` when the table is of another space, network, input,
-        runtime or device, and :class:`UnknownNameError` for an unknown runtime."""
+        usual for the signature. ``anew``: latencies are measured even where earlier ones were kept. Raises
+        :class:`SettingError` when the table is of another space, network, input, runtime or device, and
+        :class:`UnknownNameError` for an unknown runtime."""
         self.space = space
         network = plain_size(network)
         if runtime is None:
             runtime = usual_runtime(signature) if latency_table is None else latency_table.runtime
         if latency_table is not None:
             latency_table.check(space.name, network, signature, threads, get_runtime(runtime))
-        self.networks = Networks(space, network, signature, threads, latency_table, get_runtime(runtime).name, clock)
+        self.networks = Networks(
+            space, network, signature, threads, latency_table, get_runtime(runtime).name, clock, anew=anew
+        )
         self._prices: dict[str, list[Floats]] = {}
 
     def params(self, architecture: Architecture) -> int:

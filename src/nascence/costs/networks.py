@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +18,7 @@ from nascence.architecture import Architecture
 from nascence.costs.counting import count_flops, params
 from nascence.costs.groups import reference
 from nascence.costs.inputs import counting_device, random_inputs
+from nascence.costs.kept import CALM, CALMER, Floats, Kept, KeptLatencies
 from nascence.costs.latency import LatencyMeasurement
 from nascence.costs.latency_table import LatencyTable
 from nascence.costs.memory import trace_memory
@@ -26,6 +31,11 @@ from nascence.seeding import generator
 from nascence.spaces import Size, Space
 from nascence.spaces.stacks import Piece
 from nascence.tasks.base import Signature
+from nascence.version import __version__
+
+_LOOK_SECONDS = 0.2
+_LOOKS = (20, 400)
+"""The least and most passes of a look at how busy the machine is, of about so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,8 @@ class Networks:
 
     ``latency_table``: where latencies of parts are looked up instead of being measured. ``noise``: of what was measured
     so far, what other work disturbed. ``quiet``: how quick the reference network ever was; None for what is known of
-    this machine, with a ``clock`` of one's own for nothing that lasts.
+    this machine, with a ``clock`` of one's own for nothing that lasts. ``kept``: where measurements of parts stay for
+    whoever asks next, by default likewise; ``anew``: they are measured all the same.
     """
 
     space: Space
@@ -50,7 +61,11 @@ class Networks:
     _pieces: dict[Piece, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
     _latencies: dict[Piece, float] = field(default_factory=dict, repr=False, compare=False)
     _calls: dict[str, Call] = field(default_factory=dict, repr=False, compare=False)
+    _now: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
     quiet: QuietTimes | None = field(default=None, repr=False, compare=False)
+    kept: KeptLatencies | None = field(default=None, repr=False, compare=False)
+    anew: bool = field(default=False, repr=False, compare=False)
+    _unrest: list[Passes] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def runtime(self) -> Runtime:
@@ -148,7 +163,62 @@ class Networks:
             calls = [runtime.call(module.eval(), inputs, threads, shipped=shipped) for module, inputs in modules]
             found = self._turns(calls, threads, repeats=repeats, warm_up=warm_up, turn=turn)
         self.noise.extend(passes.disturbed for passes in found if passes.disturbed)
+        self._unrest.extend(found)
         return found
+
+    def calmest(
+        self, name: str, shapes: Sequence[tuple[int, ...]], measure: Callable[[], Sequence[Floats]]
+    ) -> list[Floats]:
+        """The milliseconds that ``measure`` gives, arrays of these ``shapes``, or those that it gave at an earlier and
+        calmer moment on this machine. ``name``: of what is measured.
+
+        Ways: nothing is kept (a clock of one's own), or nothing is there yet: measured and kept; a calm measurement is
+        there, or one that is about as calm as the machine is now: that one; else measured, and the calmer one counts.
+        """
+        store = self.kept or (KeptLatencies() if self.clock is None else None)
+        if store is None:
+            return list(measure())
+        threads = self.threads or torch.get_num_threads()
+        what = f"{name}; Nascence {__version__}; {self._reference_name(threads)}"
+        known = store.read(what)
+        if known is not None and [array.shape for array in known.arrays] != list(shapes):
+            known = None  # somebody else wrote it
+        if known is not None and not self.anew:
+            unrest = known.unrest(self._least(threads))
+            if unrest <= CALM or unrest <= self._unrest_now(threads) + CALMER:
+                self.noise.extend(known.disturbed)
+                return known.scaled(self._least(threads))
+        noise, passes = len(self.noise), len(self._unrest)
+        arrays = tuple(np.asarray(array, dtype=np.float64) for array in measure())
+        seen, told = self._unrest[passes:], tuple(dict.fromkeys(self.noise[noise:]))
+        least = self._least(threads)
+        if not seen or not math.isfinite(least):
+            return list(arrays)
+        calm = (fmean(each.interrupted for each in seen), fmean(each.slowdown for each in seen))
+        found = Kept(arrays, *calm, least, told)
+        if known is not None and known.unrest(least) < found.unrest(least):
+            return list(arrays) if self.anew else known.scaled(least)
+        store.write(what, found)
+        return list(arrays)
+
+    def _unrest_now(self, threads: int) -> float:
+        """How busy the machine is, by the reference network alone."""
+        if "unrest" not in self._now:
+            with self.runtime.ready(self.threads) as ready:
+                reference, quiet = self._reference(ready)
+                began = time.perf_counter()
+                reference()
+                repeats = int(np.clip(_LOOK_SECONDS / (time.perf_counter() - began), *_LOOKS))
+                options: dict[str, Any] = {"repeats": repeats, "warm_up": 3, "turn": 2, "tries": 1}
+                (passes,) = take_turns(
+                    [reference], reference=reference, quiet=quiet, alone=threads == 1, clock=self.clock, **options
+                )
+            self._now["unrest"] = passes.unrest
+        return self._now["unrest"]
+
+    def _least(self, threads: int) -> float:
+        """The quickest milliseconds of the reference that were ever seen; infinity where nothing is known."""
+        return self._quiet_times().least(self._reference_name(threads), math.inf)
 
     def _turns(self, calls: Sequence[Call], threads: int, **counts: int) -> list[Passes]:
         """Passes of ``calls`` in turns with the reference network; ``counts`` as :func:`take_turns` has them."""
@@ -161,12 +231,18 @@ class Networks:
         if "reference" not in self._calls:
             module = self.build(architecture).eval()
             self._calls["reference"] = self.runtime.call(module, random_inputs(self.signature, 1), threads)
-        what = (
+        return self._calls["reference"], partial(self._quiet_times().least, self._reference_name(threads))
+
+    def _reference_name(self, threads: int) -> str:
+        """All that its time depends on."""
+        architecture = self.space.sample(generator(0, "latency reference"))
+        return (
             f"{self.runtime.device()}; {self.runtime.name}, {threads} threads; {self.space.name} "
             f"{self.space.format(architecture)}; {self.network}; {self.signature}"
         )
-        seen = self.quiet or (ON_THIS_MACHINE if self.clock is None else QuietTimes(lambda: None))
-        return self._calls["reference"], partial(seen.least, what)
+
+    def _quiet_times(self) -> QuietTimes:
+        return self.quiet or (ON_THIS_MACHINE if self.clock is None else QuietTimes(lambda: None))
 
     def measure(
         self, architecture: Architecture, repeats: int = 30, warm_up: int = 5, *, shipped: bool = False
