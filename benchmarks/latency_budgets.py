@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from small_networks import Rows
+from rows import Rows
 
 import nascence
 from nascence.api.exporting import export

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from small_networks import Rows
+from rows import Rows
 
 from nascence.api.inputs import described_signature
 from nascence.costs.timing import Call, take_turns
