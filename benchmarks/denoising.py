@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--channels", type=int, default=24)
     parser.add_argument("--weights", default="1e-5,1e-4,1e-3,1e-2")
+    parser.add_argument("--architecture", default="", help="of found: one that a search found before, in its place")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", nargs="*", default=[], help="settings of the search, name=value")
     options = parser.parse_args()
@@ -98,6 +99,8 @@ def _of_the_space(task: Restoration, other: Restoration, options: argparse.Names
         draws = generator(seed, "random architectures")
         architecture = next(a for a in iter(lambda: space.sample(draws), None) if budget.allows(a))
         told: dict[str, Any] = {}
+    elif options.architecture:
+        architecture, told = space.parse(options.architecture), {}
     else:
         architecture, told = _search(task, options, seed, options.set, BUDGET)
     network = space.build(architecture, network=size, signature=task.signature, seed=seed)
