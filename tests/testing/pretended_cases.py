@@ -29,13 +29,59 @@ from nascence.benchmarks.selections import Selection
 from nascence.benchmarks.streaming import ScoreStream
 from nascence.costs import Budget
 from nascence.engine.compute import Compute
-from nascence.methods import Problem
+from nascence.methods import METHODS, Problem
 from nascence.scores import SCORES, Probe
 from nascence.spaces import NetworkConfig, get_space
-from nascence.testing import toy_space
-from nascence.testing.pretended import misplaced, pretended_device
+from nascence.strategies.descent.game import Turn
+from nascence.tasks import load_task
+from nascence.testing import toy_space, toy_widths
+from nascence.testing.pretended import misplaced, pretended_device, waits
+from nascence.testing.toy_denoising import ToyDenoising, toy_denoiser_space
+from nascence.testing.toy_graph import toy_graph_space, toy_graph_task
 from nascence.training import Training, TrainingConfig
 
+FEW: dict = {"epochs": 1, "warmup_epochs": 0, "check_images": 0}
+IMAGES: dict = {**FEW, "batch_size": 128}
+WAITS: dict[str, dict] = {
+    "darts": {
+        "waits": 1,
+        "method": "darts",
+        "space": toy_space,
+        "task": lambda: load_task("digits"),
+        "settings": IMAGES,
+    },
+    "gdas": {"waits": 1, "method": "gdas", "space": toy_space, "task": lambda: load_task("digits"), "settings": IMAGES},
+    "msg-das": {
+        "waits": 2,
+        "method": "msg-das",
+        "space": toy_space,
+        "task": lambda: load_task("digits"),
+        "settings": {**IMAGES, "sub_graphs": 2},
+    },
+    "drnas on darts": {
+        "waits": 2,
+        "method": "drnas",
+        "space": lambda: get_space("darts"),
+        "task": lambda: load_task("digits"),
+        "settings": {**IMAGES, "channels": 2, "depth": 3, "kl_anchor": 0.1, "beta_decay": 0.1},
+    },
+    "dmasking": {
+        "waits": 2,
+        "method": "dmasking",
+        "space": toy_widths,
+        "task": lambda: load_task("digits"),
+        "settings": {**IMAGES, "draws": "hard", "alternate": "step"},
+    },
+    "graph": {"waits": 1, "method": "darts", "space": toy_graph_space, "task": toy_graph_task, "settings": FEW},
+    "pictures": {
+        "waits": 1,
+        "method": "gdas",
+        "space": toy_denoiser_space,
+        "task": ToyDenoising.make,
+        "settings": {**FEW, "batch_size": 4},
+    },
+}
+"""Steps of weights and architecture, one after the other."""
 SEARCHES = [n for n in sys.argv[1].split(",") if n]
 STEPS = 2
 
@@ -55,6 +101,30 @@ def searched(name: str, device: torch.device) -> None:
         for _ in range(min(STEPS, strategy.total_steps)):
             strategy.advance()
         strategy.load_state_dict(strategy.state_dict())
+
+
+def waited(name: str, device: torch.device) -> list[str]:
+    """What makes a step of a search wait, when all is prepared that is prepared once."""
+    case = WAITS[name]
+    space, task = case["space"](), case["task"]()
+    method = METHODS.get(case["method"])(**case["settings"])
+    size = space.networks["search-small" if "search-small" in space.networks else "evaluation"]
+    checker = Budget().bind(space, size, signature=task.signature, threads=1)
+    strategy = method.strategy(Problem(space, task.on(device), size, checker, 1, compute=Compute(device=device)))
+    turns = [Turn(chunk.epoch, 0, chunk.steps) for chunk in strategy._plan if not chunk.epoch.moment.frozen]
+    strategy.supernet.train()
+    for _ in range(2):
+        with waits() as found:
+            strategy._step(turns[0])
+    return found
+
+
+def steps_of_search(name: str, device: torch.device) -> None:
+    """A step of weights and one of the architecture wait for the gradients of mixing weights, which the relaxation
+    needs on the CPU, and for no more; terms of the loss that are computed on the CPU have a gradient of their own."""
+    case = WAITS[name]
+    found = waited(name, device)
+    assert found == ["to the CPU"] * case["waits"], found
 
 
 def scored(name: str, device: torch.device) -> None:
@@ -86,6 +156,22 @@ def trained(device: torch.device) -> None:
         assert model.eval()(x_BCHW.to(compute.device)).device.type == compute.device.type
     for key in ("train_loss", "test_loss", "test_accuracy"):
         assert abs(events[0][key] - events[1][key]) < 1e-4, f"{key}: {events[0][key]} is not {events[1][key]}"
+
+
+def steps_of_training(device: torch.device) -> None:
+    """An epoch of twice as many batches waits no oftener."""
+    space, task = toy_space(), load_source(data_source("digits", None, None), remarks=False)
+    counts = []
+    for batch_size in (480, 240):
+        architecture = space.parse("nor_conv_3x3,skip_connect,nor_conv_1x1")
+        model = space.build(architecture, network=NetworkConfig(channels=2, depth=1), signature=task.signature, seed=0)
+        config = TrainingConfig(epochs=2, batch_size=batch_size, learning_rate=0.1, cutout=3, label_smoothing=0.1)
+        training = Training(model, task, config, seed=0, compute=Compute(device=device))
+        training._train_epoch()
+        with waits() as found:
+            training._train_epoch()
+        counts.append(found)
+    assert len(counts[0]) == len(counts[1]) <= 4, counts
 
 
 def used(device: torch.device) -> None:
@@ -131,6 +217,26 @@ def planted(device: torch.device) -> None:
     ]
     found = [misplaced(call) for call in wrong]
     assert all(found), f"not found: {[number for number, told in enumerate(found) if not told]}"
+    y, mask = x + 1, x[0] > 0
+    waiting: list[Callable[[], object]] = [
+        lambda: float(y.sum()),
+        lambda: bool(y.any()),
+        lambda: y.tolist(),
+        lambda: y.cpu().numpy(),
+        lambda: y[0][mask],
+        lambda: y[[0]],
+        lambda: torch.ones(3).to(device),
+        lambda: mask.nonzero(),
+        lambda: torch.bincount(torch.ones(3, dtype=torch.int64, device=device)),
+    ]
+    for number, call in enumerate(waiting):
+        with waits() as found_waits:
+            call()
+        assert found_waits, f"wait number {number} was not noticed"
+    with waits() as found_waits:
+        (y * 2).to(device)[0].sum() + torch.ones(3, device=device).to(device, non_blocking=True)
+        torch.ones(3).to(device, non_blocking=True)
+    assert found_waits == []
     right: list[Callable[[], object]] = [lambda: x + 1, lambda: x * torch.tensor(2.0), lambda: x.cpu().numpy()]
     assert not any(misplaced(call) for call in right)
     layer = nn.Linear(3, 4).to(device)
@@ -147,6 +253,8 @@ def main() -> None:
     with pretended_device() as device:
         cases: dict[str, Callable[[], None]] = {"planted": lambda: planted(device), "training": lambda: trained(device)}
         cases["use"] = lambda: used(device)
+        cases["steps of a training"] = lambda: steps_of_training(device)
+        cases |= {f"steps of {name}": lambda name=name: steps_of_search(name, device) for name in WAITS}  # type: ignore[misc]
         cases |= {f"search {name}": lambda name=name: searched(name, device) for name in SEARCHES}  # type: ignore[misc]
         cases |= {f"score {name}": lambda name=name: scored(name, device) for name in SCORES.names()}  # type: ignore[misc]
         for name, case in cases.items():

@@ -35,6 +35,9 @@ SEARCHES = (
     "eg-nas",
 )
 
+STEPS = ("darts", "gdas", "msg-das", "drnas on darts", "dmasking", "graph", "pictures")
+"""Of which it is counted how often they would wait for a GPU."""
+
 
 @cache
 def told():
@@ -52,6 +55,8 @@ def told():
         "planted",
         "training",
         "use",
+        "steps of a training",
+        *(f"steps of {name}" for name in STEPS),
         *(f"search {name}" for name in SEARCHES),
         *(f"score {name}" for name in SCORES.names()),
     ],

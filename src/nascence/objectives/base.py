@@ -69,7 +69,7 @@ def total(objectives: Sequence[Objective], evaluated: Evaluated) -> Tensor:
     """The sum of all terms with their present weights."""
     loss = evaluated.output.new_zeros(())
     for term in terms(objectives, evaluated):
-        loss = loss + term.to(loss)
+        loss = loss + term.to(loss, non_blocking=True)
     return loss
 
 

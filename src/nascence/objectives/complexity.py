@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nascence.objectives.base import Evaluated, Objective
 from nascence.schedules import Schedule
+from nascence.supernets.groups import on_cpu
 
 
 @final
@@ -27,7 +28,7 @@ class Complexity(Objective):
     schedule: Schedule
 
     def term(self, evaluated: Evaluated) -> Tensor:
-        return complexity(evaluated.weights, self.costs)
+        return complexity(on_cpu(evaluated.weights), self.costs)
 
     def __str__(self) -> str:
         return f"Complexity({self.schedule})"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nascence.objectives.base import Evaluated, Objective
 from nascence.schedules import Constant, Schedule
+from nascence.supernets.groups import placed
 
 
 @final
@@ -38,7 +39,7 @@ class SupernetDistillation(Objective):
         """The sub-networks of a step share their batch, and the weights move only after the last of them."""
         inputs = evaluated.batch.inputs
         if self._last is None or self._last[0] is not inputs[0]:
-            means = {name: value.to(inputs[0].device) for name, value in evaluated.relaxation.mean().items()}
+            means = placed(evaluated.relaxation.mean(), inputs[0].device)
             with evaluated.supernet.undropped():
                 self._last = inputs[0], evaluated.supernet(*inputs, weights=means, sparse=True).float()
         return self._last[1]

@@ -17,7 +17,7 @@ from nascence.relaxations.base import participants
 from nascence.schedules import Schedule
 from nascence.seeding import generator
 from nascence.spaces import CellSpace
-from nascence.supernets.groups import MixingWeights
+from nascence.supernets.groups import MixingWeights, on_cpu
 
 Codes = Literal["sampled", "soft"]
 _NOTHING = 1e-6
@@ -65,9 +65,9 @@ class PredictedLatency(Objective):
     def term(self, evaluated: Evaluated) -> Tensor:
         derived = evaluated.relaxation.derive(self.budget)
         if self.target_ms is not None and self.predictor.predict(derived) <= self.target_ms:
-            return next(iter(evaluated.weights.values())).new_zeros(())
+            return torch.zeros(())
         kept = self._kept(derived)
-        shares = {kind: self._shares(value) for kind, value in evaluated.weights.items()}
+        shares = {kind: self._shares(value) for kind, value in on_cpu(evaluated.weights).items()}
         if self.codes != "sampled":
             return self._latency({kind: value * kept[kind].to(value) for kind, value in shares.items()})
         random = generator(self.seed, "latency", evaluated.moment.epoch, evaluated.step)
@@ -78,7 +78,7 @@ class PredictedLatency(Objective):
         return torch.stack([self._latency(weights) for weights in drawn]).mean()
 
     def _latency(self, weights: MixingWeights) -> Tensor:
-        milliseconds = self.predictor.expected({kind: value.cpu() for kind, value in weights.items()})
+        milliseconds = self.predictor.expected(weights)
         return milliseconds / (self.target_ms or self.predictor.mean_ms)
 
     def _shares(self, weights_EO: Tensor) -> Tensor:

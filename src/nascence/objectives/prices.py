@@ -19,7 +19,7 @@ from nascence.objectives.base import Evaluated, Objective
 from nascence.schedules import Schedule
 from nascence.spaces.relaxable import RelaxableSpace
 from nascence.supernets.base import Supernet
-from nascence.supernets.groups import MixingWeights
+from nascence.supernets.groups import MixingWeights, on_cpu
 from nascence.tasks.base import Task
 
 Cost = Literal["flops", "params", "latency_ms"]
@@ -74,7 +74,7 @@ class LogCost(Price):
         return self.target
 
     def mean(self, evaluated: Evaluated) -> Tensor:
-        return evaluated.supernet.expected(self.cost, evaluated.weights)
+        return evaluated.supernet.expected(self.cost, on_cpu(evaluated.weights))
 
 
 @final
@@ -115,7 +115,7 @@ class ExpectedCost(Price):
 
     def expected(self, weights: MixingWeights) -> Tensor:
         """The mean cost [] under mixing weights [R, O] per group."""
-        return self.model.expected(self.cost, self.space.choice_scores({k: v.cpu() for k, v in weights.items()}))
+        return self.model.expected(self.cost, self.space.choice_scores(on_cpu(weights)))
 
     def mean(self, evaluated: Evaluated) -> Tensor:
         return self.expected(evaluated.weights)
@@ -151,7 +151,7 @@ class ExpectedParameters(Price):
         return f"ExpectedParameters({self.schedule}, least={self.least})"
 
     def mean(self, evaluated: Evaluated) -> Tensor:
-        number = expected_parameters(evaluated.supernet, evaluated.relaxation.space, evaluated.weights)
+        number = expected_parameters(evaluated.supernet, evaluated.relaxation.space, on_cpu(evaluated.weights))
         self._last = float(number.detach())
         return number
 

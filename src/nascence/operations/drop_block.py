@@ -33,7 +33,7 @@ class DropBlock(nn.Module):
         block = min(self.block, height, width)
         gamma = 1 - (1 - self.rate) ** (1 / block**2)
         corners = (*x_BCHW.shape[:2], height + block - 1, width + block - 1)
-        begins = torch.rand(corners, generator=self.generator).to(x_BCHW.device) < gamma
+        begins = torch.rand(corners, generator=self.generator).to(x_BCHW.device, non_blocking=True) < gamma
         dropped = nn.functional.max_pool2d(begins.to(x_BCHW), block, 1)
         kept = 1 - dropped
         return x_BCHW * (kept * (kept.numel() / kept.sum().clamp_min(1)))

@@ -14,6 +14,7 @@ from nascence.relaxations.decisions import Decisions, RowDecisions
 from nascence.scores.ntk_trace import squared_gradient_norm
 from nascence.seeding import generator
 from nascence.supernets.base import Supernet
+from nascence.supernets.groups import placed
 from nascence.tasks.base import Batch, Task
 
 
@@ -45,7 +46,7 @@ class SampledTrace:
         """(s [], ds / dlogits), on the CPU."""
         logits = {name: value.clone().requires_grad_() for name, value in logits.items()}
         random = generator(self.seed, "nasi", "gumbel", step)
-        weights = self.compute.place(self.decisions.straight_through(logits, random, self.temperature))
+        weights = placed(self.decisions.straight_through(logits, random, self.temperature), self.compute.device)
         batch = self.batch(step)
         try:
             with self.supernet.undropped():

@@ -26,6 +26,7 @@ from nascence.strategies.pareto import Front
 from nascence.strategies.sampling import draw_within
 from nascence.supernets.base import Supernet
 from nascence.supernets.cells.fused import use_quick_gradients
+from nascence.supernets.groups import placed
 from nascence.tasks import Part, Task
 from nascence.tasks.error import Error
 from nascence.training.evaluation import Totals
@@ -107,7 +108,7 @@ class OneShot:
         Normalisations take the statistics of these examples, batch by batch: the running ones are of all architectures
         together and fit none."""
         compute = self.game.compute
-        weights = compute.place(self.space.one_hot(architecture))
+        weights = placed(self.space.one_hot(architecture), compute.device)
         buffers = {name: value.clone() for name, value in self.supernet.named_buffers()}
         self.supernet.train()
         totals = Totals()

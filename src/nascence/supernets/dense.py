@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from nascence.supernets.mixed import MaskedWidth, MixedOperation, MixedPart
+from nascence.supernets.mixed import MaskedWidth, MixedOperation, MixedPart, Term, scaled, taking
 from nascence.tasks.base import Signature
 
 
@@ -64,14 +64,14 @@ class MixedMean(MixedPart):
         for number, members in enumerate(sets):
             shares_SJ[number, list(members)] = 1 / len(members)
         self.register_buffer("shares_SJ", shares_SJ, persistent=False)
+        self._known_SJ = shares_SJ  # stays on the CPU
 
-    def coefficients(self) -> list[tuple[int, Tensor]]:
+    def coefficients(self) -> list[Term]:
         """(state, its coefficient) of the states that take part."""
         assert isinstance(self.shares_SJ, Tensor)
         values_J = self.weights @ self.shares_SJ.to(self.weights.dtype)
-        skips = self.sparse or not values_J.requires_grad
-        taking = [(state, values_J[state]) for state in range(len(values_J)) if not skips or bool(values_J[state])]
-        return taking or [(0, values_J[0])]
+        known = self.known_weights()
+        return taking(values_J, known @ self._known_SJ.to(known.dtype), self.sparse)
 
 
 @final
@@ -100,24 +100,20 @@ class MixedBlock(nn.Module):
         total = x_BCHW
         for number, weight in self.exit.terms():
             if number:
-                total = total + _scaled(weight, self._state(number, states))
+                total = total + scaled(weight, self._state(number, states))
         return total
 
     def _state(self, number: int, states: dict[int, Tensor]) -> Tensor:
         if number not in states:
             part = self.inputs[str(number)] if number > 1 else None
-            taking = part.coefficients() if isinstance(part, MixedMean) else [(0, torch.ones(()))]
-            first, *rest = [_scaled(weight, self._state(source, states)) for source, weight in taking]
+            sources: list[Term] = part.coefficients() if isinstance(part, MixedMean) else [(0, None)]
+            first, *rest = [scaled(weight, self._state(source, states)) for source, weight in sources]
             states[number] = self.width(self.layers[str(number)](self.width(sum(rest, first))))
         return states[number]
 
 
 def _mean(states: Sequence[Tensor]) -> Tensor:
     return states[0] if len(states) == 1 else sum(states[1:], states[0]) / len(states)
-
-
-def _scaled(weight: Tensor, x: Tensor) -> Tensor:
-    return x if not weight.requires_grad and bool(weight == 1) else weight.to(x.dtype) * x
 
 
 __all__ = ["DenseBlock", "DensePrior", "MixedBlock", "MixedMean"]

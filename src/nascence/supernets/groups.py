@@ -45,4 +45,41 @@ class ChoiceGroup:
         return torch.tensor([[option in row for option in self.options] for row in self.possible])
 
 
-__all__ = ["ChoiceGroup", "MixingWeights", "Role"]
+@final
+class PlacedWeights(dict[str, Tensor]):
+    """Mixing weights on a device, and the ones on the CPU that they are copies of (``source``): whoever wants to know
+    which of them are zero need not ask the device, which would have to finish all it was given first."""
+
+    def __init__(self, there: Mapping[str, Tensor], source: MixingWeights) -> None:
+        super().__init__(there)
+        self.source = source
+
+
+def placed(weights: MixingWeights, device: torch.device) -> MixingWeights:
+    """On ``device``, all in one transfer; themselves where they are there. Gradients go back the same way."""
+    if all(value.device.type == device.type for value in weights.values()):
+        return weights
+    return PlacedWeights(_moved(weights, device), weights)
+
+
+def on_cpu(weights: MixingWeights) -> MixingWeights:
+    """On the CPU: what they were made of, where that is known, else in one transfer."""
+    if isinstance(weights, PlacedWeights):
+        return weights.source
+    if all(value.device.type == "cpu" for value in weights.values()):
+        return weights
+    return _moved(weights, torch.device("cpu"))
+
+
+def _moved(weights: MixingWeights, device: torch.device) -> dict[str, Tensor]:
+    """What is one tensor under two names stays one."""
+    distinct = {id(value): value for value in weights.values()}
+    flat = torch.cat([value.reshape(-1) for value in distinct.values()]).to(device, non_blocking=device.type != "cpu")
+    parts = flat.split([value.numel() for value in distinct.values()])
+    moved = {
+        key: part.view(value.shape).to(value.dtype) for (key, value), part in zip(distinct.items(), parts, strict=True)
+    }
+    return {name: moved[id(value)] for name, value in weights.items()}
+
+
+__all__ = ["ChoiceGroup", "MixingWeights", "PlacedWeights", "Role", "on_cpu", "placed"]

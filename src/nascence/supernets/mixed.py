@@ -20,21 +20,42 @@ from nascence.schedules import Moment
 from nascence.seeding import seeded_globally
 from nascence.supernets.base import Supernet
 from nascence.supernets.extents import Extent, Row, mean
-from nascence.supernets.groups import ChoiceGroup, MixingWeights
+from nascence.supernets.groups import ChoiceGroup, MixingWeights, on_cpu
+
+Term = tuple[int, Tensor | None]
+"""An option and its weight; None for a weight of one that needs no gradient."""
+
+
+def taking(weights_O: Tensor, known_O: Tensor, sparse: bool) -> list[Term]:
+    """The options whose weight is not zero, where no gradient of the weights is asked for or ``sparse`` says so, else
+    all. ``known_O``: the weights on the CPU, so that a device need not be asked."""
+    fixed = not weights_O.requires_grad
+    chosen: list[Term] = [
+        (option, None if fixed and value == 1 else weights_O[option])
+        for option, value in enumerate(known_O.tolist())
+        if value or not (sparse or fixed)
+    ]
+    return chosen or [(0, weights_O[0])]
+
+
+def scaled(weight: Tensor | None, x: Tensor) -> Tensor:
+    """``weight`` times ``x``; None for one."""
+    return x if weight is None else weight.to(x.dtype) * x
 
 
 class MixedPart(nn.Module):
     """A module whose output depends on the weights of row ``row`` of the choice group ``group``, and of ``further``
     rows.
 
-    ``weights``: of that row; ``row_weights``: of all rows, in order. ``sparse``: options of weight zero do not run,
-    whether or not their weight needs a gradient.
+    ``weights``: of that row; ``row_weights``: of all rows, in order; ``known``: the same on the CPU, without gradient.
+    ``sparse``: options of weight zero do not run, whether or not their weight needs a gradient.
     """
 
     def __init__(self, group: str, row: int, *further: Row) -> None:
         super().__init__()
         self.rows: tuple[Row, ...] = ((group, row), *further)
         self.row_weights: list[Tensor] = []
+        self.known: list[Tensor] = []
         self.sparse = False
 
     @property
@@ -42,12 +63,14 @@ class MixedPart(nn.Module):
         assert self.row_weights, "a supernet is called with mixing weights"
         return self.row_weights[0]
 
-    def terms(self) -> list[tuple[int, Tensor]]:
-        """(option, weight) of the options that take part; never none of them."""
-        weights = self.weights
-        skips = self.sparse or not weights.requires_grad
-        chosen = [(option, weights[option]) for option in range(len(weights)) if not skips or bool(weights[option])]
-        return chosen or [(0, weights[0])]
+    def terms(self, number: int = 0) -> list[Term]:
+        """Of the options of row ``number`` that take part; never none of them."""
+        assert self.row_weights, "a supernet is called with mixing weights"
+        return taking(self.row_weights[number], self.known_weights(number), self.sparse)
+
+    def known_weights(self, number: int = 0) -> Tensor:
+        """Of row ``number``, on the CPU, without gradient."""
+        return (self.known or self.row_weights)[number].detach()
 
 
 @final
@@ -59,7 +82,7 @@ class MixedOperation(MixedPart):
         self.candidates = nn.ModuleList(candidates)
 
     def forward(self, *inputs: Any) -> Tensor:
-        return _sum(_weighted(weight, self.candidates[option](*inputs)) for option, weight in self.terms())
+        return _sum(scaled(weight, self.candidates[option](*inputs)) for option, weight in self.terms())
 
 
 @final
@@ -67,7 +90,7 @@ class MixedSum(MixedPart):
     """sum_o w_o x_o of states x_o of one shape: which input, which exit."""
 
     def forward(self, states: Sequence[Tensor]) -> Tensor:
-        return _sum(_weighted(weight, states[option]) for option, weight in self.terms())
+        return _sum(scaled(weight, states[option]) for option, weight in self.terms())
 
 
 @final
@@ -122,7 +145,7 @@ class MixedResolution(MixedPart):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         run = self._pooled if self.pooled else self._scattered
-        return _sum(_weighted(weight, run(x_BCHW, self.shares[option])) for option, weight in self.terms())
+        return _sum(scaled(weight, run(x_BCHW, self.shares[option])) for option, weight in self.terms())
 
     def _pooled(self, x_BCHW: Tensor, share: float) -> Tensor:
         return self.body(resized(x_BCHW, at_share(x_BCHW.shape[-2:], share)))
@@ -135,10 +158,6 @@ class MixedResolution(MixedPart):
 def _sum(parts: Iterable[Tensor]) -> Tensor:
     first, *rest = parts
     return sum(rest, first)
-
-
-def _weighted(weight: Tensor, x: Tensor) -> Tensor:
-    return x if not weight.requires_grad and bool(weight == 1) else weight.to(x.dtype) * x
 
 
 @final
@@ -185,15 +204,16 @@ class MixedSupernet(Supernet):
             yield
 
     def forward(self, *inputs: Tensor, weights: MixingWeights, sparse: bool = False) -> Any:
-        parts = self.parts()
+        parts, known = self.parts(), on_cpu(weights)
         for part in parts:
             part.row_weights, part.sparse = [weights[group][row] for group, row in part.rows], sparse
+            part.known = [known[group][row] for group, row in part.rows]
         try:
             with self._seeded(inputs[0].device):
                 return self.network(*inputs)
         finally:
             for part in parts:
-                part.row_weights = []
+                part.row_weights, part.known = [], []
 
     def expected(self, cost: str, weights: MixingWeights) -> Tensor:
         """The mean of a cost of this size over architectures drawn row by row; at one-hot weights the cost itself."""
@@ -202,4 +222,14 @@ class MixedSupernet(Supernet):
         return mean(self.costs[cost], weights)
 
 
-__all__ = ["MaskedWidth", "MixedOperation", "MixedPart", "MixedResolution", "MixedSum", "MixedSupernet"]
+__all__ = [
+    "MaskedWidth",
+    "MixedOperation",
+    "MixedPart",
+    "MixedResolution",
+    "MixedSum",
+    "MixedSupernet",
+    "Term",
+    "scaled",
+    "taking",
+]

@@ -9,7 +9,7 @@ from typing import final
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nascence.supernets.mixed import MixedPart
+from nascence.supernets.mixed import MixedPart, scaled
 from nascence.supernets.slimmable import OPERATIONS, SlimOperation, pad_channels
 from nascence.tasks.base import Signature
 
@@ -93,18 +93,15 @@ class MixedSlot(MixedPart):
 
     def forward(self, states: list[tuple[Tensor | None, Tensor]]) -> list[tuple[Tensor | None, Tensor]]:
         """From (weight of a width, tensor of that width) for all widths that take part to the same after the slot."""
-        own = self.row_weights[-1] if self.after is not None else None
         following: list[tuple[Tensor | None, int]] = [(None, self.channels)]
-        if own is not None:
-            skips = self.sparse or not own.requires_grad
-            following = [(own[k], w) for k, w in enumerate(self.widths) if not skips or bool(own[k])]
+        if self.after is not None:
+            following = [(weight, self.widths[option]) for option, weight in self.terms(-1)]
         made: list[tuple[Tensor | None, Tensor]] = []
         for weight, outputs in following:
             total: Tensor | None = None
             for share, x_BCHW in states:
                 for option, alpha in self.terms():
-                    out = _scaled(alpha, self.candidates[option](x_BCHW, outputs))
-                    out = out if share is None else _scaled(share, out)
+                    out = scaled(share, scaled(alpha, self.candidates[option](x_BCHW, outputs)))
                     total = out if total is None else total + out
             assert total is not None
             made.append((weight, total))
@@ -188,7 +185,7 @@ class MixedTree(MixedPart):
         self.ran = 0
         total: Tensor | None = None
         for option, weight in self.terms():
-            part = _scaled(weight, self._state(self.tree.maps[option], x_BCHW, states))
+            part = scaled(weight, self._state(self.tree.maps[option], x_BCHW, states))
             total = part if total is None else total + part
         assert total is not None
         return total
@@ -202,10 +199,6 @@ class MixedTree(MixedPart):
             states[path] = module(before)
             self.ran += 1
         return states[path]
-
-
-def _scaled(weight: Tensor, x: Tensor) -> Tensor:
-    return x if not weight.requires_grad and bool(weight == 1) else weight.to(x.dtype) * x
 
 
 __all__ = ["CELL", "UP", "MixedSlimCell", "MixedSlot", "MixedTree", "PathNetwork", "SlimCell", "Tree", "Up"]

@@ -26,7 +26,7 @@ def random_crop(x_BCHW: Tensor, padding: int, generator: torch.Generator) -> Ten
 def random_flip(x_BCHW: Tensor, generator: torch.Generator) -> Tensor:
     """Each image mirrored left to right with chance one half."""
     flip_B = torch.rand(x_BCHW.shape[0], generator=generator) < 0.5
-    return torch.where(flip_B[:, None, None, None].to(x_BCHW.device), x_BCHW.flip(-1), x_BCHW)
+    return torch.where(flip_B[:, None, None, None].to(x_BCHW.device, non_blocking=True), x_BCHW.flip(-1), x_BCHW)
 
 
 def cutout(x_BCHW: Tensor, length: int, generator: torch.Generator) -> Tensor:
@@ -41,7 +41,7 @@ def cutout(x_BCHW: Tensor, length: int, generator: torch.Generator) -> Tensor:
         at_X = torch.arange(extent)
         inside.append((at_X >= start_B1) & (at_X < start_B1 + length))
     kept_BHW = ~(inside[0][:, :, None] & inside[1][:, None, :])
-    return x_BCHW * kept_BHW[:, None].to(x_BCHW.device)
+    return x_BCHW * kept_BHW[:, None].to(x_BCHW.device, non_blocking=True)
 
 
 def shrink(images_BCHW: Tensor, size: int | None) -> Tensor:

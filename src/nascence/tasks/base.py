@@ -104,13 +104,15 @@ class Metric:
 class Batch:
     """``inputs``: what the network is called with. ``target``: what it should say. ``mask``: booleans over the outputs,
     those that count; None for all. ``part``: which part of a whole batch its mean stands for, where several processes
-    share one; ``counts``: whether what is summed over it counts."""
+    share one; ``counts``: whether what is summed over it counts. ``counted``: the positions that the mask is true at,
+    where they are known, which a device would have to be asked for."""
 
     inputs: tuple[Tensor, ...]
     target: Tensor
     mask: Tensor | None = None
     part: float = 1.0
     counts: bool = True
+    counted: Tensor | None = None
 
     def share(self, rank: int, world: int) -> Batch:
         """What process ``rank`` of ``world`` computes of it: one of ``world`` parts, as equal as can be, one after the
@@ -132,7 +134,9 @@ class Batch:
         if channels_last:
             moved = [x.to(memory_format=torch.channels_last) if x.dim() == 4 else x for x in moved]
         mask = None if self.mask is None else self.mask.to(device, non_blocking=True)
-        return replace(self, inputs=tuple(moved), target=self.target.to(device, non_blocking=True), mask=mask)
+        counted = None if self.counted is None else self.counted.to(device, non_blocking=True)
+        target = self.target.to(device, non_blocking=True)
+        return replace(self, inputs=tuple(moved), target=target, mask=mask, counted=counted)
 
 
 class Batches(ABC):

@@ -20,6 +20,7 @@ from nascence.tasks.calibration import calibration_error, calibration_sums, diff
 from nascence.tasks.class_weights import balanced_weights, weights_in_order
 from nascence.tasks.combining import mean_probability
 from nascence.tasks.cycling import CyclingBatches
+from nascence.tasks.histogram import histogram
 from nascence.tasks.image_set import ImageSet, batch_sizes, stratified_split
 from nascence.tasks.policy import Policy
 
@@ -132,15 +133,15 @@ class ImageClassification(Task):
 
     def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         right = (output.detach().argmax(1) == batch.target).sum()
-        return {"count": right.new_tensor(len(batch.target)), "right": right}
+        return {"count": right.new_full((), len(batch.target)), "right": right}
 
     def judge(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """With ``confusion`` [K, K], how many images of a class (row) were called a class (column), and the loss
         without weights or smoothing."""
         logits, classes = output.detach().float(), self.num_classes
         pairs = batch.target * classes + logits.argmax(1)
-        confusion = pairs.bincount(minlength=classes**2).view(classes, classes)
-        count = confusion.new_tensor(len(batch.target))
+        confusion = histogram(pairs, classes**2).view(classes, classes)
+        count = confusion.new_full((), len(batch.target))
         loss = F.cross_entropy(logits, batch.target, reduction="sum")
         return {"count": count, "right": confusion.diagonal().sum(), "confusion": confusion, "loss": loss}
 
@@ -191,7 +192,7 @@ class ImageClassification(Task):
         every = [*outputs, self.combine(outputs)]
         losses = [F.cross_entropy(output.detach().double(), batch.target, reduction="sum") for output in every]
         return {
-            "count": batch.target.new_tensor(len(batch.target)),
+            "count": batch.target.new_full((), len(batch.target)),
             "losses": torch.stack(losses),
             "calibration": torch.stack([calibration_sums(output, batch.target) for output in every]),
             "differing": differing(outputs),
@@ -250,8 +251,9 @@ class ImageClassification(Task):
     def normalise(self, images_BCHW: Tensor) -> Tensor:
         """uint8 images as float32 of about zero mean and unit variance per channel."""
         mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)[:, :, None, None]
-        factor, offset = ((1 / (255 * std)).float(), (mean / std).float())
-        return images_BCHW.float().mul_(factor.to(images_BCHW.device)).sub_(offset.to(images_BCHW.device))
+        own = ((1 / (255 * std)).float(), (mean / std).float())
+        factor, offset = (value.to(images_BCHW.device, non_blocking=True) for value in own)
+        return images_BCHW.float().mul_(factor).sub_(offset)
 
     def augmented(self, images_BCHW: Tensor, generator: torch.Generator, cutout_length: int = 0) -> Tensor:
         """uint8 images shifted, mirrored where :attr:`flip` allows, changed by the :attr:`policy` where there is one,

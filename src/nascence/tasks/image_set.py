@@ -42,7 +42,7 @@ class ImageSet:
         if self.mapped:
             rows = at_N if self._rows is None else self._rows[at_N]
             return ImageSet(self._images, self.labels[at_N], rows, mapped=True)
-        return ImageSet(self._images[at_N.to(self._images.device)], self.labels[at_N])
+        return ImageSet(self._images[at_N.to(self._images.device, non_blocking=True)], self.labels[at_N])
 
     def first(self, count: int | None) -> ImageSet:
         """The first ``count`` images, all if None."""
@@ -64,7 +64,7 @@ class ImageSet:
         """Squares [N, C, size, size] of the images at ``at_N``, whose upper left corners are at ``y_N``, ``x_N``."""
         windows = self._images.unfold(2, size, 1).unfold(3, size, 1)
         rows_N = at_N if self._rows is None else self._rows[at_N]
-        rows_N, y_N, x_N = (place.to(windows.device) for place in (rows_N, y_N, x_N))
+        rows_N, y_N, x_N = (place.to(windows.device, non_blocking=True) for place in (rows_N, y_N, x_N))
         return windows[rows_N, :, y_N, x_N]
 
     def on(self, device: torch.device) -> ImageSet:

@@ -7,6 +7,9 @@ of the CPU's. What runs on it makes no tensor in the wrong place, and so runs on
 
 It stands where PyTorch has a place for devices of others (``PrivateUse1``); a process has one such device, from its
 first use to its end. Values are those of the CPU, to the bit.
+
+It also tells where a program would wait for a GPU (:func:`waits`): to read a value is to wait until all is done that
+the GPU was given before.
 """
 
 from __future__ import annotations
@@ -55,12 +58,14 @@ class _Pretended(Tensor):
         return f"on the pretended device: {self.kept!r}"
 
     def tolist(self) -> Any:
+        _waited("tolist")
         return self.kept.tolist()
 
     def numpy(self, *, force: bool = False) -> Any:
         """As of a GPU's tensor."""
         if not force:
             raise MisplacedError("NumPy was given a tensor that is on the device; bring it to the CPU first.")
+        _waited("numpy")
         return self.kept.numpy(force=True)
 
     @classmethod
@@ -94,6 +99,7 @@ def _run(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 )
     if (here or target == NAME) and any(isinstance(each, torch.Generator) for each in tree_leaves((args, kwargs))):
         raise MisplacedError(f"{name} draws from a generator of the CPU on the device.")
+    _look(name, args, kwargs, here, target)
     if target == NAME:
         kwargs["device"] = torch.device("cpu")
     on_device = target == NAME if to is not None else bool(here)
@@ -103,6 +109,48 @@ def _run(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = op(*plain_args, **plain_kwargs)
     known = {id(_kept(value)): value for value in here}
     return tree_map(lambda value: _wrapped(value, known) if on_device else value, found)
+
+
+_READS = ("_local_scalar_dense", "bincount", "equal", "nonzero", "masked_select", "_unique2", "unique_dim")
+"""Operations whose result, or its shape, the program has to know."""
+_INDEXED = ("index", "index_put", "index_put_", "_index_put_impl_")
+_COUNTS: list[list[str]] = []
+
+
+def _look(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], here: list[Any], target: str | None) -> None:
+    """Notes what would make a program wait for a GPU."""
+    blocking = not kwargs.get("non_blocking", False)
+    if name == "copy_":
+        to_device, from_device = isinstance(args[0], _Pretended), isinstance(args[1], _Pretended)
+        blocking = not kwargs.get("non_blocking", len(args) > 2 and args[2])
+        if to_device != from_device and (from_device or blocking):
+            _waited("copy_ " + ("from the device" if from_device else "to the device"))
+    elif name == "_to_copy" and target is not None:
+        if here and target != NAME:
+            _waited("to the CPU")
+        elif not here and target == NAME and blocking:
+            _waited("to the device, blocking")
+    elif here and name in _READS:
+        _waited(name)
+    elif here and name in _INDEXED and any(isinstance(i, Tensor) and i.dtype == torch.bool for i in args[1]):
+        _waited(f"{name} by booleans")
+
+
+def _waited(why: str) -> None:
+    for count in _COUNTS:
+        count.append(why)
+
+
+@contextmanager
+def waits() -> Iterator[list[str]]:
+    """What would make the program wait for a GPU, in the block, one entry each time: values that are read, tensors that
+    come back, tensors that are sent without ``non_blocking``."""
+    found: list[str] = []
+    _COUNTS.append(found)
+    try:
+        yield found
+    finally:
+        _COUNTS.remove(found)
 
 
 def _kept(value: Any) -> Any:
@@ -137,6 +185,9 @@ def _empty_strided(size: Any, stride: Any, *, dtype: Any = None, **others: Any) 
 
 
 def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    from_device = isinstance(source, _Pretended)
+    if from_device != isinstance(target, _Pretended) and (from_device or not non_blocking):
+        _waited("copied from the device" if from_device else "a list sent to the device")
     _kept(target).copy_(_kept(source))
     return target
 
@@ -163,4 +214,4 @@ def misplaced(call: Callable[[], object]) -> str | None:
     return None
 
 
-__all__ = ["NAME", "MisplacedError", "misplaced", "pretended_device"]
+__all__ = ["NAME", "MisplacedError", "misplaced", "pretended_device", "waits"]

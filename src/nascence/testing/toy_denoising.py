@@ -87,7 +87,7 @@ class ToyDenoising(Task):
 
     def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         error_B = (output.detach().float() - batch.target).square().mean((1, 2, 3))
-        return {"count": error_B.new_tensor(len(error_B)), "psnr": (-10 * error_B.log10()).sum()}
+        return {"count": error_B.new_full((), len(error_B)), "psnr": (-10 * error_B.log10()).sum()}
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
         """``psnr`` in dB, the mean over the pictures."""

@@ -31,7 +31,7 @@ class Sum(Combination):
     def loss(self, terms: Sequence[Tensor], gradients: Gradients) -> Tensor:
         loss = terms[0].new_zeros(())
         for term in terms:
-            loss = loss + term.to(loss)
+            loss = loss + term.to(loss, non_blocking=True)
         return loss
 
 

@@ -19,7 +19,7 @@ from nascence.seeding import generator
 from nascence.strategies.descent.settings import Descent
 from nascence.strategies.descent.stages import Epoch
 from nascence.supernets.base import Supernet
-from nascence.supernets.groups import MixingWeights
+from nascence.supernets.groups import MixingWeights, placed
 from nascence.tasks.base import Batch, Batches, Part, Task
 from nascence.training.evaluation import wide, wide_type
 
@@ -110,7 +110,7 @@ class Game:
             weight.requires_grad_(weights)
 
     def evaluate(self, batch: Batch, weights: MixingWeights, moment: Moment, step: int = 0) -> Evaluated:
-        weights = {name: value.to(self.device) for name, value in weights.items()}
+        weights = placed(weights, self.device)
         with self.compute.autocast():
             output = self._call(*batch.inputs, weights=weights, sparse=True)
         return Evaluated(self.task, self.supernet, self.relaxation, weights, batch, output, moment, step)
@@ -142,8 +142,10 @@ class Game:
 
     def check(self, moment: Moment) -> None:
         """Raise :class:`NascenceError` for the first loss since the last call that is not finite."""
-        for name, step, value in self._losses:
-            self._refuse(name, step, float(value), moment)
+        if self._losses:  # one look at all of them
+            values = torch.stack([value for _, _, value in self._losses]).tolist()
+            for (name, step, _), value in zip(self._losses, values, strict=True):
+                self._refuse(name, step, value, moment)
         self._losses.clear()
 
     def _refuse(self, name: str, step: int, value: float, moment: Moment) -> None:

@@ -264,7 +264,7 @@ class ArchitecturePlayer:
         found = [torch.zeros_like(leaf) for leaf in leaves]
         for weights in samples:
             values = list({id(value): value for value in weights.values()}.values())  # tied groups have one tensor
-            copies = {id(value): value.detach().to(game.device).requires_grad_() for value in values}
+            copies = {id(value): value.detach().requires_grad_() for value in values}
             cut = {name: copies[id(value)] for name, value in weights.items()}
 
             def through(
@@ -274,7 +274,7 @@ class ArchitecturePlayer:
                 values: list[Tensor] = values,
             ) -> list[Tensor]:
                 gradients = gradient_of(loss, [*cut, *leaves], retain_graph=retain_graph)
-                of_values = [g.to(value) for g, value in zip(gradients, values, strict=False)]
+                of_values = gradients[: len(cut)]
                 made = [value for value in values if value.requires_grad]
                 onwards = [g for g, value in zip(of_values, values, strict=True) if value.requires_grad]
                 inner = torch.autograd.grad(made, leaves, onwards, allow_unused=True, retain_graph=True)

@@ -50,10 +50,10 @@ def unrolled_gradient(
         move(step, -learning_rate)
         both = gradients(valid_loss(), architecture + weights)
         direct, v = both[: len(architecture)], both[len(architecture) :]
-        norm = torch.cat([value.flatten() for value in v]).norm()
-        if learning_rate == 0 or not float(norm):
+        norm = float(torch.cat([value.flatten() for value in v]).norm())
+        if learning_rate == 0 or not norm:
             return direct
-        epsilon = radius / float(norm)
+        epsilon = radius / norm
         move(v, epsilon)
         plus = gradients(train_loss(), architecture)
         move(v, -epsilon)

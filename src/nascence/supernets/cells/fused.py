@@ -10,6 +10,7 @@ Shapes: T edges, C channels an edge. A fused tensor is [B, T * C, H, W], edge af
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, final
 
 import torch
@@ -181,7 +182,7 @@ class FusedBatchNorm2d(nn.BatchNorm2d):
                     assert var is not None
                     for whole, part in ((self.running_mean, mean), (self.running_var, var)):
                         parts = part.unflatten(0, (len(self.active), -1))
-                        whole.unflatten(0, (self.copies, -1))[list(self.active)] = parts
+                        whole.unflatten(0, (self.copies, -1))[positions(self.active, whole.device)] = parts
                 if self.num_batches_tracked is not None:
                     self.num_batches_tracked += 1
         return out
@@ -334,7 +335,18 @@ def select_copies(value: Tensor, copies: int, active: Active) -> Tensor:
     """The rows of the active edges of a tensor whose first dimension is T * something."""
     if active is None:
         return value
-    return value.unflatten(0, (copies, -1))[list(active)].flatten(0, 1)
+    return value.unflatten(0, (copies, -1))[positions(active, value.device)].flatten(0, 1)
+
+
+def positions(places: Sequence[int], device: torch.device) -> Any:
+    """``places`` as an index of tensors on ``device``, where they are sent once and not whenever they are used: the
+    device would have to be waited for."""
+    return list(places) if device.type == "cpu" else _sent(tuple(places), device)
+
+
+@lru_cache(maxsize=4096)
+def _sent(places: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(places, dtype=torch.int64).to(device, non_blocking=True)
 
 
 __all__ = [
@@ -347,6 +359,7 @@ __all__ = [
     "fuse",
     "is_fused",
     "last_norm",
+    "positions",
     "select_copies",
     "use_box_averages",
     "use_quick_gradients",

@@ -101,7 +101,10 @@ class _Mixture(torch.autograd.Function):
         if not of_shares and not any(of_kernels):
             return dx, None, None, *(None for _ in kernels)
         widest = [at for at, kernel in enumerate(kernels) if kernel.shape[-1] == geometry.kernel]
-        alone = len(widest) == 1 and float(shares_TM[:, widest[0]].min()) > _LEAST_SHARE
+        # asked on the CPU alone: another device would be waited for, and is quick at the widest kernel, too
+        alone = (
+            len(widest) == 1 and shares_TM.device.type == "cpu" and float(shares_TM[:, widest[0]].min()) > _LEAST_SHARE
+        )
         if not any(of_kernels) and alone:
             # out = sum_k share_k conv(x, kernel_k): the widest has what the others leave of <gradient, out>
             dshares = torch.zeros_like(shares_TM)

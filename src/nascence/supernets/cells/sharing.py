@@ -28,7 +28,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
-from nascence.supernets.cells.fused import FusedBatchNorm2d, FusedConv2d, FusedReLU, select_copies
+from nascence.supernets.cells.fused import FusedBatchNorm2d, FusedConv2d, FusedReLU, positions, select_copies
 from nascence.supernets.cells.mixtures import Geometry, convolve_mixture, merge
 
 Sharing = Literal["none", "partial", "floating"]
@@ -101,12 +101,13 @@ class SharedOperations(nn.Module):
         for stage, layers in enumerate(self.blocks, start=1):
             assert isinstance(layers, nn.ModuleList)
             going = [at for at, length in enumerate(self.lengths) if length >= stage]
-            weights = weights_TM[:, going]
+            weights = weights_TM[:, positions(going, weights_TM.device)]
             total = weights.sum(1, keepdim=True)
             shares_TM = weights / torch.where(total == 0, 1.0, total)
             last = layers[-1]
             normalised = isinstance(last, FusedBatchNorm2d)
-            leaving = weights_TM[:, [at for at in going if self.lengths[at] == stage]]
+            last_ones = [at for at in going if self.lengths[at] == stage]
+            leaving = weights_TM[:, positions(last_ones, weights_TM.device)]
             ending = (leaving.square().sum(1) + _LEAST_SQUARE).sqrt() if normalised else leaving.sum(1)
             norm = last if isinstance(last, FusedBatchNorm2d) and stage == len(self.blocks) else None
             if norm is not None:

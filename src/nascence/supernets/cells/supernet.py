@@ -17,10 +17,10 @@ from nascence.operations.drop_block import DropBlock
 from nascence.schedules import Constant, Moment, Schedule
 from nascence.seeding import derive_seed, generator, seeded_globally
 from nascence.supernets.base import Supernet
-from nascence.supernets.cells.fused import FusedReLU, channels_last, fuse, is_fused, last_norm
+from nascence.supernets.cells.fused import FusedReLU, channels_last, fuse, is_fused, last_norm, positions
 from nascence.supernets.cells.shape import CellShape, Edge, Fill
 from nascence.supernets.cells.sharing import SharedOperations, Sharing, share_modules
-from nascence.supernets.groups import ChoiceGroup, MixingWeights
+from nascence.supernets.groups import ChoiceGroup, MixingWeights, on_cpu
 
 
 class StackedCells(Protocol):
@@ -92,6 +92,8 @@ class MixedCell(nn.Module):
         self.params_EO = torch.tensor([prices[at] for at in range(len(shape.edges))], dtype=torch.float64)
         """Of each operation on each edge, were it alone."""
         self.mixing: Tensor | None = None
+        self.known: Tensor | None = None
+        """The same on the CPU, None where nobody knows."""
         self.sparse = False
 
     def _edges_from(self, source: int) -> list[int]:
@@ -102,10 +104,9 @@ class MixedCell(nn.Module):
         states: list[Tensor | None] = list(inputs_BCHW)
         if self.preprocess:
             states = [module(x) for module, x in zip(self.preprocess, inputs_BCHW, strict=True)]
-        if self.mixing.dim() == 2:
-            used = self._used(self.mixing)
-            if bool((used.all(0) | ~used.any(0)).all()):
-                return self._forward_dense([x for x in states if x is not None], self.mixing, used.any(0).tolist())
+        used = self._used()
+        if self.mixing.dim() == 2 and bool((used.all(0) | ~used.any(0)).all()):
+            return self._forward_dense([x for x in states if x is not None], self.mixing, used.any(0).tolist())
         states += [None] * self.shape.nodes
         passing: list[Tensor | None] = [None] * len(states)
         for source in range(len(states)):
@@ -114,18 +115,20 @@ class MixedCell(nn.Module):
             if self.partial > 1 and source >= self.shape.inputs:
                 x_BCHW = states[source] = self._complete(x_BCHW, passing[source])
             if source < len(self.sources):
-                self._leave(source, x_BCHW[:, : self.mixed_channels], states)
+                self._leave(source, x_BCHW[:, : self.mixed_channels], states, used)
                 if self.partial > 1:
                     self._pass_by(source, x_BCHW[:, self.mixed_channels :], passing)
         assert all(state is not None for state in states)
         inner = [state for state in states[self.shape.inputs :] if state is not None]
         return torch.cat(inner, dim=1) if self.shape.output == "concat" else inner[-1]
 
-    def _used(self, mixing: Tensor) -> Tensor:
+    def _used(self) -> Tensor:
         """Booleans [E, O]: which operations run on which edges."""
-        if mixing.requires_grad and not self.sparse:
-            return torch.ones(mixing.shape[-2:], dtype=torch.bool)
-        return (mixing != 0).reshape(-1, *mixing.shape[-2:]).any(0).cpu()
+        assert self.mixing is not None
+        if self.mixing.requires_grad and not self.sparse:
+            return torch.ones(self.mixing.shape[-2:], dtype=torch.bool)
+        known = self.mixing.detach().cpu() if self.known is None else self.known
+        return (known != 0).reshape(-1, *known.shape[-2:]).any(0)
 
     def _forward_dense(self, states: list[Tensor], mixing: Tensor, used: list[bool]) -> Tensor:
         """Where an operation runs on all edges or on none: the sums of all nodes that are not complete yet lie side by
@@ -143,16 +146,17 @@ class MixedCell(nn.Module):
                 states.append(self._complete(complete, beside[source]))
             x_BCHW = states[source][:, :channels] if self.partial > 1 else states[source]
             edges = self._edges_from(source)
+            places = positions(edges, mixing.device)
             assert isinstance(candidates, nn.ModuleList)
             for columns, operation in zip(self.columns[source], candidates, strict=True):
                 if not any(used[at] for at in columns) or isinstance(operation, Zero):
                     continue
                 if isinstance(operation, SharedOperations):
                     _activate(operation, None, None)
-                    out = operation(x_BCHW, mixing[edges][:, columns])
+                    out = operation(x_BCHW, mixing[places][:, positions(columns, mixing.device)])
                     sums = out if sums is None else sums + out
                 else:
-                    sums = self._add_dense(sums, operation, x_BCHW, mixing[edges, columns[0]])
+                    sums = self._add_dense(sums, operation, x_BCHW, mixing[places, columns[0]])
             if sums is None:
                 sums = self.zeros[source](x_BCHW).repeat(1, len(edges), 1, 1)
             if self.partial > 1:
@@ -191,15 +195,15 @@ class MixedCell(nn.Module):
         factors = factors_T.view(-1, 1, 1, 1)
         return scaled_sum(None if sums is None else sums.unflatten(1, (edges, -1)), out, factors).flatten(1, 2)
 
-    def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None]) -> None:
+    def _leave(self, source: int, x_BCHW: Tensor, states: list[Tensor | None], used: Tensor) -> None:
         """Add what the edges from ``source`` carry to the nodes they enter."""
         assert self.mixing is not None
         candidates = self.sources[source]
         assert isinstance(candidates, nn.ModuleList)
         edges = self._edges_from(source)
         targets = [self.shape.edges[at][1] for at in edges]
-        mixing = self.mixing[..., edges, :]
-        used = self._used(mixing)
+        device = self.mixing.device
+        mixing, used = self.mixing[..., positions(edges, device), :], used[edges]
         choosy = self.sparse or not mixing.requires_grad
         for columns, operation in zip(self.columns[source], candidates, strict=True):
             at = columns[0]
@@ -207,11 +211,11 @@ class MixedCell(nn.Module):
             if not active or isinstance(operation, Zero):
                 continue
             # which of the networks side by side have the operation on which active edge
-            runs = mixing[:, active, at] != 0 if choosy and mixing.dim() == 3 else None
+            runs = mixing[:, positions(active, device), at] != 0 if choosy and mixing.dim() == 3 else None
             _activate(operation, None if len(active) == len(edges) else active, runs)
             if isinstance(operation, SharedOperations):
                 assert mixing.dim() == 2, "shared modules know one network at a time"
-                out = operation(x_BCHW, mixing[active][:, columns])
+                out = operation(x_BCHW, mixing[positions(active, device)][:, positions(columns, device)])
                 for part, edge in zip(out.chunk(len(active), dim=1), active, strict=True):
                     before = states[targets[edge]]
                     states[targets[edge]] = part if before is None else before + part
@@ -343,9 +347,11 @@ class CellSupernet(Supernet):
 
         ``sparse``: operations of weight zero do not run, and their weight gets no gradient.
         """
+        known = on_cpu(weights)
         for module in self.network.modules():
             if isinstance(module, MixedCell):
                 module.mixing, module.sparse = weights[module.kind], sparse
+                module.known = known[module.kind].detach()
         return self.network(x_BCHW)
 
     def expected(self, cost: str, weights: MixingWeights) -> Tensor:

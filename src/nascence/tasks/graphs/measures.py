@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nascence.tasks.histogram import histogram
+
 _BITS = 18
 _BINS = 2**_BITS
 
 
 def confusion_counts(classes_B: Tensor, labels_B: Tensor, count: int) -> Tensor:
     """Entry [k, j]: how many of class k were taken for class j; int64 [K, K]."""
-    return torch.bincount(labels_B * count + classes_B, minlength=count * count).view(count, count)
+    return histogram(labels_B * count + classes_B, count * count).view(count, count)
 
 
 def margin_counts(margins_B: Tensor, labels_B: Tensor) -> Tensor:
@@ -20,7 +22,7 @@ def margin_counts(margins_B: Tensor, labels_B: Tensor) -> Tensor:
     bits = margins_B.float().contiguous().view(torch.int32).long()
     ordered = torch.where(bits >= 0, bits + 2**31, 2**31 - 1 - (bits & (2**31 - 1)))
     bins = ordered >> (32 - _BITS)
-    return torch.bincount(labels_B * _BINS + bins, minlength=2 * _BINS).view(2, _BINS)
+    return histogram(labels_B * _BINS + bins, 2 * _BINS).view(2, _BINS)
 
 
 def roc_auc(counts_2M: Tensor) -> float:

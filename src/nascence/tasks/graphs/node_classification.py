@@ -118,7 +118,7 @@ class NodeClassification(Task):
         """``count``, ``confusion`` [K, K] and, of two classes, ``margins`` (:func:`margin_counts`)."""
         logits, labels = _counted(output.detach(), batch)
         found = {
-            "count": labels.new_tensor(len(labels)),
+            "count": labels.new_full((), len(labels)),
             "confusion": confusion_counts(logits.argmax(1), labels, self.num_classes),
         }
         if self.num_classes == 2:
@@ -196,11 +196,14 @@ class NodeClassification(Task):
         reached, edges = self._sampler.sample(nodes_B, draws)
         mask = torch.zeros(len(reached), dtype=torch.bool)
         mask[: len(nodes_B)] = True
-        return Batch((self.graph.features[reached], edges), self.graph.labels[reached], mask)
+        counted = torch.arange(len(nodes_B))
+        return Batch((self.graph.features[reached], edges), self.graph.labels[reached], mask, counted=counted)
 
 
 def _counted(output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Logits and labels of the nodes that count."""
+    if batch.counted is not None:
+        return output[batch.counted], batch.target[batch.counted]
     mask = batch.target != UNKNOWN if batch.mask is None else batch.mask
     return output[mask], batch.target[mask]
 
@@ -236,7 +239,7 @@ class NodePart(Part):
         """The whole graph; this part's nodes count."""
         mask = torch.zeros(self.task.graph.nodes, dtype=torch.bool)
         mask[self.nodes] = True
-        return Batch(self.task.whole, self.task.graph.labels, mask)
+        return Batch(self.task.whole, self.task.graph.labels, mask, counted=mask.nonzero()[:, 0])
 
 
 @final

@@ -130,7 +130,7 @@ class Restoration(Task):
 
     def sums(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         found = self._scored(output.detach().float(), batch.target, also_ssim=False)
-        return {"count": batch.target.new_tensor(len(batch.target)), "psnr": found["psnr"].sum()}
+        return {"count": batch.target.new_full((), len(batch.target)), "psnr": found["psnr"].sum()}
 
     def judge(self, output: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Also of what the pictures were restored from, as a network has to be better than that."""
@@ -138,7 +138,7 @@ class Restoration(Task):
         before = enlarge_batch(batch.inputs[0], self.degradation.scale) if self._enlarges else batch.inputs[0]
         sums = {f"input_{name}": value.sum() for name, value in self._scored(before, target).items()}
         sums |= {name: value.sum() for name, value in self._scored(output, target).items()}
-        count = target.new_tensor(len(target))
+        count = target.new_full((), len(target))
         return {"count": count, **sums, "loss": self.loss(output, batch) * count}
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Any]:
