@@ -9,6 +9,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -42,46 +43,23 @@ from nascence.training import Training, TrainingConfig
 
 FEW: dict = {"epochs": 1, "warmup_epochs": 0, "check_images": 0}
 IMAGES: dict = {**FEW, "batch_size": 128}
-WAITS: dict[str, dict] = {
-    "darts": {
-        "waits": 1,
-        "method": "darts",
-        "space": toy_space,
-        "task": lambda: load_task("digits"),
-        "settings": IMAGES,
-    },
-    "gdas": {"waits": 1, "method": "gdas", "space": toy_space, "task": lambda: load_task("digits"), "settings": IMAGES},
-    "msg-das": {
-        "waits": 2,
-        "method": "msg-das",
-        "space": toy_space,
-        "task": lambda: load_task("digits"),
-        "settings": {**IMAGES, "sub_graphs": 2},
-    },
-    "drnas on darts": {
-        "waits": 2,
-        "method": "drnas",
-        "space": lambda: get_space("darts"),
-        "task": lambda: load_task("digits"),
-        "settings": {**IMAGES, "channels": 2, "depth": 3, "kl_anchor": 0.1, "beta_decay": 0.1},
-    },
-    "dmasking": {
-        "waits": 2,
-        "method": "dmasking",
-        "space": toy_widths,
-        "task": lambda: load_task("digits"),
-        "settings": {**IMAGES, "draws": "hard", "alternate": "step"},
-    },
-    "graph": {"waits": 1, "method": "darts", "space": toy_graph_space, "task": toy_graph_task, "settings": FEW},
-    "pictures": {
-        "waits": 1,
-        "method": "gdas",
-        "space": toy_denoiser_space,
-        "task": ToyDenoising.make,
-        "settings": {**FEW, "batch_size": 4},
-    },
+DEEP = {"channels": 2, "depth": 3, "kl_anchor": 0.1, "beta_decay": 0.1}
+WAITS: dict[str, tuple[int, str, Callable, Callable, dict]] = {
+    "darts": (1, "darts", toy_space, partial(load_task, "digits"), IMAGES),
+    "gdas": (1, "gdas", toy_space, partial(load_task, "digits"), IMAGES),
+    "msg-das": (2, "msg-das", toy_space, partial(load_task, "digits"), {**IMAGES, "sub_graphs": 2}),
+    "drnas on darts": (2, "drnas", lambda: get_space("darts"), partial(load_task, "digits"), {**IMAGES, **DEEP}),
+    "dmasking": (
+        2,
+        "dmasking",
+        toy_widths,
+        partial(load_task, "digits"),
+        {**IMAGES, "draws": "hard", "alternate": "step"},
+    ),
+    "graph": (1, "darts", toy_graph_space, toy_graph_task, FEW),
+    "pictures": (1, "gdas", toy_denoiser_space, ToyDenoising.make, {**FEW, "batch_size": 4}),
 }
-"""Steps of weights and architecture, one after the other."""
+"""(how often, method, space, task, settings): steps of weights and architecture, one after the other."""
 SEARCHES = [n for n in sys.argv[1].split(",") if n]
 STEPS = 2
 
@@ -105,9 +83,8 @@ def searched(name: str, device: torch.device) -> None:
 
 def waited(name: str, device: torch.device) -> list[str]:
     """What makes a step of a search wait, when all is prepared that is prepared once."""
-    case = WAITS[name]
-    space, task = case["space"](), case["task"]()
-    method = METHODS.get(case["method"])(**case["settings"])
+    _, kind, space_of, task_of, settings = WAITS[name]
+    space, task, method = space_of(), task_of(), METHODS.get(kind)(**settings)
     size = space.networks["search-small" if "search-small" in space.networks else "evaluation"]
     checker = Budget().bind(space, size, signature=task.signature, threads=1)
     strategy = method.strategy(Problem(space, task.on(device), size, checker, 1, compute=Compute(device=device)))
@@ -122,9 +99,8 @@ def waited(name: str, device: torch.device) -> list[str]:
 def steps_of_search(name: str, device: torch.device) -> None:
     """A step of weights and one of the architecture wait for the gradients of mixing weights, which the relaxation
     needs on the CPU, and for no more; terms of the loss that are computed on the CPU have a gradient of their own."""
-    case = WAITS[name]
     found = waited(name, device)
-    assert found == ["to the CPU"] * case["waits"], found
+    assert found == ["to the CPU"] * WAITS[name][0], found
 
 
 def scored(name: str, device: torch.device) -> None:
