@@ -123,6 +123,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", ["docs/house.md", "docs/gradient.md", "docs/writing-a-method.md"])
+def test_files_that_are_named_exist(page: str) -> None:
+    """Every `file.py` in backticks is a file of the source, of a folder in it, or of the repository; capitals stand for
+    a name to be chosen."""
+    named = re.findall(r"`((?:[\w-]+/)*[a-z_]\w*\.py)`", (ROOT / page).read_text(encoding="utf-8"))
+    named = [name for name in named if name not in ("mine.py", "use.py", "test_mine.py")]
+    assert named
+    for name in named:
+        there = [ROOT / name, SOURCE / name, SOURCE.parent / name, *SOURCE.glob(f"*/{name}")]
+        assert any(path.is_file() for path in there), name
+
+
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/methods/*.md")), ids=lambda page: page.name)
 def test_cards_name_code_that_exists(page: Path) -> None:
     """In every row of "`file.py`: `name`, `Class.name`", the file has the names."""

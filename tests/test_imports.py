@@ -1,6 +1,7 @@
 """Who may import whom: the house's rooms, from the cellar to the roof."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,18 @@ def test_a_module_imports_from_its_own_floor_and_below(name):
     assert room(name) in LEVEL, f"{room(name)} has no floor yet"
     above = [target for target in GRAPH[name] if room(target) and LEVEL[room(target)] > LEVEL[room(name)]]
     assert not above, f"{name} imports {above}"
+
+
+def test_the_page_about_the_house_has_the_rooms_as_they_are():
+    page = (Path(__file__).parents[1] / "docs" / "house.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([^|]*) \|", page, re.MULTILINE)
+    assert [int(floor) for floor, _ in rows] == list(range(len(FLOORS)))
+    assert [set(re.findall(r"`(\w+)`", rooms)) for _, rooms in rows] == list(FLOORS)
+
+
+def test_every_room_has_a_floor():
+    there = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert there - {"__init__", "__main__"} == set(LEVEL)
 
 
 def test_an_architecture_is_a_pure_value():
