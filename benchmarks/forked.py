@@ -133,6 +133,7 @@ def _child(
 
             traceback.print_exc()
             code = 1
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the program does at its end
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -28,20 +28,23 @@ def test_a_driver_that_ends_meanwhile_leaves_a_worker_without_a_word(sent):
     assert told == b""
 
 
-def test_it_is_deaf_to_ctrl_c_from_its_first_moment(monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_is_deaf_to_stops_from_its_first_moment(number):
     heard = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append("handler"))
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(number, lambda number, frame: heard.append(number))
     try:
         with undisturbed():
-            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            signal.pthread_kill(threading.get_ident(), number)
             assert heard == [], "it waits"
-        assert heard == ["handler"]
+        assert heard == [number]
         with undisturbed():
-            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            signal.pthread_kill(threading.get_ident(), number)
             deaf()
-        assert heard == ["handler"], "what waited is dropped"
+        assert heard == [number], "what waited is dropped"
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in kept.items():
+            signal.signal(each, handler)
 
 
 def test_a_module_path_and_no_secret_are_handed_over():

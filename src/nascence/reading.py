@@ -51,7 +51,7 @@ def read_bytes(
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) and not (pipe and stat.S_ISFIFO(found.st_mode)):
-            raise error(f"Cannot read {name}: it is {_kind(found.st_mode)}, not a file.")
+            raise error(f"Cannot read {name}: it is {kind(found.st_mode)}, not a file.")
         if found.st_size > largest:
             raise error(f"Cannot read {name}: it has {found.st_size:,} bytes, more than the {largest:,} it may have.")
         content = bytearray()
@@ -73,7 +73,7 @@ def check_plain(path: str | Path, error: type[NascenceError] = RunError) -> None
     except OSError as problem:
         raise error(f"Cannot read {path}: {problem.strerror or problem}.") from None
     if not stat.S_ISREG(mode):
-        raise error(f"Cannot read {path}: it is {_kind(mode)}, not a file.")
+        raise error(f"Cannot read {path}: it is {kind(mode)}, not a file.")
 
 
 def read_text(path: str | Path, error: type[NascenceError] = RunError, **options: Any) -> str:
@@ -164,7 +164,8 @@ def _check_plain_value(item: Any, infinite: bool) -> None:
             raise ValueError("it holds half a character") from None
 
 
-def _kind(mode: int) -> str:
+def kind(mode: int) -> str:
+    """What something that is no file is, in words."""
     names = {stat.S_ISDIR: "a directory", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
     return next((name for is_one, name in names.items() if is_one(mode)), "a device")
 
@@ -191,6 +192,7 @@ __all__ = [
     "MEBIBYTE",
     "check",
     "check_plain",
+    "kind",
     "parse_json",
     "read_bytes",
     "read_json",

@@ -24,6 +24,8 @@ BEGIN = (
     "import sys; pipe = int(sys.argv[1]); sys.path[:] = sys.argv[2:]; from nascence.spawned import begin; begin(pipe)"
 )
 
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
 
 def start(there: Connection, **variables: str) -> subprocess.Popen[bytes]:
     """A process that begins with what :func:`hand_over` sends through the other end of ``there``; ``variables`` of its
@@ -41,8 +43,9 @@ def start(there: Connection, **variables: str) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A process started inside does not hear SIGINT before it knows what to do with it; this one hears it later."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """A process started inside does not hear SIGINT and SIGTERM before it knows what to do with them; this one hears
+    them later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     try:
         yield
     finally:
@@ -50,9 +53,11 @@ def undisturbed() -> Iterator[None]:
 
 
 def deaf() -> None:
-    """This process, begun :func:`undisturbed`, ignores SIGINT: its driver hears it, too, and decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    """This process, begun :func:`undisturbed`, ignores SIGINT and SIGTERM: where a whole group of processes is to stop,
+    its driver hears them, too, ends its step and then its workers."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
 
 
 def hand_over(pipe: Connection, life: Callable[[Connection], None]) -> None:

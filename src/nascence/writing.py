@@ -46,8 +46,10 @@ def siblings(path: Path, ending: str) -> list[Path]:
 def replacing(path: Path, ending: str = ".tmp") -> Iterator[tuple[BinaryIO, Path]]:
     """A fresh file and its name, which takes the place of ``path`` when the block ends, and is gone when it fails.
 
-    At every moment, a power cut included, ``path`` is the old file or the new one. Raises ``OSError``.
+    At every moment, a power cut included, ``path`` is the old file or the new one. Raises ``OSError``, also where
+    something else than a file or a link is there: to take the place of ``/dev/null`` would harm the whole system.
     """
+    check_file(path)
     remove_abandoned(path, ending)
     fresh = hidden(path, secrets.token_hex(4) + ending)
     descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
@@ -63,6 +65,27 @@ def replacing(path: Path, ending: str = ".tmp") -> Iterator[tuple[BinaryIO, Path
         fresh.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def check_file(path: Path) -> None:
+    """Raises ``OSError`` where there is a device, a pipe or a socket, which a file must not take the place of."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return  # nothing is there, or whoever writes will be told why not
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, f"it is {reading.kind(mode)}, not a file", str(path))
+
+
+def check_out(path: Path, overwrite: bool) -> None:
+    """Raises :class:`RunError` where ``--out`` names what must not be replaced: a file without ``overwrite``, and
+    anything that is no file with it."""
+    if os.path.isdir(path):
+        raise RunError(f"{path} is a directory; name a file with --out.")
+    with explained(path):
+        check_file(path)
+    if path.exists() and not overwrite:
+        raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -146,6 +169,8 @@ def explained(path: Path, resume: str | None = None) -> Iterator[None]:
 
 
 __all__ = [
+    "check_file",
+    "check_out",
     "explained",
     "growing_alone",
     "hidden",

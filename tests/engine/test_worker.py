@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 from functools import partial
 
 import pytest
@@ -60,6 +61,25 @@ def test_what_cannot_be_handed_over_leaves_no_process(monkeypatch):
     with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
         Worker(lambda: None)
     assert started[0].poll() is not None
+
+
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_stops_a_whole_group_is_left_to_the_driver(start, number):
+    worker = Worker(process_number, start)
+    try:
+        worker.send(None)
+        os.kill(worker.result(), number)
+        worker.send(None)
+        assert worker.result() > 0
+        assert worker.alive
+    finally:
+        worker.end()
+    assert not worker.alive
+
+
+def process_number():
+    return lambda item: os.getpid()
 
 
 def test_a_forked_worker_needs_nothing_picklable_and_its_errors_arrive():

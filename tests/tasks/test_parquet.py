@@ -156,6 +156,13 @@ def test_labels_of_several_files_are_matched_by_name(tmp_path: Path, write: Writ
     assert classes(task)["dog"] == sorted([1, 0, 0, 2])
 
 
+def test_numbers_and_texts_are_not_mixed(tmp_path: Path, write: Write) -> None:
+    write(tmp_path / "train-0.parquet", [0, 1, 0, 1])
+    write(tmp_path / "train-1.parquet", ["cat", "dog", "cat", "dog"])
+    with pytest.raises(DataError, match=r"train-0\.parquet has labels such as 0, and .*train-1\.parquet such as 'cat'"):
+        load_task(str(tmp_path))
+
+
 def test_numbers_without_names_are_taken_as_the_others_and_told(tmp_path: Path, write: Write) -> None:
     write(tmp_path / "toy" / "train.parquet", [0, 1, 0], metadata=named(["cat", "dog"]))
     write(tmp_path / "toy" / "test.parquet", [1, 1, 0])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nascence.configuration import at_most
-from nascence.errors import RunError
 
 if TYPE_CHECKING:
     from nascence.benchmarks.judging import Judgement
@@ -33,12 +32,12 @@ def correlate(
     from nascence.benchmarks.scores_file import read_scores
     from nascence.benchmarks.tables import TABLES, load_table
     from nascence.reporting.correlation_page import correlation_page
-    from nascence.runs.files import explained, write_bytes
     from nascence.tasks import find_data_dir
+    from nascence.writing import check_out, explained, write_bytes
 
     out = None if out is None else Path(out)
-    if out is not None and out.exists() and not overwrite:
-        raise RunError(f"{out} exists; add --overwrite to replace it, or choose another --out.")
+    if out is not None:
+        check_out(out, overwrite)
     found = read_scores(scores)
     space = None if str(table) in TABLES else found.space
     judgement = judge_scores(

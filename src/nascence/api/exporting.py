@@ -11,6 +11,7 @@ from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory, files
 from nascence.spaces import get_space
 from nascence.training.ensemble import Ensemble
+from nascence.writing import check_out
 
 if TYPE_CHECKING:
     from nascence.exporting import ExportCheck
@@ -45,10 +46,7 @@ def export(
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     model = fresh_model(run) if untrained else load_model(run)
     path = Path(out) if out is not None else run.path / f"{'untrained_' if untrained else ''}{EXPORTS[format]}"
-    if path.is_dir():
-        raise RunError(f"{path} is a directory; name a file with --out.")
-    if out is not None and path.exists() and not overwrite:
-        raise RunError(f"{path} exists already; choose another --out, or replace it with --overwrite.")
+    check_out(path, overwrite or out is None)
     task = run.config["task"]
     needed = ("signature",) if "kind" in task else ("class_names", "mean", "std", "input_shape")
     missing = [name for name in needed if task.get(name) is None]

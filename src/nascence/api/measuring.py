@@ -19,11 +19,11 @@ from nascence.costs.networks import Networks
 from nascence.costs.runtimes import MODULE, get_runtime, usual_runtime
 from nascence.engine.compute import ON_CPU
 from nascence.engine.threads import compute_threads
-from nascence.errors import RunError, SettingError
+from nascence.errors import SettingError
 from nascence.runs import files
 from nascence.runs.progress import named_progress
 from nascence.spaces import get_space
-from nascence.writing import growing_alone
+from nascence.writing import check_out, growing_alone
 
 
 def measure(
@@ -130,8 +130,7 @@ def measure_table(
         raise SettingError(f"The number of networks to check the table on must be at least 1, not {checks}.")
     at_most(MOST, checks=checks)
     path = Path(out)
-    if path.exists() and not overwrite:
-        raise RunError(f"{path} exists; add --overwrite to replace it, or choose another --out.")
+    check_out(path, overwrite)
     found = get_space(space)
     loaded = task_of(None, data, data_dir, image_size, download, task, task_settings)
     network = network_size(found, loaded, channels, depth)

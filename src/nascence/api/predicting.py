@@ -11,11 +11,11 @@ from typing import Any, final
 
 from nascence.api.computing import chosen
 from nascence.api.training import load_model
-from nascence.errors import RunError, SettingError
+from nascence.errors import SettingError
 from nascence.runs import RunDirectory
 from nascence.tasks.loaders import loader_of
 from nascence.tasks.predicting import Columns, Question
-from nascence.writing import explained, replacing, write_bytes
+from nascence.writing import check_out, explained, replacing, write_bytes
 
 TABLES = (".csv", ".json", ".parquet")
 
@@ -72,8 +72,7 @@ def predict(
     elif place is not None:
         if place.suffix.lower() not in TABLES:
             raise SettingError(f"{place} ends in none of {', '.join(TABLES)}, which predictions can be written as.")
-        if place.exists() and not overwrite:
-            raise RunError(f"{place} exists already; choose another --out, or replace it with --overwrite.")
+        check_out(place, overwrite)
     question = Question(
         model=compute.place(load_model(run)),
         config=run.config,

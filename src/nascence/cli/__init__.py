@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(OUT_OF_MEMORY + "\n")
         return 2
+    finally:
+        if arguments is None:  # the process ends now: a second Ctrl-C would find libraries cleaning up, with tracebacks
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 __all__ = ["main"]

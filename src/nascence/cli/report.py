@@ -9,7 +9,6 @@ import typer
 
 from nascence.cli import options
 from nascence.cli.output import emit, human
-from nascence.errors import RunError
 
 
 def command(
@@ -24,9 +23,11 @@ def command(
 
     opened = RunDirectory.open(run)
     opened.require_architecture()
-    if out is not None and out.exists() and not overwrite:
-        raise RunError(f"{out} exists already; choose another --out, or replace it with --overwrite.")
     from nascence.reporting import write_report
+    from nascence.writing import check_out
+
+    if out is not None:
+        check_out(out, overwrite)
 
     path = write_report(run, out or run / "report.html")
     human(json).print(f"The report is in {path}", markup=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import subprocess
 import traceback
 from collections.abc import Callable, Sequence
@@ -106,7 +105,6 @@ class Worker:
 def _serve(prepare: Callable[[], Callable[[Any], Any]], pipe: Connection, others: Sequence[Connection] = ()) -> None:
     """A worker's life: ends when the driver closes its end of the pipe, or has died."""
     spawned.deaf()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for end in others:
         end.close()  # the copy in this process would keep the connection open
     try:

@@ -214,6 +214,7 @@ def _matched(
     """
     known = list(class_names or next(iter(own.values()), []))
     if not known:
+        _check_one_kind(labels)
         return None
     for file, found in labels.items():
         names = own.get(file)
@@ -231,6 +232,19 @@ def _matched(
         position = {name: place for place, name in enumerate(known)}
         labels[file] = [position.get(label, label) if isinstance(label, str) else label for label in labels[file]]
     return known
+
+
+def _check_one_kind(labels: Mapping[Path, Sequence[int | str]]) -> None:
+    """Raises :class:`DataError` where some labels are numbers without names and others texts."""
+    kinds: dict[type, tuple[Path, int | str]] = {}
+    for file, found in labels.items():
+        for label in found:
+            kinds.setdefault(type(label), (file, label))
+    if len(kinds) > 1:
+        (one, first), (other, second) = list(kinds.values())[:2]
+        raise DataError(
+            f"{one} has labels such as {first!r}, and {other} such as {second!r}; numbers and texts cannot be matched."
+        )
 
 
 def _class_names(file: Path, schema: Any) -> list[str] | None:
