@@ -1,9 +1,10 @@
-"""Every network of the examples, through the command line: plan, search at half of its FLOPs, train, export.
+"""Every network of the examples, through the command line: plan, search at half of its FLOPs, export.
 
     PYTHONPATH=src NASCENCE_DATA=../shared/data python benchmarks/own_examples.py --out examples.jsonl
 
-Searches (dmasking) and trainings are as short as can be: this is about what was left whole, what the network costs
-before and after, and how large and quick the exported files are, whole and thinner in turns, one input on one thread.
+Searches (dmasking) are as short as can be and nothing is trained: this is about what was left whole, what the network
+costs before and after, and how large and quick the exported files are, whole and thinner in turns, one input on one
+thread.
 One line of JSON for every network, added to ``--out``; what is there already is left out. A table in the end.
 """
 
@@ -31,7 +32,16 @@ from nascence.runs import RunDirectory
 from nascence.spaces.own.known import kept_space
 
 NETWORKS = Path(__file__).parents[1] / "examples" / "networks"
-DENOISING = ("--data", "restoration/Train400", "--task", "denoise", "--task-set", "test=restoration/Set12")
+DENOISING = (
+    "--data",
+    "restoration/Train400",
+    "--task",
+    "denoise",
+    "--sigma",
+    "25",
+    "--task-set",
+    "test=restoration/Set12",
+)
 DIGITS = ("--data", "digits", "--image-size", "32")
 DATA: dict[str, tuple[str, ...]] = {
     "unet": DENOISING,
@@ -63,13 +73,16 @@ def thinned(name: str, share: float, run: Path) -> dict[str, Any]:
     began = time.monotonic()
     settings = [word for text in SHORT for word in ("--set", text)]
     nascence("search", *model, "--max-flops", str(share * whole), *settings, "--threads", "1", "--out", str(run))
-    seconds = time.monotonic() - began
-    nascence("train", str(run), "--epochs", "1", "--threads", "1")
-    nascence("export", str(run))
+    return {**measured(run), "search_seconds": round(time.monotonic() - began)}
+
+
+def measured(run: Path) -> dict[str, Any]:
+    """What a finished search left, and its exported file beside the whole network's."""
+    nascence("export", str(run), "--untrained")
     record = json.loads((run / "architecture.json").read_text())
     before = run.with_name("whole.onnx")
     inputs = export_whole(run, record, before)
-    after = run / "model.onnx"
+    after = run / "untrained_model.onnx"
     quick = [latency_of(path, inputs) for path in (before, after)]
     times = [statistics.median(passes.ms) for passes in take_turns(quick, repeats=30, warm_up=5, alone=True)]
     own = record["own"]
@@ -82,7 +95,6 @@ def thinned(name: str, share: float, run: Path) -> dict[str, Any]:
         "onnx_ms": [round(each, 4) for each in times],
         "input": list(inputs.shape),
         "architecture": record["architecture"],
-        "seconds": round(seconds),
     }
 
 

@@ -2,24 +2,26 @@
 
     PYTHONPATH=src NASCENCE_DATA=../shared/data python benchmarks/stages.py --out stages.jsonl
 
-Searches on CIFAR-10 at 16 x 16 pixels, preset laptop, shortened to 112 steps of 64 images, 32 of them of the
-architecture, and for h-das-stages two channels: ``h-das-stages`` with its depth term and without, ``h-das-cells``. What
-they find is trained on CIFAR-10's first 1,500 training images at 16 x 16 pixels, 8 epochs, 4 channels (cells: 12),
-by the suggested recipe, beside
+Searches on CIFAR-10 at 16 x 16 pixels, preset laptop, shortened to 48 steps of 64 images, 12 of them of the
+architecture (``--long``: 112 and 32), and for h-das-stages two channels: ``h-das-stages`` with its depth term and
+without, ``h-das-cells``. What they find is trained on CIFAR-10's first 1,500 training images at 16 x 16 pixels, 8
+epochs of batches of 64, by the suggested recipe, with 4 channels (h-das-cells: 12), beside
 
 - ``chain``: as many given cells in every stage, each reading the two before it, the number nearest in parameters,
-- ``rewired`` (``--more``): the found number of cells per stage, wired like that,
+- ``rewired`` (``--parts more``): the found number of cells per stage, wired like that,
 - ``equal``: beside ``h-das-cells``, the cells of DARTS (second order, from its paper) in all stages, the number of
   channels nearest in parameters,
-- ``tied`` (``--more``): the same search with cells shared by all stages.
+- ``tied`` (``--parts more``): the same search with cells shared by all stages.
 
 One line of JSON for every search and training, added to ``--out``; what is there already is left out.
 """
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,7 +40,8 @@ from nascence.tasks.image_classification import ImageClassification
 from nascence.training import Training, TrainingConfig, evaluate
 
 STAGED, CELLS = HDASStages(), HDASCells()
-SHORT = {"epochs": 10, "warmup_epochs": 6, "epoch_images": 512, "check_images": 0}
+SHORT = {"epochs": 6, "warmup_epochs": 4, "epoch_images": 384, "check_images": 0}
+LONG = {**SHORT, "epochs": 10, "warmup_epochs": 6, "epoch_images": 512}
 SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
     "deep": ("h-das-stages", {"channels": 2}),
     "plain": ("h-das-stages", {"channels": 2, "depth_weight": 0.0}),
@@ -46,6 +49,7 @@ SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
     "tied": ("h-das-cells", {"tied": True}),
 }
 STAGE_CHANNELS, CELL_CHANNELS, CELL_DEPTH = 4, 12, 5
+PARTS = ("depth", "cells", "stages", "more")
 
 
 def main() -> None:
@@ -53,29 +57,38 @@ def main() -> None:
     parser.add_argument("--train-images", type=int, default=1_500)
     parser.add_argument("--test-images", type=int, default=3_000)
     parser.add_argument("--epochs", type=int, default=8, help="of a training")
-    parser.add_argument("--more", action="store_true", help="rewired, plain and tied too")
+    parser.add_argument("--long", action="store_true", help="longer searches")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS[:3], help="what to do, in this order")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = Rows(given.out)
-    for seed in seeds_of(given):
-        for name in ("deep", "plain"):
-            searched(name, seed, rows)
+    rows, short = Rows(given.out), LONG if given.long else SHORT
     task = small_cifar(given.train_images, given.test_images)
-    for seed in seeds_of(given):
-        deep, cells = searched("deep", seed, rows), searched("cells", seed, rows)
-        pairs = [("deep", deep, STAGE_CHANNELS), ("chain", nearest_chain(deep, task), STAGE_CHANNELS)]
-        pairs += [("cells", cells, CELL_CHANNELS), ("equal", *nearest_equal(cells, task))]
-        if given.more:
-            rewired = chain([len(stage) for stage in STAGED.wiring(deep)])
-            pairs += [("rewired", rewired, STAGE_CHANNELS), ("plain", searched("plain", seed, rows), STAGE_CHANNELS)]
-            pairs += [("tied", *nearest_equal(cells, task, searched("tied", seed, rows)))]
+
+    def search(name: str, seed: int) -> Architecture:
+        return searched(name, seed, short, rows)
+
+    for part, seed in itertools.product(given.parts, seeds_of(given)):
+        pairs: list[tuple[str, Architecture, int]] = []
+        if part == "depth":
+            search("deep", seed)
+            search("plain", seed)
+        elif part == "cells":
+            cells = search("cells", seed)
+            pairs = [("cells", cells, CELL_CHANNELS), ("equal", *nearest_equal(cells, task))]
+        elif part == "stages":
+            deep = search("deep", seed)
+            pairs = [("deep", deep, STAGE_CHANNELS), ("chain", nearest_chain(deep, task), STAGE_CHANNELS)]
+        else:
+            rewired = chain([len(stage) for stage in STAGED.wiring(search("deep", seed))])
+            pairs = [("rewired", rewired, STAGE_CHANNELS), ("plain", search("plain", seed), STAGE_CHANNELS)]
+            pairs += [("tied", *nearest_equal(search("cells", seed), task, search("tied", seed)))]
         for name, architecture, channels in pairs:
             if not rows.has(row="training", network=name, seed=seed):
                 train(name, architecture, channels, task, given.epochs, seed, rows)
     tell(rows)
 
 
-def searched(name: str, seed: int, rows: Rows) -> Architecture:
+def searched(name: str, seed: int, short: Mapping[str, Any], rows: Rows) -> Architecture:
     """What the search found, from ``rows`` or from a search whose row is added."""
     method, own = SEARCHES[name]
     space = get_space(method)
@@ -85,7 +98,7 @@ def searched(name: str, seed: int, rows: Rows) -> Architecture:
     began = time.process_time()
     kind, task = METHODS.get(method), load_task("cifar10")
     budget = Budget().bind(space, space.networks["evaluation"], signature=task.signature)
-    chosen = settings(kind, [], defaults={**kind.PRESETS["laptop"], **SHORT, **own})
+    chosen = settings(kind, [], defaults={**kind.PRESETS["laptop"], **short, **own})
     strategy = chosen.strategy(Problem(space, task, space.networks["evaluation"], budget, seed))
     last: dict[str, Any] = {}
     while not strategy.done:
@@ -153,7 +166,7 @@ def train(
 ) -> None:
     began = time.process_time()
     model = network(architecture, channels, task, seed)
-    config = TrainingConfig.suggested(task, epochs=epochs)
+    config = TrainingConfig.suggested(task, epochs=epochs, batch_size=64)
     training = Training(model, task, config, seed=seed, judged=task.part("test").first(1))
     while not training.done:
         training.advance()
