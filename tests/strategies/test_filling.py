@@ -80,6 +80,6 @@ def test_every_gradient_method_can_be_filled():
         while not search.done:
             search.advance()
     plain, full = (search.derive() for search in searches)
-    assert full == filled(limit, plain, space.choice_scores(searches[1].inner.relaxation.scores()))
+    assert full == space.canonical(filled(limit, plain, space.choice_scores(searches[1].inner.relaxation.scores())))
     assert searches[1].averages == searches[0].averages
     assert model.flops(plain) <= model.flops(full) <= limit.budget.max_flops

@@ -70,7 +70,9 @@ class FilledStrategy(Strategy):
         return event
 
     def derive(self) -> Architecture:
-        return filled(self.budget, self.inner.derive(), self.scores())
+        """In canonical form: what takes no part was given answers in case that it would."""
+        found = filled(self.budget, self.inner.derive(), self.scores())
+        return self.budget.model.space.canonical(found)
 
     def findings(self) -> dict[str, Any]:
         return self.inner.findings()
