@@ -263,3 +263,19 @@ def test_what_an_operation_ends_with():
     assert last_norm(fused_of("no norm")) is None
     assert last_norm(nn.Identity()) is None
     assert last_norm(nn.Sequential()) is None
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["contiguous", "channels last"])
+@pytest.mark.parametrize("shape", [(2, 3, 8, 5), (1, 4, 1, 1), (3, 2, 1, 6), (2, 2, 2, 2)], ids=str)
+def test_a_box_sum_is_that_of_shifted_images_to_the_bit_and_leaves_its_input_alone(shape, layout):
+    x = torch.randn(shape, generator=generator(0)).to(memory_format=layout)
+    before = x.clone()
+    padded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    rows = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    expected = rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]
+    found = _BoxSum.apply(x)
+    assert torch.equal(found, expected)
+    assert torch.equal(x, before)
+    assert found.is_contiguous(memory_format=layout)
+    narrow = x[:, : shape[1] // 2 or 1]  # as partial channels are cut out
+    assert torch.equal(_BoxSum.apply(narrow), expected[:, : narrow.shape[1]])
