@@ -209,8 +209,8 @@ class FusedFactorizedReduce(nn.Module):
 
 
 def _box_sum(x_BCHW: Tensor) -> Tensor:
-    """The sum over 3 x 3 pixels, zeros outside. Separable additions are several times faster on a CPU than the library's
-    average pooling; they add in place, as fresh memory costs more than the additions."""
+    """The sum over 3 x 3 pixels, zeros outside. Separable additions are several times faster on a CPU than the
+    library's average pooling; they add in place, as fresh memory costs more than the additions."""
     rows = x_BCHW.clone()
     rows[..., 1:].add_(x_BCHW[..., :-1])
     rows[..., :-1].add_(x_BCHW[..., 1:])
