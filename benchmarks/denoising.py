@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def _search(
     options: argparse.Namespace,
     seed: int,
     settings: list[str],
-    limits: dict[str, float],
+    limits: Mapping[str, float],
     **told: Any,
 ) -> tuple[Any, dict[str, Any]]:
     space, size = get_space("unfold-dense"), UnfoldSize(channels=options.channels)

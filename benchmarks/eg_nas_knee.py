@@ -29,7 +29,7 @@ from nascence.engine.forked import parallel_map
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import NetworkConfig
 from nascence.tasks import ImageClassification, ImageSet, load_task
-from nascence.tasks.image_classification import ImagePart, stratified_split
+from nascence.tasks.image_classification import ImagePart, image_classes, stratified_split
 from nascence.training import Training, TrainingConfig, evaluate
 
 NAMES = ("found", "plain-resnet", "mobilenet-v2")  # the longest first
@@ -72,6 +72,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     config = json.loads((arguments.run / "config.json").read_text(encoding="utf-8"))
     task = load_task(config["data"], config["data_dir"], image_size=config["image_size"])
+    task = image_classes(task, "This comparison")
     task = replace(
         task,
         train=part(task.train, arguments.images, "train"),

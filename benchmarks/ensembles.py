@@ -125,7 +125,7 @@ def judged(networks: Sequence[nn.Module], task: ImageClassification, images: int
     return {
         "accuracy": evaluation.value,
         **together,
-        "pgd_accuracy": attacked.accuracy,
+        "pgd_accuracy": attacked.percent,
         "params": sum(map(params, networks)),
     }
 

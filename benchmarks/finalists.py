@@ -37,6 +37,7 @@ from nascence.spaces.base import Choice
 from nascence.spaces.cells import Cell, CellShape, CellSpace, Fill
 from nascence.spaces.nas_bench_201 import NASBench201
 from nascence.tasks import ImageClassification, find_data_dir, load_task
+from nascence.tasks.image_classification import image_classes
 from nascence.training import Training, TrainingConfig
 
 CHANCES = {"none": 0.05, "skip_connect": 0.2, "nor_conv_1x1": 0.2, "nor_conv_3x3": 0.45, "avg_pool_3x3": 0.1}
@@ -122,10 +123,13 @@ def accuracy(task: ImageClassification, epochs: int, architecture: Architecture)
 
 def tasks() -> tuple[ImageClassification, ImageClassification]:
     """What parts are measured on, and what cells are trained on, both of training images alone."""
-    small = load_task("cifar10", find_data_dir(None), image_size=IMAGE_SIZE)
+    whole, small = (
+        image_classes(load_task("cifar10", find_data_dir(None), image_size=size), "This study")
+        for size in (None, IMAGE_SIZE)
+    )
     part, _ = small.split_train(8000 / len(small.train), 7)
     train, held_out = replace(small, train=part).split_train(0.5, 7)
-    return load_task("cifar10", find_data_dir(None)), replace(small, train=train, test=held_out)
+    return whole, replace(small, train=train, test=held_out)
 
 
 def train(out: Path, cells: int, pool: int, epochs: int) -> None:

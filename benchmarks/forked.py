@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 POLL = 0.005
 PATIENCE = 60.0
@@ -193,9 +194,9 @@ def end_at(number: int | None, folder: Path, counted: mmap.mmap) -> None:
         elif event == "ctypes.dlsym" and arguments[1] == "renameat2":
             count()
 
-    def sync(descriptor: int) -> None:
+    def sync(fd: Any) -> None:
         count()
-        plain_sync(descriptor)
+        plain_sync(fd)
 
     plain_sync, os.fsync = os.fsync, sync
     sys.addaudithook(hook)

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,10 @@ def rows(
         "compile": replace(compute, compile=True),
         "bf16, channels last, compile": replace(compute, precision="bf16", channels_last=True, compile=True),
     }
+
+    def train(own: Compute, given: Compute) -> tuple[Any, float, str]:
+        return training(task, own if given.device == own.device else given, epochs, quick), 0, "images"
+
     for way, own in ways.items():
         if own.precision == "bf16" and not computes_in_bf16(own.device):
             continue
@@ -146,7 +151,7 @@ def rows(
         add(
             f"training, {epochs} epochs, {way}",
             0.08,
-            lambda c, own=own: (training(task, own if c.device == own.device else c, epochs, quick), 0, "images"),
+            partial(train, own),
             own,
         )
     return found

@@ -20,6 +20,7 @@ import torch
 
 from nascence.relaxations import Softmax
 from nascence.spaces import get_space
+from nascence.spaces.relaxable import relaxable
 from nascence.tasks.graphs import NodeClassification, make_graph, random_split
 
 
@@ -49,7 +50,7 @@ def _measure(options: argparse.Namespace) -> None:
     graph, _ = make_graph("generated", features, torch.arange(nodes) % 3, edges)
     fanouts = None if options.fanouts is None else tuple(map(int, options.fanouts.split(",")))
     task = NodeClassification("generated", graph, random_split(graph, 0), fanouts=fanouts)
-    space = get_space(options.space)
+    space = relaxable(get_space(options.space), "A supernet's step")
     supernet = space.supernet(space.networks[options.size], task.signature, seed=0)
     weights = Softmax(space, seed=0).mean()
     batches = task.part("train").batches(512, 0, "growth")

@@ -28,6 +28,7 @@ from nascence.seeding import derive_seed, generator
 from nascence.spaces import get_space
 from nascence.spaces.ranges import Values
 from nascence.tasks import load_task
+from nascence.tasks.graphs import NodeClassification
 from nascence.training import TrainingConfig
 from nascence.tuning import Tuning
 
@@ -70,6 +71,7 @@ def _measure(options: argparse.Namespace, split: int, seed: int, arm: str) -> di
     given = {"split_number": split} if options.given else {"split": "random", "split_seed": split}
     task, space = load_task(options.data, options.data_dir, settings=given), get_space(options.space)
     if options.sparse:  # to the first layer a sparse matrix is as good, and the same up to rounding
+        assert isinstance(task, NodeClassification)
         task.__dict__["whole"] = (task.graph.features.to_sparse_csr(), task.graph.edges)
     sizes = dict(text.split("=") for text in options.size)
     sizes = {name: json.loads(value) for name, value in sizes.items()}

@@ -20,6 +20,7 @@ from nascence.benchmarks.tables import load_table
 from nascence.costs import Budget
 from nascence.methods import Problem
 from nascence.methods.evolution import Evolution
+from nascence.methods.parts import ShortTraining
 from nascence.seeding import generator
 from nascence.spaces import get_space
 from nascence.strategies.one_shot import OneShotThenEvolution
@@ -42,7 +43,7 @@ def main() -> None:
     table = load_table("nas-bench-201", options.data_dir)
     task = load_task("cifar10", options.data_dir, image_size=options.image_size)
     network = space.networks["evaluation"]
-    checker = Budget().bind(space, network, input_shape=(3, *task.image_size), threads=1)
+    checker = Budget().bind(space, network, signature=task.signature, threads=1)
     draws = generator(0, "cells")
     cells = [space.sample(draws) for _ in range(options.cells)]
     known = [table.value(cell, COLUMN) for cell in cells]
@@ -50,7 +51,7 @@ def main() -> None:
     taus = []
     for seed in range(options.seeds):
         began = time.process_time()
-        strategy = Evolution(value="supernet", epochs=options.epochs).strategy(
+        strategy = Evolution(value="supernet", training=ShortTraining(epochs=options.epochs)).strategy(
             Problem(space, task, network, checker, seed, None)
         )
         assert isinstance(strategy, OneShotThenEvolution)

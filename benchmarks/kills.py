@@ -29,6 +29,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def kill_often(command: Command, own: list[str], kills: int, calls: int, random_
                 ended = on_a_full_disk(command, place, root, random_, most)
             elif kind.startswith("call"):
                 number = chosen[at - kills]
-                done = run(command.line, place, root, lambda number=number: end_at(number, root, mmap.mmap(-1, 8)))
+                done = run(command.line, place, root, partial(end_at, number, root, mmap.mmap(-1, 8)))
                 ended = done if done.code == -signal.SIGKILL else None
             else:
                 ended = kill_once(command, place, root, kind, seconds, random_)

@@ -18,6 +18,7 @@ from nascence.benchmarks.tables import load_table
 from nascence.costs.latency_regressor import LatencyRegressor, PredictionError, code
 from nascence.seeding import generator
 from nascence.spaces import get_space
+from nascence.spaces.cells import cell_space
 from nascence.tasks import find_data_dir
 
 DEVICES = ("1080ti_1", "1080ti_256", "gold_6226", "pixel3", "eyeriss")
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     counts = [int(text) for text in given.cells.split(",")]
-    space = get_space("nas-bench-201")
+    space = cell_space(get_space("nas-bench-201"), "This study")
     table = load_table("nas-bench-201", find_data_dir(None))
     cells = table.architectures()
     torch.set_num_threads(1)

@@ -17,6 +17,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,10 +153,10 @@ def seed_rows(seed: int, whole_task: Task, options: argparse.Namespace, rows: Ro
     for share in options.shares:
         limit = share * total
         ways: dict[str, Callable[[], nn.Module]] = {
-            "searched": lambda limit=limit: searched(space, task, limit, seed, options.search_epochs, options.warm_up),
-            "uniform": lambda limit=limit: uniform(space, task, limit),
-            "magnitude": lambda limit=limit: by_magnitude(module, task, limit),
-            "random": lambda limit=limit: at_random(space, task, limit, seed),
+            "searched": partial(searched, space, task, limit, seed, options.search_epochs, options.warm_up),
+            "uniform": partial(uniform, space, task, limit),
+            "magnitude": partial(by_magnitude, module, task, limit),
+            "random": partial(at_random, space, task, limit, seed),
         }
         for name in [name for name in options.ways if (share, name) in left]:
             began = time.monotonic()

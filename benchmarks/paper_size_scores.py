@@ -43,6 +43,7 @@ from nascence.scores.naswot import agreement_kernel, log_determinant
 from nascence.scores.passes import training_pass
 from nascence.spaces import Space, get_space
 from nascence.tasks import find_data_dir, load_task
+from nascence.tasks.base import Signature
 
 _SMALL = {"network": "evaluation", "images": 16}
 _LARGE = {"network": "evaluation", "images": 64}
@@ -243,7 +244,8 @@ def with_single(scores: ScoreTable, space: Space) -> ScoreTable:
     if "vkdnw-entropy" not in scores.columns:
         return scores
     cells, data = [space.parse(text) for text in scores.architectures], scores.settings["data"]
-    tensors = baselines(space, cells, ["trainable-layers"], tuple(data["shape"]), data["classes"])["trainable-layers"]
+    signature = Signature.images(tuple(data["shape"]), data["classes"])
+    tensors = baselines(space, cells, ["trainable-layers"], signature)["trainable-layers"]
     single = tensors + scores.columns["vkdnw-entropy"]
     directions = {name: {"larger_is_better": True} for name in ("vkdnw-single", "vkdnw")}
     settings = {**scores.settings, "scores": {**scores.settings["scores"], **directions}}
@@ -262,7 +264,8 @@ def _luck(judged: Judgement, table: Table, scores: ScoreTable) -> dict[str, floa
     """For what is known of every cell, how far Kendall on the sample lies from Kendall on the whole space."""
     data = scores.settings["data"]
     names = ("params", "flops", "trainable-layers")
-    known = baselines(table.space, table.architectures(), names, tuple(data["shape"]), data["classes"])
+    signature = Signature.images(tuple(data["shape"]), data["classes"])
+    known = baselines(table.space, table.architectures(), names, signature)
     accuracy = table.column(judged.column)
     sampled = {row["score"]: row["kendall"] for row in judged.rows}
     known = {**known, "12-epoch validation accuracy": table.column("cifar10_valid_acc_12ep")}

@@ -21,6 +21,7 @@ from nascence.costs import Budget
 from nascence.methods import Problem
 from nascence.methods.e2rnas import E2RNAS
 from nascence.spaces import get_space
+from nascence.strategies.descent.bilevel import BilevelDescent
 from nascence.supernets.base import Supernet
 from nascence.supernets.groups import MixingWeights
 from nascence.tasks import load_task
@@ -60,6 +61,7 @@ def main() -> None:
         settings |= {"epoch_images": given.epoch_images, "check_images": 0, "attack": attack, "eps": EPS}
         budget = Budget().bind(space, network, signature=task.signature)
         strategy = E2RNAS(**settings).strategy(Problem(space, task, network, budget, seed))
+        assert isinstance(strategy, BilevelDescent)
         began = time.perf_counter()
         while not strategy.done:
             strategy.advance()

@@ -85,7 +85,7 @@ def main() -> None:
     print(f"| all that are random, in one pass | {milliseconds['together']:.2f} |\n")
 
     print("| workers | architectures/s | efficiency | start, s |\n|---|---|---|---|")
-    rows = []
+    rows: list[dict[str, float]] = []
     for workers in map(int, options.workers.split(",")):
         skipped = HANDED_OUT_AT_START * workers
         clock = measure(random, LocalProcesses(workers), selection, skipped)

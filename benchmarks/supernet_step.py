@@ -82,7 +82,7 @@ def differences(
 ) -> dict[str, float]:
     """Between both networks in float64, where rounding does not hide anything."""
     logits = {kind: value.double() for kind, value in logits.items()}
-    one, two = (copy.deepcopy(network).double() for network in (fused, obvious))
+    one, two = copy.deepcopy(fused).double(), copy.deepcopy(obvious).double()
     results = [pair_of_steps(network, logits, images[:8].double(), labels[:8]) for network in (one, two)]
     gradients = per_edge(one, {name: p.grad for name, p in one.named_parameters() if p.grad is not None})
     pairs = [(gradients[name], p.grad) for name, p in two.named_parameters() if p.grad is not None]

@@ -23,11 +23,13 @@ from nascence.methods import Problem
 from nascence.methods.te_nas import TENAS
 from nascence.seeding import derive_seed, generator
 from nascence.spaces import CellSpace, get_space
+from nascence.spaces.cells import cell_space
 from nascence.strategies.pruning import SupernetPruning
 from nascence.supernets import MixingWeights
 from nascence.supernets.cells import CellSupernet
 from nascence.tasks import ImageClassification, load_task
 from nascence.tasks.augmentation import shrink
+from nascence.tasks.image_classification import image_classes
 from nascence.testing import reference
 from nascence.testing.reference import ObviousSupernet
 
@@ -44,8 +46,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    task, space = load_task(options.data, options.data_dir), get_space("nas-bench-201")
-    assert isinstance(space, CellSpace)
+    task = image_classes(load_task(options.data, options.data_dir), "This comparison")
+    space = cell_space(get_space("nas-bench-201"), "This comparison")
     method = TENAS()
     if options.repeats:
         method = replace(method, repeats=options.repeats)
@@ -105,10 +107,17 @@ def obvious_way(
     """Condition number and mean number of regions of one network at the round's first draw."""
 
     def network(size: str, channels: int, *place: str | int) -> ObviousSupernet:
-        config, shape = space.networks[size], {"in_channels": channels, "num_classes": task.num_classes}
+        config = space.networks[size]
         seed = derive_seed(SEED, "te-nas", *place)
-        fused = CellSupernet(space, config, initialisation=method.initialisation, seed=seed, **shape)
-        return ObviousSupernet.like(fused, space, config, **shape)
+        fused = CellSupernet(
+            space,
+            config,
+            initialisation=method.initialisation,
+            seed=seed,
+            in_channels=channels,
+            num_classes=task.num_classes,
+        )
+        return ObviousSupernet.like(fused, space, config, in_channels=channels, num_classes=task.num_classes)
 
     images, _ = task.batch(method.images, generator(SEED, "te-nas", "images", at_round, 0), augment=True)
     images = shrink(images, method.image_size)

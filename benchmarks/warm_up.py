@@ -24,6 +24,7 @@ from nascence.supernets.cells import CellSupernet
 from nascence.supernets.cells.fused import use_quick_gradients
 from nascence.tasks import load_task
 from nascence.tasks.cycling import CyclingBatches
+from nascence.tasks.image_classification import image_classes
 
 BATCH, RATE, LAST_RATE = 64, 0.025, 0.001
 
@@ -64,7 +65,7 @@ def main() -> None:
     torch.set_num_threads(1)
     space = get_space("nas-bench-201")
     assert isinstance(space, CellSpace)
-    task = load_task("cifar10", options.data_dir)
+    task = image_classes(load_task("cifar10", options.data_dir), "This study")
     train, valid = task.halves(options.seed)
     weights = CyclingBatches(
         task, train[torch.arange(options.images)], BATCH, options.seed, "weights", options.image_size
@@ -81,8 +82,8 @@ def main() -> None:
         for group in sgd.param_groups:
             group["lr"] = LAST_RATE + (RATE - LAST_RATE) * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
         for step in range(len(weights)):
-            x_BCHW, y_B = weights(epoch * len(weights) + step)
-            loss = F.cross_entropy(supernet(x_BCHW, {"cell": equal_EO}), y_B)
+            batch = weights(epoch * len(weights) + step)
+            loss = F.cross_entropy(supernet(*batch.inputs, {"cell": equal_EO}), batch.target)
             sgd.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(supernet.parameters(), 5.0)

@@ -73,14 +73,14 @@ def train_resnet(params: int, epochs: int, seed: int) -> tuple[str, int, int, fl
     from nascence.costs import params as count
 
     task = load_task("digits")
-    model = plain_resnet(params, task.in_channels, task.num_classes, seed=seed)
+    shape = task.signature.input_shape
+    model = plain_resnet(params, shape[0], task.signature.outputs, seed=seed)
     training = Training(model, task, TrainingConfig.suggested(task, epochs=epochs), seed=seed)
     began = time.monotonic()
     while not training.done:
         training.advance()
     assert training.evaluation is not None
-    size = (task.in_channels, *task.image_size)
-    return "plain ResNet", count(model), flops(model, size), training.evaluation.value, time.monotonic() - began
+    return "plain ResNet", count(model), flops(model, shape), training.evaluation.value, time.monotonic() - began
 
 
 if __name__ == "__main__":
