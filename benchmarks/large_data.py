@@ -1,10 +1,11 @@
 """Class folders of very many pictures: seconds and peak memory of a search's start, the first time and again.
 
-    python benchmarks/large_data.py [--images 100000] [--size 64] [--limit 4] [--folder DIR]
+    python benchmarks/large_data.py [--images 100000] [--size 64] [--limit 4] [--folder DIR] [--train]
 
 Writes the pictures (noise, so that nothing compresses) into DIR unless they are there, then runs ``nascence search
 --method random`` in a process that may map ``--limit`` GB of memory in all: once with an empty cache folder, once more
-as it is then used, and once after a kill in the middle.
+as it is then used, and once after a kill in the middle. With ``--train`` the network of the last search is trained for
+an epoch within the same memory.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main() -> None:
     options.add_argument("--size", type=int, default=64)
     options.add_argument("--limit", type=float, default=4.0, help="GB of address space")
     options.add_argument("--folder", type=Path, default=None)
+    options.add_argument("--train", action="store_true")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch) / "pictures"
@@ -42,6 +44,10 @@ def main() -> None:
         kill(folder, cache, Path(scratch) / "run", chosen.limit, seconds_until=8)
         seconds, peak = search(folder, cache, Path(scratch) / "run", chosen.limit)
         print(f"continued after a kill: {seconds:.1f} s, peak resident memory {peak / 1e9:.2f} GB", flush=True)
+        if chosen.train:
+            training = ["train", str(Path(scratch) / "run"), "--epochs", "1", "--threads", "1"]
+            seconds, peak = finish(start(training, cache, chosen.limit))
+            print(f"an epoch of training: {seconds:.1f} s, peak resident memory {peak / 1e9:.2f} GB", flush=True)
 
 
 def write(folder: Path, count: int, size: int) -> None:
@@ -56,10 +62,12 @@ def write(folder: Path, count: int, size: int) -> None:
             Image.fromarray(pixels.astype(np.uint8)).save(file, compress_level=1)
 
 
-def start(folder: Path, cache: Path, out: Path, limit: float) -> subprocess.Popen[bytes]:
+def searching(folder: Path, out: Path) -> list[str]:
     arguments = ["search", "--method", "random", "--channels", "4", "--depth", "1", "--threads", "1"]
-    arguments += ["--data", str(folder), "--out", str(out), "--overwrite"]
+    return [*arguments, "--data", str(folder), "--out", str(out), "--overwrite"]
 
+
+def start(arguments: list[str], cache: Path, limit: float) -> subprocess.Popen[bytes]:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (int(limit * 1e9),) * 2)
 
@@ -69,17 +77,20 @@ def start(folder: Path, cache: Path, out: Path, limit: float) -> subprocess.Pope
 
 
 def search(folder: Path, cache: Path, out: Path, limit: float) -> tuple[float, float]:
+    return finish(start(searching(folder, out), cache, limit))
+
+
+def finish(process: subprocess.Popen[bytes]) -> tuple[float, float]:
     """Seconds, and bytes of the largest resident set of the process."""
     began = time.monotonic()
-    process = start(folder, cache, out, limit)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"nascence search ended with status {os.waitstatus_to_exitcode(status)}.")
+        raise SystemExit(f"nascence ended with status {os.waitstatus_to_exitcode(status)}.")
     return time.monotonic() - began, usage.ru_maxrss * 1024
 
 
 def kill(folder: Path, cache: Path, out: Path, limit: float, seconds_until: float) -> None:
-    process = start(folder, cache, out, limit)
+    process = start(searching(folder, out), cache, limit)
     time.sleep(seconds_until)
     process.send_signal(signal.SIGKILL)
     process.wait()

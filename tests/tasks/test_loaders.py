@@ -99,3 +99,12 @@ def test_data_that_other_tasks_recognise_are_listed(squares: Path) -> None:
 
 def test_no_image_size_lets_others_pass(tmp_path: Path) -> None:
     no_image_size(Request(data_dir=tmp_path), "squares")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: object, path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path / "raw"))
+
+    monkeypatch.setattr("nascence.tasks.graphs.loader.NodesLoader.recognises", refused)
+    with pytest.raises(DataError, match="has neither class folders nor parquet files"):
+        load_task(str(tmp_path))

@@ -82,7 +82,7 @@ def choose(kind: str | None, path: Path | None, settings: Mapping[str, Any] | It
         return _loader(kind)
     others = [_loader(name) for name in TASKS.names() if name != "classify"]
     if path is not None and path.exists():
-        found = next((loader for loader in others if loader.recognises(path)), None)
+        found = next((loader for loader in others if _recognises(loader, path)), None)
         if found is not None:
             return found
     names = {text.partition("=")[0].strip().replace("-", "_") for text in settings}
@@ -94,6 +94,14 @@ def choose(kind: str | None, path: Path | None, settings: Mapping[str, Any] | It
         known = {field.name for loader in every for field in fields(loader.settings)}
         raise UnknownNameError("setting of a task", min(names - known or names), known)
     return every[0]
+
+
+def _recognises(loader: Loader, path: Path) -> bool:
+    """What cannot be looked into is not recognised; whoever reads it will be told why not."""
+    try:
+        return loader.recognises(path)
+    except OSError:
+        return False
 
 
 def read_settings(loader: Loader, given: Mapping[str, Any] | Iterable[str]) -> Any:
