@@ -1,10 +1,12 @@
 """Method and space by what the data are."""
 
 import pytest
+from PIL import Image
 
 from nascence.api.inputs import data_source
 from nascence.api.usual import OWN, USUAL, USUAL_OWN_METHOD, named, usual
 from nascence.errors import NascenceError
+from nascence.spaces import get_space
 from nascence.tasks import load_task
 from nascence.testing.toy_graph import toy_graph_task
 
@@ -12,6 +14,21 @@ from nascence.testing.toy_graph import toy_graph_task
 def test_graphs_and_images():
     assert usual(load_task("digits"), None, None) == USUAL
     assert usual(toy_graph_task(), None, None) == ("sane", "sane")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"task": "denoise", "sigma": "25"}, ("mod-nas", "unfold-dense")),
+        ({"task": "super-resolve", "scale": 2}, ("trilevel-sr", "path-tree-small")),
+    ],
+)
+def test_pictures_to_restore(tmp_path, options, expected):
+    for at in range(4):
+        Image.new("L", (48, 48), 20 * at).save(tmp_path / f"{at}.png")
+    task = load_task(str(tmp_path), patch=16, **options)
+    assert usual(task, None, None) == expected
+    get_space(expected[1]).check_signature(task.signature)
 
 
 def test_what_is_named_is_kept():

@@ -287,6 +287,14 @@ def test_nothing_is_written_through_links(make, tmp_path):
     assert (tmp_path / "outside").read_text() == "not ours"
 
 
+def test_an_entry_of_another_space_s_architecture_is_damaged(make, tmp_path):
+    make().run()
+    entry = tmp_path / "cmp" / "a" / "seed-0" / "entry.json"
+    entry.write_text(json.dumps({**json.loads(entry.read_text()), "architecture": "nothing of this space"}))
+    with pytest.raises(RunError, match=r"entry\.json is damaged: .* type: rm "):
+        make().run()
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"space": 1}', "[" * 100_000, '{"space": "x", "trained": 1}', "\x00"])
 def test_a_damaged_plan_or_entry_is_told(make, tmp_path, content):
     make().run()

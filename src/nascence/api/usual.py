@@ -15,11 +15,18 @@ USUAL_OWN_METHOD = "dmasking"
 USUAL = ("te-nas", "nas-bench-201")
 """Method and space for images."""
 _BY_DOMAIN = {"graph": ("sane", "sane")}
+_DENSE = ("mod-nas", "unfold-dense")
+"""For pictures to restore."""
+_LARGER = ("trilevel-sr", "path-tree-small")
+"""For pictures to make larger."""
 
 
 def usual(task: Task, method: str | None, space: str | None) -> tuple[str, str]:
-    """``method`` and ``space``, with what is usual for data of the task's domain in place of None."""
-    own = _BY_DOMAIN.get(task.signature.domain, USUAL)
+    """``method`` and ``space``, with what is usual for data of the task's kind in place of None."""
+    signature = task.signature
+    own = _BY_DOMAIN.get(signature.domain, USUAL)
+    if signature.domain == "images" and signature.dense:
+        own = _LARGER if signature.scale > 1 else _DENSE
     return method or own[0], space or own[1]
 
 

@@ -25,7 +25,7 @@ from nascence.benchmarks.statistics import Summary
 from nascence.benchmarks.tables import Table
 from nascence.costs import Budget, BudgetChecker, CostModel, flops, params
 from nascence.engine.pool import LocalProcesses
-from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.errors import ArchitectureError, RunError, SettingError, UnknownNameError
 from nascence.reading import read_json
 from nascence.runs import files
 from nascence.schema import FileEntry, Name, Text
@@ -205,7 +205,13 @@ class Comparison:
     def _entry(self, name: str, seed: int) -> dict[str, Any]:
         path = self._directory(name, seed) / "entry.json"
         try:
-            return read_json(path, _Entry)
+            entry = read_json(path, _Entry)
+            if entry["architecture"] is not None:
+                try:
+                    self.model.space.parse(entry["architecture"])
+                except ArchitectureError as error:
+                    raise RunError(f"{path} is damaged: {error}") from None
+            return cast(dict[str, Any], entry)
         except RunError as error:
             raise RunError(f"{error} To compute this entry again, type: rm {quote(str(path))}") from None
 
