@@ -98,6 +98,8 @@ def main() -> int:
                 problems.append({"number": number, "line": line, "problem": told, "err": ended.err[-600:]})
                 print(f"{number}: {told}: {line}\n    {ended.err[-600:]!r}", flush=True)
             shutil.rmtree(place)
+            if (number + 1) % 100 == 0:
+                print(f"{number + 1} lines, {len(problems)} problems", file=sys.stderr, flush=True)
             for left in (root / "temporary").iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
     print(f"{given.lines} lines of seed {given.seed}: exit codes {dict(codes)}, {len(problems)} problems")

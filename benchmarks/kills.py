@@ -163,6 +163,7 @@ def kill_often(command: Command, own: list[str], kills: int, calls: int, random_
                 if ended.left:
                     found.problems.append(f"{at}, {kind}: processes stayed for {PATIENCE:g} s")
             found.problems += [f"{at}, {kind}: {problem}" for problem in finish(command, place, root, expected)]
+            print(f"{at + 1} of {len(kinds)}, {len(found.problems)} problems", file=sys.stderr, flush=True)
             shutil.rmtree(place)
     return found
 

@@ -77,6 +77,16 @@ def check_file(path: Path) -> None:
         raise OSError(errno.EINVAL, f"it is {reading.kind(mode)}, not a file", str(path))
 
 
+def check_writable(path: Path) -> None:
+    """Raises ``OSError`` where no file can be made beside ``path``, before work whose result would be lost. The folder
+    is made where it is missing."""
+    check_file(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = hidden(path, secrets.token_hex(4) + ".tmp")
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+    fresh.unlink()
+
+
 def check_out(path: Path, overwrite: bool) -> None:
     """Raises :class:`RunError` where ``--out`` names what must not be replaced: a file without ``overwrite``, and
     anything that is no file with it."""
@@ -171,6 +181,7 @@ def explained(path: Path, resume: str | None = None) -> Iterator[None]:
 __all__ = [
     "check_file",
     "check_out",
+    "check_writable",
     "explained",
     "growing_alone",
     "hidden",

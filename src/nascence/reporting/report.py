@@ -24,6 +24,7 @@ from nascence.reporting.tuning import tuning
 from nascence.reporting.without_edges import without_edges
 from nascence.runs import files
 from nascence.version import __version__
+from nascence.writing import check_writable
 
 
 def write_report(
@@ -43,15 +44,16 @@ def write_report(
     :class:`nascence.errors.ArchitectureError`.
     """
     contents = Contents.read(run)
+    path = Path(out) if out is not None else contents.path / "report.html"
+    with files.explained(path):
+        check_writable(path)
     shown = cloud if cloud is not None else contents.cloud
     if shown is None and cloud_size > 0:
         shown = random_cloud(contents, cloud_size, score_seconds)
         if shown is not None:
             with suppress(OSError):  # a run that cannot be written to is told of all the same
                 files.write_json(contents.path / "random_cloud.json", shown)
-    path = Path(out) if out is not None else contents.path / "report.html"
     with files.explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         files.write_bytes(path, page(contents, shown).encode(errors="backslashreplace"))
     return path
 
