@@ -208,7 +208,7 @@ DATA = [
     ("one.npz", "at least two classes"),
     ("text inside", "notes.txt is not an image"),
     ("truncated", "damaged"),
-    ("no bytes", "damaged"),
+    ("no bytes", "is empty"),
     ("not an image", "damaged"),
     ("empty class", "emu is empty"),
     ("single", "for testing"),

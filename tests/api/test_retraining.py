@@ -65,7 +65,9 @@ def test_one_that_is_stopped_goes_on_and_then_takes_its_place(
     stopped = RunDirectory.open(run.path)
     assert unfinished_stages(stopped) == ["training"]
     assert list_runs(tmp_path)[0]["state"] == "stopped"
-    with pytest.raises(RunError, match=r"other settings; continue it with 'nascence runs resume .*/a'"):
+    with pytest.raises(
+        RunError, match=r"other settings \(epochs 3 there.*\); continue it with 'nascence runs resume .*/a'"
+    ):
         nascence.train(run.path, epochs=2, progress=False)
     assert nascence.resume(run.path, progress=False) == ["training"]
     result = RunDirectory.open(run.path)
