@@ -113,9 +113,17 @@ def test_different_sizes_are_told_from_headers_before_anything_is_decoded(monkey
         decode(*sources[::-1])
 
 
-@pytest.mark.parametrize("broken", [b"", b"no image at all", saved(ramp())[:60], saved(ramp(), "JPEG")[:-150]])
-def test_what_is_no_image_is_named(broken: bytes) -> None:
-    with pytest.raises(DataError, match=r"^picture 1 is not an image or is damaged; replace or remove it\.$"):
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        (b"", "empty"),
+        (b"no image at all", "not an image or is damaged"),
+        (saved(ramp())[:60], "not an image or is damaged"),
+        (saved(ramp(), "JPEG")[:-150], "not an image or is damaged"),
+    ],
+)
+def test_what_is_no_image_is_named(broken: bytes, what: str) -> None:
+    with pytest.raises(DataError, match=rf"^picture 1 is {what}; replace or remove it\.$"):
         decode(saved(ramp()), broken)
 
 
