@@ -128,6 +128,12 @@ def test_what_nobody_searched_for_keeps_within_the_budget(make):
     assert len(set(found["random-architectures"]["architectures"])) > 1
 
 
+def test_the_largest_within_a_budget_is_left_out_where_it_is_no_sum_over_choices(make, monkeypatch):
+    monkeypatch.setattr(CostModel, "adds_up", lambda self, name: False)
+    found = rows(make(methods=["a"], seeds=[0], budget=Budget(max_params=1e9)).run())
+    assert list(found) == ["a", "random-architectures"]
+
+
 def test_a_space_that_needs_files_has_them_in_the_folder(make, tmp_path):
     asked = []
 

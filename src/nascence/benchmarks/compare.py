@@ -114,8 +114,7 @@ class Comparison:
             for seed in self.seeds
         ]
         # An untrained architecture is the same whatever the seed: one entry is enough.
-        largest = str(self.model.extreme("params", largest=True, limits=self.budget.limits))
-        fixed = {LARGEST: largest} | ({} if self.same_width is None else {SAME_WIDTH: str(self.same_width)})
+        fixed = self._largest() | ({} if self.same_width is None else {SAME_WIDTH: str(self.same_width)})
         once = self.seeds if self.train else self.seeds[:1]
         tasks += [_Task(name, seed, text) for name, text in fixed.items() for seed in once]
         self._compute(tasks)
@@ -138,6 +137,14 @@ class Comparison:
             files.write_json(self.out / "comparison.json", result)
             files.write_bytes(self.out / "comparison.md", markdown(result).encode())
         return result
+
+    def _largest(self) -> dict[str, str]:
+        """By its name the largest architecture within the budget; none where that is no sum over choices, since it
+        would have to be searched for."""
+        limits = self.budget.limits
+        if limits and not self.model.adds_up("params"):
+            return {}
+        return {LARGEST: str(self.model.extreme("params", largest=True, limits=limits))}
 
     def _check(self) -> None:
         if not self.methods or not self.seeds:
