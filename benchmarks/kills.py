@@ -28,6 +28,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,7 +42,16 @@ PROGRAM = [sys.executable, "-m", "nascence"]
 SIZE = "--channels 2 --depth 1 --data ../tiny.npz"
 """Beside the folder in which a command runs: few images, so that starting and writing take most of the time."""
 KINDS = ("process", "group", "worker", "writing", "full disk")
-TIMES = {"search_seconds", "seconds", "images_per_second", "created", "training_seconds", "summaries", "values"}
+TIMES = {
+    "search_seconds",
+    "seconds",
+    "images_per_second",
+    "created",
+    "training_seconds",
+    "summaries",
+    "values",
+    "checksum",
+}
 PATIENCE = 30.0
 LONGEST = 3600.0
 
@@ -135,12 +145,19 @@ def kill_often(command: Command, own: list[str], kills: int, calls: int, random_
         whole, counted = root / "whole", mmap.mmap(-1, 8)
         shutil.copytree(prepared, whole)
         began = time.monotonic()
-        expect(command.line, whole, root, lambda: end_at(None, root, counted))
+        sizes: list[int] = []
+        expect(
+            command.line,
+            whole,
+            root,
+            lambda: end_at(None, root, counted),
+            lambda _: bool(sizes.append(kibibytes(whole))),
+        )
         seconds = time.monotonic() - began
         expected = digest(whole, command.results)
         there = int.from_bytes(counted[:8], "little")
         chosen = sorted(random_.sample(range(1, there + 1), min(calls, there)))
-        most = kibibytes(whole)
+        most = max([kibibytes(whole), *sizes])
         kinds = [own[at % len(own)] for at in range(kills)] + [f"call {at} of {there}" for at in chosen]
         for at, kind in enumerate(kinds):
             place = root / str(at)
@@ -176,8 +193,14 @@ def environment(root: Path) -> dict[str, str]:
     return {**os.environ, **own, "XDG_CACHE_HOME": str(root / "cache"), "NASCENCE_DATA": str(root / "data")}
 
 
-def expect(line: str, place: Path, root: Path, before: Callable[[], object] | None = None) -> None:
-    done = run(line, place, root, before)
+def expect(
+    line: str,
+    place: Path,
+    root: Path,
+    before: Callable[[], object] | None = None,
+    during: Callable[[int], bool] | None = None,
+) -> None:
+    done = run(line, place, root, before, during=during)
     if done.code != 0:
         raise SystemExit(f"nascence {line}: exit code {done.code}: {done.err[-500:]}")
 
@@ -214,13 +237,17 @@ def kill_once(
 
 
 def kibibytes(place: Path) -> int:
-    """What the files and folders take on a file system with pages of four."""
-    return 4 * sum(max(1, -(-path.lstat().st_size // 4096)) for path in place.rglob("*"))
+    """What the files and folders take on a file system with pages of four. Some may vanish meanwhile."""
+    total = 0
+    with suppress(FileNotFoundError):
+        for path in place.rglob("*"):
+            total += 4 * max(1, -(-path.lstat().st_size // 4096))
+    return total
 
 
 def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Random, most: int) -> Ended | None:
-    """Run on a file system that has less than ``most`` kibibytes, what an undisturbed one leaves, and whose files are
-    copied back; None where there is none to be had or it sufficed."""
+    """Run on a file system that has less than ``most`` kibibytes, what an undisturbed one takes at the most, and whose
+    files are copied back; None where there is none to be had or it sufficed."""
     disk = root / "disk"
     disk.mkdir(exist_ok=True)
     size = random_.randrange(kibibytes(place) + 4, max(most, kibibytes(place) + 8), 4)

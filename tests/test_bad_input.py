@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 import nascence
+from nascence.reading import read_json
 
 TOY = "search --method toy --channels 2 --depth 1"
 FRONT = (
@@ -112,6 +113,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 BATCH = """
 import contextlib, hashlib, io, json, shlex, sys
 from pathlib import Path
+from nascence.reading import read_json
 from nascence.cli import main
 from nascence.methods import METHODS
 
@@ -144,7 +146,7 @@ def answers(place: Path) -> dict[str, Told]:
     """Every case's answer, given in a place with two runs and damaged copies of them."""
     made = say(f"{TOY} --out found", f"{TOY} --out trained", "train trained --epochs 1", f"{FRONT} --out front")
     assert [told.code for told in made] == [0, 0, 0, 0]
-    record = json.loads(Path("found/architecture.json").read_text())
+    record = read_json(Path("found/architecture.json"))
     table = {"format": 1, "space": "darts", "network": {"channels": 1}, "input_shape": [3, 8, 8], "num_classes": 2}
     table |= {"device": "another CPU", "threads": 1, "constant": 0.0, "parts": {}, "checked": 1}
     for name, text in {
@@ -157,7 +159,7 @@ def answers(place: Path) -> dict[str, Told]:
         "binary.json": "\x00\x01",
     }.items():
         Path(name).write_text(text)
-    config = json.loads(Path("found/config.json").read_text())
+    config = read_json(Path("found/config.json"))
     for name, changed in {"newer": {**config, "format": 99}, "alien": {"format": 1, "mine": 2}}.items():
         Path(name).mkdir()
         Path(name, "config.json").write_text(json.dumps(changed))
@@ -360,7 +362,7 @@ def test_no_space_left_is_one_sentence_and_the_run_goes_on(place: Path) -> None:
     assert "nascence runs resume full" in told.err.splitlines()[-1]
     again = say("runs resume full", f"{TOY} --set steps=200 --out whole")
     assert [told.code for told in again] == [0, 0]
-    found, whole = (json.loads(Path(run, "architecture.json").read_text()) for run in ("full", "whole"))
+    found, whole = (read_json(Path(run, "architecture.json")) for run in ("full", "whole"))
     assert found["architecture"] == whole["architecture"]
 
 
@@ -369,7 +371,7 @@ def test_images_of_several_sizes_are_brought_to_one_that_is_told(place: Path) ->
     assert told.code == 0
     assert "2 different sizes" in told.err
     assert "all are brought to 8 x 8" in told.err
-    config = json.loads(Path("run-sizes/config.json").read_text())
+    config = read_json(Path("run-sizes/config.json"))
     assert (config["image_size"], config["task"]["input_shape"]) == (8, [3, 8, 8])
 
 
@@ -393,7 +395,7 @@ def test_odd_kinds_of_images_and_labels_are_accepted(place: Path) -> None:
     told = say(*(f"{TOY} --data ./{data} --out run-{data}" for data in expected))
     assert [one.code for one in told] == [0] * len(expected), told
     for data, (labels, channels) in expected.items():
-        task = json.loads(Path(f"run-{data}", "config.json").read_text())["task"]
+        task = read_json(Path(f"run-{data}", "config.json"))["task"]
         assert task["labels"] == labels, data
         assert task["class_names"] == list(map(str, labels)), data
         assert task["input_shape"] == [channels, 8, 8], data

@@ -1,6 +1,5 @@
 """The script for a GPU runs on the CPU, too, and says what is missing where there is none."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from nascence.reading import read_json
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,7 +22,7 @@ def run(*arguments):
 def test_every_row_comes_to_its_end_on_the_cpu(tmp_path):
     done = run("--quick", "--device", "cpu", "--json", str(tmp_path / "rows.json"))
     assert done.returncode == 0, done.stderr
-    told = json.loads((tmp_path / "rows.json").read_text())
+    told = read_json(tmp_path / "rows.json")
     assert told["device"].startswith("CPU")
     names = [row["name"] for row in told["rows"]]
     assert names[:3] == ["TE-NAS, a whole search", "NASI, a whole search", "DrNAS, paper preset"]

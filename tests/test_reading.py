@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from nascence import reading
 from nascence.errors import ArchitectureError, RunError
+from nascence.runs import files
 from nascence.runs.schemas import Config, Event, Exports, FrontFile, Metrics
 
 
@@ -115,6 +117,26 @@ def test_lines_are_checked_one_by_one(tmp_path: Path) -> None:
         path.write_text(f"{{}}\n{line}\n")
         with pytest.raises(RunError, match=told):
             list(reading.read_json_lines(path, Event))
+
+
+def test_a_changed_value_does_not_fit_its_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    files.write_json(path, {"accuracy": 91.5, "name": "\udce4", "places": [1, None]})
+    assert reading.read_json(path, Metrics) == {"accuracy": 91.5, "name": "\udce4", "places": [1, None]}
+    told = path.read_text().replace("91.5", "97.5")
+    path.write_text(told)
+    with pytest.raises(RunError, match=r"does not fit its checksum; .* delete its entry 'checksum'"):
+        reading.read_json(path)
+    value = reading.parse_json(told)
+    del value["checksum"]
+    path.write_text(json.dumps(value))
+    assert reading.read_json(path)["accuracy"] == 97.5
+    lines = [files.json_line({"epoch": epoch}) for epoch in (1, 2)]
+    path.write_bytes(b"".join(lines))
+    assert list(reading.read_json_lines(path)) == [{"epoch": 1}, {"epoch": 2}]
+    path.write_bytes(lines[0] + lines[1].replace(b" 2", b" 3"))
+    with pytest.raises(RunError, match="line 2: its content does not fit"):
+        list(reading.read_json_lines(path))
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='[]{}",:0123456789eE+-.truefalsn\\u d8', max_size=80))

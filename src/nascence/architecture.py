@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nascence.errors import ArchitectureError, NascenceError
-from nascence.reading import parse_json, read_bytes
+from nascence.reading import parse_json, read_bytes, without_checksum
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,7 +46,7 @@ class Architecture:
         """Read an ``architecture.json``. Raises :class:`ArchitectureError` when it is missing, corrupt or foreign."""
         content = read_bytes(path, ArchitectureError)
         try:
-            value = parse_json(content)
+            value = without_checksum(parse_json(content))
         except ValueError as reason:
             raise ArchitectureError(f"{path} is no architecture.json of a run: {reason}.") from None
         try:

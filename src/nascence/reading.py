@@ -12,7 +12,8 @@ import os
 import select
 import stat
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ DEEPEST = 64
 """Levels of lists and objects within each other. What we write has about ten."""
 PIPE_SECONDS = 10.0
 """How long a pipe may keep silent."""
+CHECKSUM = "checksum"
+"""The entry of our JSON objects that tells :func:`checksum` of all others."""
 _INTEGER = 2**64
 
 
@@ -87,10 +90,11 @@ def read_text(path: str | Path, error: type[NascenceError] = RunError, **options
 def read_json(
     path: str | Path, schema: type[BaseModel] | None = None, error: type[NascenceError] = RunError, **options: Any
 ) -> Any:
-    """What a JSON file holds, as it stands there, once it fits ``schema``. Raises ``error``."""
+    """What a JSON file holds, as it stands there, once it fits its checksum, where it has one, and ``schema``; the
+    checksum is left out. Raises ``error``."""
     content = read_bytes(path, error, **options)
     try:
-        value = parse_json(content)
+        value = without_checksum(parse_json(content))
     except ValueError as problem:
         raise error(f"{path} is damaged: {problem}.") from None
     if schema is not None:
@@ -99,15 +103,16 @@ def read_json(
 
 
 def read_json_lines(
-    path: Path, schema: type[BaseModel], error: type[NascenceError] = RunError, **options: Any
+    path: Path, schema: type[BaseModel] | None = None, error: type[NascenceError] = RunError, **options: Any
 ) -> Iterator[dict[str, Any]]:
-    """The objects of a file with one in each line; a torn last line is left out. Raises ``error``."""
+    """:func:`read_json` of every line of a file; a torn last one is left out."""
     for number, line in enumerate(read_bytes(path, error, **options).split(b"\n")[:-1], start=1):
         try:
-            value = parse_json(line)
+            value = without_checksum(parse_json(line))
         except ValueError as problem:
             raise error(f"{path} is damaged: line {number}: {problem}.") from None
-        check(value, schema, f"{path}, line {number},", error)
+        if schema is not None:
+            check(value, schema, f"{path}, line {number},", error)
         yield value
 
 
@@ -137,6 +142,29 @@ def parse_json(content: bytes | str, *, infinite: bool = False) -> Any:
             return value
         level = below
     raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
+def checksum(value: Mapping[str, Any]) -> str:
+    """Of a JSON object without its entry of this name, in this order: a changed bit that leaves the file valid JSON,
+    and a number or a name another one, does not go unnoticed."""
+    text = json.dumps({name: entry for name, entry in value.items() if name != CHECKSUM})
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def with_checksum(value: Any) -> Any:
+    """``value``, an object with its checksum as the last entry."""
+    return {**value, CHECKSUM: checksum(value)} if isinstance(value, dict) else value
+
+
+def without_checksum(value: Any) -> Any:
+    """``value``, an object without its checksum. Raises ``ValueError`` when it does not fit that."""
+    if not isinstance(value, dict) or CHECKSUM not in value:  # not ours, or of an earlier version
+        return value
+    if value[CHECKSUM] != checksum(value):
+        raise ValueError(
+            f"its content does not fit its checksum; if you changed it on purpose, delete its entry '{CHECKSUM}'"
+        )
+    return {name: entry for name, entry in value.items() if name != CHECKSUM}
 
 
 def check(value: Any, schema: type[BaseModel], source: object, error: type[NascenceError] = RunError) -> None:
@@ -187,15 +215,19 @@ def _parts(descriptor: int) -> Iterator[bytes]:
 
 
 __all__ = [
+    "CHECKSUM",
     "DEEPEST",
     "LARGEST",
     "MEBIBYTE",
     "check",
     "check_plain",
+    "checksum",
     "kind",
     "parse_json",
     "read_bytes",
     "read_json",
     "read_json_lines",
     "read_text",
+    "with_checksum",
+    "without_checksum",
 ]

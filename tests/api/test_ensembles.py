@@ -13,6 +13,7 @@ import torch
 
 import nascence
 from nascence.errors import RunError, SettingError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.tasks import load_task
 
@@ -128,7 +129,7 @@ def test_one_member_can_be_trained_alone(found: nascence.SearchResult) -> None:
 
 def test_a_damaged_ensemble_is_named(found: nascence.SearchResult) -> None:
     path = found.run.path / "found.json"
-    kept = json.loads(path.read_text())
+    kept = read_json(path)
     path.write_text(json.dumps({**kept, "pick": 7}))
     with pytest.raises(RunError, match=r"found\.json is damaged"):
         nascence.train(RunDirectory.open(found.run.path), epochs=1, progress=False)

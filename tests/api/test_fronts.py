@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import nascence
 from nascence.api.fronts import describe_front, pick
 from nascence.costs import CostModel
 from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.seeding import generator
 from nascence.spaces import NetworkConfig, get_space
@@ -123,12 +123,12 @@ def test_training_what_was_picked(found: nascence.SearchResult) -> None:
     assert len(rows) > 1
     other = next(row for row in rows if row["index"] != front["knee"])
     options: dict[str, Any] = {"epochs": 1, "progress": False}
-    before = json.loads((path / "architecture.json").read_text())
+    before = read_json(path / "architecture.json")
     with pytest.raises(RunError, match="there is params"):
         nascence.train(path, pick="max-params=1", **options)
-    assert json.loads((path / "architecture.json").read_text()) == before, "nothing changed"
+    assert read_json(path / "architecture.json") == before, "nothing changed"
     trained = nascence.train(path, pick=other["index"], **options)
-    record = json.loads((path / "architecture.json").read_text())
+    record = read_json(path / "architecture.json")
     assert str(trained.architecture) == record["architecture"] == other["architecture"]
     assert (record["params"], record["flops"]) == (other["params"], other["flops"])
     assert record["front"]["index"] == other["index"]

@@ -9,6 +9,7 @@ import pytest
 import nascence
 from nascence.costs import CostModel, LatencyTable
 from nascence.errors import ArchitectureError, RunError
+from nascence.reading import read_json
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks.base import Signature
 
@@ -93,7 +94,7 @@ def test_a_table_serves_searches_and_plans(tmp_path: Path, search_toy: Any) -> N
         nascence.measure_table(path, checks=2, **SIZE)
     assert nascence.measure_table(path, checks=1, overwrite=True, **SIZE).checked == 1
     found = search_toy("a", latency_table=path, threads=1)
-    assert found.run.config["latency_table"] == json.loads(path.read_text())
+    assert found.run.config["latency_table"] == read_json(path)
     path.unlink()
     assert nascence.resume(found.run.path) == []
 

@@ -16,6 +16,7 @@ from nascence.api.training import load_model, train
 from nascence.cli import main
 from nascence.costs import Budget
 from nascence.errors import BudgetError, NascenceError, RunError, SettingError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.spaces.own import known
 from nascence.tasks.base import Signature
@@ -174,7 +175,7 @@ def test_from_a_file_to_a_thinner_network(tmp_path, mynet):
         **QUICK,
     )
     assert found.record["flops"] <= 0.5 * whole["flops"] < found.record["own"]["flops"]
-    assert json.loads((out / "config.json").read_text())["preset"] == "laptop-own"
+    assert read_json(out / "config.json")["preset"] == "laptop-own"
     mynet.unlink()
     file.unlink()
     known._known.clear()  # as in another process
@@ -214,7 +215,7 @@ def test_the_module_from_python(tmp_path):
 
 def test_an_architecture_alone_says_where_its_network_is(tmp_path, mynet):
     found = nascence.search("random", model=mynet, data="digits", out=tmp_path / "run", progress=False)
-    record = json.loads((found.run.path / "architecture.json").read_text())
+    record = read_json(found.run.path / "architecture.json")
     alone = tmp_path / "alone"
     alone.mkdir()
     (alone / "architecture.json").write_text(json.dumps({**record, "space": "own-0123456789ab"}))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 
 import nascence
 from nascence.errors import DataError, RunError, SettingError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.tasks import load_task
 
@@ -56,7 +56,7 @@ def test_tables_of_three_kinds(run: RunDirectory, pictures: list[Path], tmp_path
     with (tmp_path / "to" / "a.csv").open(newline="") as file:
         assert [row["class"] for row in csv.DictReader(file)] == found.columns["class"]
     nascence.predict(run, pictures, out=tmp_path / "a.json")
-    assert json.loads((tmp_path / "a.json").read_text()) == found.rows()
+    assert read_json(tmp_path / "a.json") == found.rows()
     nascence.predict(run, pictures, out=tmp_path / "a.parquet")
     assert pq.read_table(tmp_path / "a.parquet").to_pylist() == found.rows()
     before = (tmp_path / "a.json").read_bytes()
@@ -64,7 +64,7 @@ def test_tables_of_three_kinds(run: RunDirectory, pictures: list[Path], tmp_path
         nascence.predict(run, pictures[:1], out=tmp_path / "a.json")
     assert (tmp_path / "a.json").read_bytes() == before
     nascence.predict(run, pictures[:1], out=tmp_path / "a.json", overwrite=True)
-    assert len(json.loads((tmp_path / "a.json").read_text())) == 1
+    assert len(read_json(tmp_path / "a.json")) == 1
 
 
 def test_other_sizes_and_colours_are_brought_to_the_training_images(run: RunDirectory, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_names_that_are_no_utf_8_are_spelt_out(run: RunDirectory, pictures: list
     for ending in ("csv", "json", "parquet"):
         assert nascence.predict(run, [odd], out=tmp_path / f"a.{ending}").columns["file"] == [str(odd)]
     assert pq.read_table(tmp_path / "a.parquet").to_pylist()[0]["file"].endswith(r"caf\udce9.png")
-    assert json.loads((tmp_path / "a.json").read_text())[0]["file"] == str(odd)
+    assert read_json(tmp_path / "a.json")[0]["file"] == str(odd)
 
 
 def test_files_of_a_folder_that_count_as_data_are_predicted(run: RunDirectory, pictures: list[Path]) -> None:

@@ -15,6 +15,7 @@ from nascence.api.tables import trajectory
 from nascence.errors import SettingError, UnknownNameError
 from nascence.methods import METHODS
 from nascence.methods.darts import DARTS
+from nascence.reading import read_json
 from nascence.reporting import write_report
 from nascence.runs import RunDirectory
 from nascence.spaces import get_space
@@ -73,7 +74,7 @@ def test_a_comparison_takes_presets_where_there_are_any(tmp_path: Path, monkeypa
     result = nascence.compare(["toy", "darts"], out=tmp_path / "c", preset="quick", **size)
     assert {row["name"] for row in result["rows"]} >= {"toy", "darts"}
     (path,) = (tmp_path / "c" / "darts").glob("**/config.json")
-    config = json.loads(path.read_text())
+    config = read_json(path)
     assert config["preset"] == "quick"
     assert config["settings"]["epochs"] == 1
     with pytest.raises(SettingError, match="None of these methods has presets"):

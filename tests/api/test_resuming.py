@@ -10,6 +10,7 @@ import pytest
 
 import nascence
 from nascence.errors import NascenceError, RunError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.testing import toy_method
 
@@ -68,7 +69,7 @@ def test_changed_data_are_refused(tmp_path: Path, search_toy: Any, stop_at: Any)
 def test_a_damaged_configuration(search_toy: Any, tmp_path: Path) -> None:
     run = search_toy().run
     (run.path / "architecture.json").unlink()
-    config = json.loads((run.path / "config.json").read_text())
+    config = read_json(run.path / "config.json")
     del config["network"]
     (run.path / "config.json").write_text(json.dumps(config))
     with pytest.raises(RunError, match="'network'"):
@@ -90,7 +91,7 @@ def test_a_run_that_an_old_version_left_is_resumed(tmp_path: Path) -> None:
     run = tmp_path / "old"
     shutil.copytree(Path(__file__).parent / "assets" / "stopped-search-format-1", run)
     assert nascence.resume(run, progress=False) == ["search"]
-    record = json.loads((run / "architecture.json").read_text())
+    record = read_json(run / "architecture.json")
     cell = "|avg_pool_3x3~0|+|avg_pool_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|avg_pool_3x3~1|skip_connect~2|"
     assert record["architecture"] == cell
     assert [event["step"] for event in RunDirectory.open(run).events()] == list(range(1, 11))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import nascence
 from nascence.api.inputs import reload_task
 from nascence.api.searching import PreparedSearch, default_out
 from nascence.errors import BudgetError, DataError, NascenceError, RunError, SettingError, UnknownNameError
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 from nascence.spaces import get_space
 
@@ -25,7 +25,7 @@ def test_the_package_offers_the_api_lazily() -> None:
 
 def test_a_search_leaves_a_complete_run(search_toy: Any, tmp_path: Path) -> None:
     result = search_toy(seed=3, settings=["steps=4"])
-    record = json.loads((tmp_path / "run" / "architecture.json").read_text())
+    record = read_json(tmp_path / "run" / "architecture.json")
     assert record == result.record
     assert nascence.Architecture.load(tmp_path / "run" / "architecture.json") == result.architecture
     wanted = {"space", "architecture", "choices", "method", "seed", "data", "search_seconds", "params", "flops"}

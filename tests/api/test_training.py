@@ -9,6 +9,7 @@ import torch
 
 import nascence
 from nascence.errors import ArchitectureError, DataError, NascenceError, RunError, SettingError, UnknownNameError
+from nascence.reading import read_json
 from nascence.runs import TRAINING, RunDirectory
 from nascence.tasks import load_task
 from nascence.training import Training, evaluate
@@ -26,7 +27,7 @@ def test_training_a_run(run: RunDirectory) -> None:
     before = (run.path / "architecture.json").read_bytes(), (run.path / "events.jsonl").read_bytes()
     result = nascence.train(run.path, epochs=2, progress=False)
     assert before == ((run.path / "architecture.json").read_bytes(), (run.path / "events.jsonl").read_bytes())
-    metrics = json.loads((run.path / "metrics.json").read_text())
+    metrics = read_json(run.path / "metrics.json")
     assert metrics == result.metrics
     assert metrics["epochs"] == 2 == len(run.events(TRAINING))
     assert metrics["class_names"] == list(metrics["per_class"]) == list("0123456789")
@@ -203,13 +204,13 @@ def test_a_policy_augments_the_training_images_and_is_remembered(tmp_path):
     )
     record_file = tmp_path / "run" / "architecture.json"
     policy = Policy((SubPolicy((("Invert", 1.0, 0.5),)),))
-    record_file.write_text(json.dumps({**json.loads(record_file.read_text()), "policy": policy.to_json()}))
+    record_file.write_text(json.dumps({**read_json(record_file), "policy": policy.to_json()}))
     losses = []
     for given, expected in ((None, policy.to_json()), ("none", None)):
         result = nascence.train(
             found.run.path, epochs=1, seed=0, threads=1, policy=given, overwrite=True, progress=False
         )
-        entry = json.loads((result.run.path / "config.json").read_text())["training"]
+        entry = read_json(result.run.path / "config.json")["training"]
         assert entry.get("policy") == expected
         losses.append(result.metrics["loss"])
     assert losses[0] != losses[1]

@@ -1,13 +1,12 @@
 """Tuning as a stage of a training: recorded, resumed, within the budget, and undone by another training."""
 
-import json
-
 import numpy as np
 import pytest
 
 import nascence
 import nascence.api.tuning as stage
 from nascence.errors import MissingExtraError, SettingError
+from nascence.reading import read_json
 from nascence.runs import TRAINING, TUNING, Interrupted, RunDirectory, summary, unfinished_stages
 from nascence.spaces.ranges import Values
 from nascence.testing.toy_graph import toy_graph_task
@@ -80,7 +79,7 @@ def test_a_stopped_tuning_goes_on_as_if_nothing_had_been(graph, monkeypatch):
     from nascence.api.resuming import resume
 
     assert resume(run.path, progress=False) == ["training"]
-    metrics = json.loads((run.path / "metrics.json").read_text())
+    metrics = read_json(run.path / "metrics.json")
     for name in ("accuracy", "tuning", "params", "loss"):
         assert metrics[name] == whole.metrics[name]
 

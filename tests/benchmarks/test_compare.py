@@ -12,6 +12,7 @@ from nascence.benchmarks import Comparison, PlainResNet, load_table
 from nascence.benchmarks.compare import random_architecture
 from nascence.costs import Budget, BudgetChecker, CostModel, params
 from nascence.errors import RunError, SettingError, UnknownNameError
+from nascence.reading import read_json
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks.base import Signature
 
@@ -94,7 +95,7 @@ def test_a_comparison_without_training(make, tmp_path):
     assert found["largest"]["architectures"] == [str(NB201.architecture(["nor_conv_3x3"] * 6))]
     assert len(set(found["random-architectures"]["architectures"])) == 3
     assert "search_seconds" not in found["random-architectures"]["summaries"]
-    assert json.loads((tmp_path / "cmp" / "comparison.json").read_text()) == result
+    assert read_json(tmp_path / "cmp" / "comparison.json") == result
 
 
 def test_the_random_architectures_follow_from_the_space_and_the_seeds_alone(make, tmp_path):
@@ -296,7 +297,7 @@ def test_nothing_is_written_through_links(make, tmp_path):
 def test_an_entry_of_another_space_s_architecture_is_damaged(make, tmp_path):
     make().run()
     entry = tmp_path / "cmp" / "a" / "seed-0" / "entry.json"
-    entry.write_text(json.dumps({**json.loads(entry.read_text()), "architecture": "nothing of this space"}))
+    entry.write_text(json.dumps({**read_json(entry), "architecture": "nothing of this space"}))
     with pytest.raises(RunError, match=r"entry\.json is damaged: .* type: rm "):
         make().run()
 

@@ -29,6 +29,22 @@ def test_what_is_written_is_read(path):
     assert {"seed", "draws", "space", "versions", "data"} <= found.settings.keys()
 
 
+def test_no_changed_bit_changes_a_score(path, tmp_path):
+    whole, content = read_scores(path), path.read_bytes()
+    changed = tmp_path / "changed.parquet"
+    for at in range(0, len(content), 7):
+        changed.write_bytes(content[:at] + bytes([content[at] ^ 8]) + content[at + 1 :])
+        try:
+            found = read_scores(changed)
+        except DataError:
+            continue
+        assert found.settings == whole.settings
+        assert found.architectures == whole.architectures
+        assert found.columns.keys() == whole.columns.keys()
+        for name, values in whole.columns.items():
+            np.testing.assert_array_equal(found.columns[name], values)
+
+
 def test_infinite_values_survive(tmp_path, path):
     table = read_scores(path)
     values = np.array([math.inf, -math.inf, math.nan, 0.1, 1e-310])

@@ -10,6 +10,7 @@ import pytest
 
 from nascence.costs.quiet import QuietTimes
 from nascence.costs.timing import Clock
+from nascence.reading import read_json
 
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
 SMALL = ("--channels", 2, "--depth", 1)
@@ -94,7 +95,7 @@ def test_measured_networks_are_what_a_search_learns_from(nascence_command: Any, 
     assert found.code == 0
     assert "from measured networks" in found.out
     assert "3 that were held out" in found.out
-    record = json.loads(Path("a/architecture.json").read_text())
+    record = read_json(Path("a/architecture.json"))
     assert record["predicted_latency"]["ms"] > 0
     assert record["predicted_latency"]["linear_error"]["relative_percent"] > 0
     assert "are a reconstruction" in record["caveat"]

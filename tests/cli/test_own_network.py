@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import nn
 
 from nascence.errors import NascenceError
 from nascence.methods.dmasking import DMasking
+from nascence.reading import read_json
 from nascence.spaces.own import known
 
 NETWORK = """
@@ -147,7 +147,7 @@ def test_a_stopped_search_goes_on_without_the_file_and_finds_the_same(
     mynet.unlink()
     known._known.clear()  # as in another process
     assert nascence_command("runs", "resume", tmp_path / "stopped").code == 0
-    found = [json.loads((tmp_path / name / "architecture.json").read_text()) for name in ("whole", "stopped")]
+    found = [read_json(tmp_path / name / "architecture.json") for name in ("whole", "stopped")]
     assert {**found[1], "search_seconds": 0} == {**found[0], "search_seconds": 0}
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from nascence.cli.output import human
 from nascence.cli.search import show_front
+from nascence.reading import read_json
 from nascence.runs import RunDirectory
 
 TOY = ("search", "--method", "toy", "--channels", 2, "--depth", 1)
@@ -22,7 +23,7 @@ TOY = ("search", "--method", "toy", "--channels", 2, "--depth", 1)
 def test_a_search(nascence_command: Any) -> None:
     done = nascence_command(*TOY, "--seed", 2, "--out", "my run", "--set", "steps=3", "--max-params", "1e6")
     assert done.code == 0
-    record = json.loads(Path("my run/architecture.json").read_text())
+    record = read_json(Path("my run/architecture.json"))
     assert record["architecture"] in done.out
     assert "nascence train 'my run'" in done.out
     assert "3/3 steps" in done.err
@@ -33,7 +34,7 @@ def test_a_search(nascence_command: Any) -> None:
 def test_json_is_the_only_thing_on_stdout(nascence_command: Any) -> None:
     done = nascence_command(*TOY, "--out", "a", "--json")
     assert done.code == 0
-    assert done.json == {"run": "a", **json.loads(Path("a/architecture.json").read_text())}
+    assert done.json == {"run": "a", **read_json(Path("a/architecture.json"))}
     assert "nascence train a" in done.err
 
 
@@ -110,7 +111,7 @@ def test_unusable_data_are_one_sentence_and_2(nascence_command: Any) -> None:
 def test_any_labels_are_mapped_and_the_mapping_kept(nascence_command: Any) -> None:
     write_images(Path("mine.npz"), np.array([7, -3] * 10))
     assert nascence_command(*TOY, "--data", "mine.npz", "--out", "a").code == 0
-    assert json.loads(Path("a/config.json").read_text())["task"]["labels"] == [-3, 7]
+    assert read_json(Path("a/config.json"))["task"]["labels"] == [-3, 7]
 
 
 def wait_for_events(run: Path, count: int, process: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nascence.reading import read_json
 from nascence.runs import TRAINING, RunDirectory
 
 CELL = "|nor_conv_1x1~0|+|skip_connect~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|"
@@ -40,7 +41,7 @@ def test_train_an_architecture(nascence_command: Any) -> None:
     options = ("--space", "nas-bench-201", "--data", "digits", "--channels", 2, "--epochs", 1)
     done = nascence_command("train", CELL, *options, "--out", "t", "--json")
     assert done.code == 0
-    assert json.loads(Path("t/architecture.json").read_text())["architecture"] == CELL
+    assert read_json(Path("t/architecture.json"))["architecture"] == CELL
     assert nascence_command("runs", "show", "t", "--json").json["kind"] == "training"
 
 

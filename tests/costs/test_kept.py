@@ -16,6 +16,7 @@ from nascence.costs.kept import Kept, KeptLatencies
 from nascence.costs.networks import Networks
 from nascence.costs.quiet import QuietTimes
 from nascence.costs.timing import Passes
+from nascence.reading import read_json
 from nascence.spaces import get_space
 from nascence.tasks.base import Signature
 
@@ -96,7 +97,7 @@ def test_what_is_learned_of_the_reference_later_scales_what_was_kept(tmp_path: P
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, change: object) -> None:
     ask(networks(tmp_path), 3.0, slowdown=1.0)
     (file,) = tmp_path.iterdir()
-    entry = json.loads(file.read_text())
+    entry = read_json(file)
     change(entry)  # type: ignore[operator]
     file.write_text(json.dumps(entry))
     assert ask(networks(tmp_path), 4.0, slowdown=1.0, now=1.0) == (4.0, 1)

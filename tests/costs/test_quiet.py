@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from nascence.cache import cache_folder
 from nascence.costs.quiet import QuietTimes
+from nascence.reading import read_json
 
 
 def test_the_least_is_kept_for_whoever_comes_next(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_hundredth_is_not_worth_writing(tmp_path: Path) -> None:
     quiet.least("a network", 2.0)
     assert quiet.least("a network", 1.999) == 1.999
     (file,) = tmp_path.iterdir()
-    assert json.loads(file.read_text()) == {"what": "a network", "ms": 2.0}
+    assert read_json(file) == {"what": "a network", "ms": 2.0}
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"ms": 1}', '{"what": "other", "ms": 1}', '{"what": "it", "ms": -1}'])
@@ -36,7 +36,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, content: str) -> None:
     (file,) = tmp_path.iterdir()
     file.write_text(content)
     assert QuietTimes(lambda: tmp_path).least("it", 4.0) == 4
-    assert json.loads(file.read_text())["ms"] == 4
+    assert read_json(file)["ms"] == 4
 
 
 def test_without_a_folder_or_where_it_cannot_be_made_memory_serves(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 import nascence
 from nascence.methods import METHODS
+from nascence.reading import read_json, read_json_lines
 from nascence.spaces import get_space
 from nascence.testing import toy_denoiser_space, toy_space, toy_widths
 
@@ -55,8 +56,8 @@ def record(name: str, folder: Path) -> dict[str, Any]:
 
 def record_of(run: Path) -> dict[str, Any]:
     """Of a run that is finished: a search, a training, or both."""
-    events = [json.loads(line) for path in sorted(run.glob("*.jsonl")) for line in path.read_text().splitlines()]
-    results = {name: json.loads((run / name).read_text()) for name in _RESULTS if (run / name).is_file()}
+    events = [event for path in sorted(run.glob("*.jsonl")) for event in read_json_lines(path)]
+    results = {name: read_json(run / name) for name in _RESULTS if (run / name).is_file()}
     states = [run / name for name in ("checkpoint.pt", "model.pt") if (run / name).is_file()]
     tensors = [tensor for path in states for tensor in _tensors(torch.load(path, weights_only=True))]
     return {

@@ -18,6 +18,8 @@ import torch
 from golden_cases import CASES
 from golden_records import ARITHMETIC, FOLDER, arithmetic, differences, read, record, written
 
+from nascence.reading import read_json
+
 
 def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in CASES]
@@ -25,7 +27,7 @@ def main(names: list[str]) -> None:
         sys.exit(f"There is no case '{unknown[0]}'; there are: {', '.join(CASES)}.")
     torch.set_num_threads(1)
     own = arithmetic()
-    if names and ARITHMETIC.is_file() and json.loads(ARITHMETIC.read_text()) != own:
+    if names and ARITHMETIC.is_file() and read_json(ARITHMETIC) != own:
         sys.exit(f"The goldens were made with another arithmetic than {own}; record all of them, without names.")
     FOLDER.mkdir(exist_ok=True)
     for name in names or CASES:

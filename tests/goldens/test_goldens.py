@@ -10,8 +10,9 @@ from golden_cases import CASES, Search, Train
 from golden_records import ARITHMETIC, FOLDER, arithmetic, differences, read, record, written
 
 from nascence.methods import METHODS
+from nascence.reading import read_json
 
-KEPT = json.loads(ARITHMETIC.read_text())
+KEPT = read_json(ARITHMETIC)
 SAME = arithmetic() == KEPT
 MODE = "to-the-bit" if SAME else "other-arithmetic-within-1e-3"
 TOLERANCE = 0.0 if SAME else 1e-3

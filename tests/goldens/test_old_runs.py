@@ -11,6 +11,7 @@ from golden_records import arithmetic, differences, record_of, written
 from old_runs import FOLDER, LIGHT, SIZE, go_on
 
 import nascence
+from nascence.reading import read_json
 from nascence.reporting import write_report
 from nascence.runs.directory import FORMAT, RunDirectory
 from nascence.runs.listing import list_runs
@@ -21,7 +22,7 @@ RUNS = ("front", "search", "stopped-front", "stopped-search", "stopped-training"
 
 
 def tolerance(version):
-    kept = json.loads((FOLDER / version / "arithmetic.json").read_text())
+    kept = read_json(FOLDER / version / "arithmetic.json")
     return 0.0 if kept == arithmetic() else 1e-3
 
 
@@ -69,10 +70,10 @@ def test_they_are_listed(version):
 @pytest.mark.parametrize(("version", "run"), EVERY)
 def test_they_go_on_as_they_did(version, run, copy):
     """What was stopped is resumed; what was searched is trained."""
-    before = json.loads((FOLDER / version / run / "config.json").read_text())
+    before = read_json(FOLDER / version / run / "config.json")
     path = copy(version, run)
     go_on(path)
-    kept = json.loads((FOLDER / version / f"{run}.json").read_text())
+    kept = read_json(FOLDER / version / f"{run}.json")
     found = differences(kept, json.loads(written(record_of(path))), tolerance(version))
     assert not found, f"{len(found)} differences:\n" + "\n".join(found[:20])
     assert RunDirectory.open(path).config["created"] == before["created"]
@@ -94,13 +95,13 @@ class TestATrainedRun:
         path = copy(version, "training")
         check = nascence.export(path, form)
         assert check.to_dict()["max_difference"] < 1e-4
-        assert form in json.loads((path / "exports.json").read_text())
+        assert form in read_json(path / "exports.json")
 
     def test_its_architecture_is_trained_anew(self, version, tmp_path):
         file = FOLDER / version / "training" / "architecture.json"
         again = nascence.train(file, out=tmp_path / "again", epochs=1, batch_size=256, progress=False, **SIZE)
         assert str(again.architecture) == LIGHT
-        assert again.metrics["params"] == json.loads(file.read_text())["params"]
+        assert again.metrics["params"] == read_json(file)["params"]
 
 
 @pytest.mark.parametrize(("version", "run"), [(version, run) for version in VERSIONS for run in RUNS])
@@ -109,7 +110,7 @@ def test_they_are_reported(version, run, copy):
     if not (path / "architecture.json").is_file():
         nascence.resume(path, progress=False)
     page = write_report(path, cloud_size=0).read_text()
-    assert json.loads((path / "architecture.json").read_text())["architecture"] in page
+    assert read_json(path / "architecture.json")["architecture"] in page
     sections = set(re.findall(r'<h2 id="([^"]*)"', page))
     shown = {"front": "the-front how-the-search-went", "search": "how-the-search-went"}
     shown |= {"training": "training which-classes-are-confused", "stopped-training": "training"}
@@ -120,4 +121,4 @@ def test_they_are_reported(version, run, copy):
     }
     assert wanted <= sections
     if (path / "metrics.json").is_file():
-        assert f"{json.loads((path / 'metrics.json').read_text())['accuracy']:.2f}" in page
+        assert f"{read_json(path / 'metrics.json')['accuracy']:.2f}" in page

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from trees import drawn, parse, texts
 
+from nascence.reading import read_json
 from nascence.reporting.classes import confusion
 from nascence.reporting.contents import Contents
 
 
 def update(path: Path, name: str, **entries: object) -> None:
-    value = json.loads((path / name).read_text())
+    value = read_json(path / name)
     (path / name).write_text(json.dumps({**value, **entries}))
 
 

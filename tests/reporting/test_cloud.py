@@ -8,6 +8,7 @@ import pytest
 
 from nascence.configuration import from_json
 from nascence.costs import flops, params
+from nascence.reading import read_json
 from nascence.reporting import random_cloud
 from nascence.reporting.contents import Contents
 from nascence.spaces import NetworkConfig, get_space
@@ -74,7 +75,7 @@ def test_data_that_changed_are_not_scored(fabricate, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
     np.savez(path, images=pixels, labels=np.arange(6) % 2)
     folder = fabricate(data=str(path), names=["0", "1"])
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     config["task"] = {**config.get("task", {}), "digest": "another"}
     (folder / "config.json").write_text(json.dumps(config))
     cloud = random_cloud(Contents.read(folder), 1, draws=1)
@@ -98,7 +99,7 @@ def test_missing_data_are_said_not_hidden(fabricate) -> None:
 
 def test_a_run_that_does_not_say_its_network_has_none(fabricate) -> None:
     path = fabricate()
-    record = json.loads((path / "architecture.json").read_text())
+    record = read_json(path / "architecture.json")
     del record["network"]
     (path / "architecture.json").write_text(json.dumps(record))
     assert random_cloud(Contents.read(path), 2, 0) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trees import parse, texts
 
+from nascence.reading import read_json
 from nascence.reporting import sections
 from nascence.reporting.contents import Contents
 from nascence.reporting.ensemble import ensemble
@@ -15,7 +16,7 @@ from nascence.reporting.report import page
 
 def write(path: Path, name: str, **entries: object) -> None:
     file = path / name
-    value = json.loads(file.read_text()) if file.exists() else {}
+    value = read_json(file) if file.exists() else {}
     file.write_text(json.dumps({**value, **entries}))
 
 
@@ -57,7 +58,7 @@ def test_what_they_are_together(fabricate) -> None:
 
 def test_another_metric_and_other_examples(fabricate) -> None:
     path = fabricate(training=True)
-    metrics = json.loads((path / "metrics.json").read_text())
+    metrics = read_json(path / "metrics.json")
     for name in ("accuracy", "confusion", "per_class", "class_names", "test_images"):
         metrics.pop(name, None)
     metrics |= {"psnr": 29.123, "metric": {"name": "psnr", "unit": "dB"}, "examples": "pictures", "test_pictures": 12}

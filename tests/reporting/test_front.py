@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nascence.reading import read_json
 from nascence.reporting.contents import Contents
 from nascence.reporting.front import front
 from nascence.reporting.report import page
@@ -39,7 +40,7 @@ def run(fabricate: Any, *objectives: dict[str, Any], at: int | None = None) -> P
     ]
     (path / "front.json").write_text(json.dumps({"objectives": objectives, "knee": 1, "front": rows}))
     if at is not None:
-        record = json.loads((path / "architecture.json").read_text())
+        record = read_json(path / "architecture.json")
         record |= {**MACRO.parse(rows[at]["architecture"]).to_dict(), "front": {"size": 3, "index": at}}
         (path / "architecture.json").write_text(json.dumps(record))
     return path
@@ -88,7 +89,7 @@ def test_it_is_a_part_of_the_page(fabricate: Any, at: int) -> None:
 
 def test_a_picked_network_is_picked_again(fabricate: Any) -> None:
     path = run(fabricate, ERROR, PARAMS, at=2)
-    config = json.loads((path / "config.json").read_text())
+    config = read_json(path / "config.json")
     config["training"] = {"preset": None, "seed": 7, "settings": {}}
     config["settings"] = {"objectives": ["error", "params"]}
     (path / "config.json").write_text(json.dumps(config))

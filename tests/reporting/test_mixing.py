@@ -6,6 +6,7 @@ import pytest
 import torch
 from trees import parse, texts
 
+from nascence.reading import read_json
 from nascence.reporting import sections
 from nascence.reporting.contents import Contents
 from nascence.reporting.mixing import epochs_of, weights_chart
@@ -36,7 +37,7 @@ def events(space, count=3):
 
 
 def update(path, name, **entries):
-    value = json.loads((path / name).read_text())
+    value = read_json(path / name)
     (path / name).write_text(json.dumps({**value, **entries}))
 
 

@@ -11,6 +11,7 @@ import pytest
 from trees import drawn, parse, texts
 
 from nascence.errors import RunError
+from nascence.reading import read_json
 from nascence.reporting.contents import Contents
 from nascence.reporting.policy import policy, uses
 from nascence.reporting.report import page
@@ -27,7 +28,7 @@ FOUND = Policy(
 
 def change(path: Path, name: str, **entries: object) -> None:
     file = path / name
-    value = json.loads(file.read_text()) if file.exists() else {}
+    value = read_json(file) if file.exists() else {}
     file.write_text(json.dumps({**value, **entries}))
 
 

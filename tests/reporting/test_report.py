@@ -9,6 +9,7 @@ import pytest
 from trees import parse, texts
 
 from nascence.errors import RunError
+from nascence.reading import read_json
 from nascence.reporting import write_report
 
 SECTIONS = {
@@ -130,7 +131,7 @@ def test_every_drawing_has_a_text_alternative(full: Path) -> None:
 def test_the_cloud_is_made_once_and_kept(fabricate) -> None:
     path = fabricate()
     write_report(path, cloud_size=4, score_seconds=0)
-    kept = json.loads((path / "random_cloud.json").read_text())
+    kept = read_json(path / "random_cloud.json")
     assert len(kept["points"]) == 4
     kept["points"] = kept["points"][:2]
     (path / "random_cloud.json").write_text(json.dumps(kept))

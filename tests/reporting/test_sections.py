@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from trees import drawn, parse, texts
 
+from nascence.reading import read_json
 from nascence.reporting import sections
 from nascence.reporting.contents import Contents
 
 
 def update(path: Path, name: str, **entries: object) -> None:
-    value = json.loads((path / name).read_text())
+    value = read_json(path / name)
     (path / name).write_text(json.dumps({**value, **entries}))
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import platform
 import resource
@@ -15,6 +14,7 @@ import torch
 
 from nascence import writing
 from nascence.errors import RunError
+from nascence.reading import read_json
 from nascence.runs import SEARCH, RunDirectory, directory
 from nascence.runs.directory import FORMAT
 
@@ -125,7 +125,7 @@ def test_update_config_keeps_the_rest(run: RunDirectory) -> None:
 
 def test_json_results_hold_no_invalid_numbers(run: RunDirectory) -> None:
     run.write_json("metrics.json", {"a": float("nan"), "b": (1.5, float("inf"))})
-    assert json.loads((run.path / "metrics.json").read_text()) == {"a": None, "b": [1.5, None]}
+    assert read_json(run.path / "metrics.json") == {"a": None, "b": [1.5, None]}
 
 
 def test_tensors_round_trip_and_damage_is_told(run: RunDirectory) -> None:

@@ -1,6 +1,5 @@
 """A graph and pictures under noise, known by public interfaces alone, go by the same commands as images."""
 
-import json
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for processes.py
 import nascence
 from nascence.cli import main
 from nascence.errors import DataError
+from nascence.reading import read_json, read_json_lines
 from nascence.spaces import SPACES
 from nascence.tasks import load_task
 from nascence.tasks.loaders import TASKS
@@ -59,7 +59,7 @@ def command(*arguments):
 
 
 def told(path):
-    events = [json.loads(line) for line in path.read_text().splitlines()]
+    events = read_json_lines(path)
     return [{name: value for name, value in event.items() if not name.endswith(TIMES)} for event in events]
 
 
@@ -91,7 +91,7 @@ def test_killed_at_both_stages_and_resumed_it_is_the_same_to_the_bit(kind):
     command("runs", "resume", "broken")
     for stage in ("events.jsonl", "training.jsonl"):
         assert told(Path("whole", stage)) == told(broken / stage)
-    texts = [json.loads(Path(run, "architecture.json").read_text())["architecture"] for run in ("whole", "broken")]
+    texts = [read_json(Path(run, "architecture.json"))["architecture"] for run in ("whole", "broken")]
     assert texts[0] == texts[1]
     whole, again = (torch.load(Path(run, "model.pt"), weights_only=True) for run in ("whole", "broken"))
     assert_same(whole, again)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ MOST_ROWS = 10_000_000
 FORMAT = 1
 """Of the file; one of another format is refused."""
 _METADATA = b"nascence.scores"
+_CHECKSUM = b"nascence.checksum"
 KEY = "architecture"
 STD = "_std"
 """The ending of the column with a score's standard deviation over draws."""
@@ -79,9 +81,17 @@ class ScoreTable:
 
         columns = {KEY: pa.array(self.architectures, pa.string())}
         columns |= {name: pa.array(values, pa.float64()) for name, values in self.columns.items()}
-        metadata = {_METADATA: json.dumps(self.settings), b"space": self.space}
+        told = json.dumps(self.settings).encode()
+        metadata = {_METADATA: told, b"space": self.space, _CHECKSUM: self._checksum(told)}
         with files.explained(path), files.replacing(path) as (file, _):
             parquet.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
+
+    def _checksum(self, told: bytes) -> bytes:
+        """Of the settings as they are ``told``, the names and all values."""
+        found = zlib.crc32("\n".join(self.architectures).encode(), zlib.crc32(told))
+        for name, values in self.columns.items():
+            found = zlib.crc32(np.asarray(values, dtype=np.float64).tobytes(), zlib.crc32(name.encode(), found))
+        return f"{found:08x}".encode()
 
 
 def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
@@ -100,8 +110,9 @@ def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
         rows = opened.metadata.num_rows
         if rows > MOST_ROWS:
             raise DataError(f"{path} has {rows:,} rows, more than the {MOST_ROWS:,} it may have.")
-        text = (opened.schema_arrow.metadata or {}).get(_METADATA)
-        settings = None if text is None else parse_json(text)
+        metadata = opened.schema_arrow.metadata or {}
+        text = metadata.get(_METADATA, b"null")
+        settings = parse_json(text)
         names = opened.schema_arrow.names
         if not isinstance(settings, dict) or KEY not in names or len(set(names)) < len(names):
             raise DataError(f"{path} was not written by 'nascence score'; expected a scores file.")
@@ -120,7 +131,10 @@ def read_scores(path: str | Path, space: str | None = None) -> ScoreTable:
         raise DataError(f"{path} is damaged: its column '{KEY}' is no column of texts.")
     with readable(path, "the scores file"):
         columns = {name: np.array(table.column(name).to_numpy(), dtype=np.float64) for name in names}
-        return ScoreTable(settings, texts.to_pylist(), columns)
+        found = ScoreTable(settings, texts.to_pylist(), columns)
+    if _CHECKSUM in metadata and metadata[_CHECKSUM] != found._checksum(text):
+        raise DataError(f"{path} is damaged: its content does not fit its checksum.")
+    return found
 
 
 def check_format(path: Path, settings: Mapping[str, Any]) -> None:

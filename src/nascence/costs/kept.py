@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 
 from nascence.cache import cache_folder
 from nascence.errors import NascenceError
-from nascence.reading import read_json
+from nascence.reading import read_json, with_checksum
 from nascence.schema import Name, Text
 from nascence.writing import write_bytes
 
@@ -101,7 +101,8 @@ class KeptLatencies:
         shapes = [list(array.shape) for array in kept.arrays]
         with suppress(OSError, NascenceError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, json.dumps({"what": what, "shapes": shapes, "numbers": numbers, **values}).encode())
+            told = with_checksum({"what": what, "shapes": shapes, "numbers": numbers, **values})
+            write_bytes(path, json.dumps(told).encode())
 
     def _path(self, what: str) -> Path | None:
         folder = self._folder()

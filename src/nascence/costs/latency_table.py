@@ -15,7 +15,7 @@ from pydantic import Field
 from nascence.configuration import from_json, to_json
 from nascence.costs.runtimes import MODULE, RUNTIMES, Runtime
 from nascence.errors import NascenceError, SettingError, UnknownNameError
-from nascence.reading import check, parse_json, read_bytes
+from nascence.reading import check, parse_json, read_bytes, without_checksum
 from nascence.schema import Amount, Count, FileEntry, Name
 from nascence.seeding import generator
 from nascence.spaces import Size, get_space
@@ -188,7 +188,7 @@ class LatencyTable:
         """Raises :class:`SettingError` when there is no such file or it is no table."""
         content = read_bytes(path, SettingError, what="the latency table", pipe=True)
         try:
-            value = parse_json(content)
+            value = without_checksum(parse_json(content))
         except ValueError as reason:
             raise SettingError(f"{path} is no latency table: {reason}.") from None
         return cls.from_json(value, str(path))

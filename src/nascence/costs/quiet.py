@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from nascence.cache import cache_folder
 from nascence.errors import NascenceError
-from nascence.reading import read_json
+from nascence.reading import read_json, with_checksum
 from nascence.writing import write_bytes
 
 _WORTH = 0.99
@@ -49,7 +49,7 @@ class QuietTimes:
         if path is not None and ms < known * _WORTH:
             with suppress(OSError, NascenceError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_bytes(path, json.dumps({"what": what, "ms": ms}).encode())
+                write_bytes(path, json.dumps(with_checksum({"what": what, "ms": ms})).encode())
         return self._seen[what]
 
     def _path(self, what: str) -> Path | None:

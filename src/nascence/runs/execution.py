@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import threading
@@ -68,9 +67,8 @@ def execute(
         try:
             while not work.done and not requested:
                 event = work.advance()
-                line = (json.dumps(files.finite(event), allow_nan=False) + "\n").encode()
                 with run.writing(stage.events):
-                    _append(log, line)
+                    _append(log, files.json_line(event))
                 count += 1
                 now = clock()
                 if work.done or requested or now - saved >= checkpoint_seconds:

@@ -7,6 +7,7 @@ import json
 import math
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,14 @@ from nascence.writing import (
 
 
 def write_json(path: Path, value: Any) -> None:
-    """:func:`write_bytes` of indented JSON; numbers that JSON does not have (infinite, not a number) become null."""
-    write_bytes(path, (json.dumps(finite(value), indent=2, allow_nan=False) + "\n").encode())
+    """:func:`write_bytes` of indented JSON; numbers that JSON does not have (infinite, not a number) become null. An
+    object gets an entry with its checksum, which :func:`read_json` checks and leaves out."""
+    write_bytes(path, (json.dumps(reading.with_checksum(finite(value)), indent=2, allow_nan=False) + "\n").encode())
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """:func:`write_json` as a line of a growing file, which :func:`nascence.reading.read_json_lines` reads."""
+    return (json.dumps(reading.with_checksum(finite(value)), allow_nan=False) + "\n").encode()
 
 
 def write_tensors(path: Path, value: Any) -> None:
@@ -87,6 +94,7 @@ __all__ = [
     "explained",
     "finite",
     "hidden",
+    "json_line",
     "open_growing",
     "read_json",
     "read_tensors",

@@ -9,6 +9,7 @@ import torch
 
 from nascence.architecture import Architecture
 from nascence.errors import ArchitectureError, RunError, SettingError
+from nascence.reading import read_json
 from nascence.spaces import get_space
 from nascence.spaces.own import known
 
@@ -76,7 +77,7 @@ def test_the_first_of_a_name_stays(networks, forgotten):
 def test_damage_is_told_in_a_sentence(damage, networks, tmp_path, forgotten):
     own = networks.kept("resnet")
     folder = kept(own, tmp_path)
-    value = json.loads((folder / known.GRAPH).read_text())
+    value = read_json(folder / known.GRAPH)
     if damage == "weights":
         (folder / known.WEIGHTS).write_bytes(b"none")
     elif damage == "other weights":

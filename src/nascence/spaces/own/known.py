@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nascence.errors import ArchitectureError, RunError, SettingError
-from nascence.reading import parse_json, read_bytes
+from nascence.reading import parse_json, read_bytes, with_checksum, without_checksum
 from nascence.spaces.own.graph import Borrow, from_json
 from nascence.spaces.own.space import OwnSpace, is_own
 from nascence.tasks.base import Signature
@@ -78,7 +78,7 @@ def files_of(space: OwnSpace, about: Mapping[str, Any] = {}, source: bytes | Non
     }
     weights = io.BytesIO()
     torch.save(space.state, weights)
-    files = {GRAPH: (json.dumps(told) + "\n").encode(), WEIGHTS: weights.getvalue()}
+    files = {GRAPH: (json.dumps(with_checksum(told)) + "\n").encode(), WEIGHTS: weights.getvalue()}
     return files if source is None else {**files, SOURCE: source}
 
 
@@ -96,7 +96,7 @@ def files_again(space: OwnSpace) -> dict[str, bytes]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = parse_json(read_bytes(path, RunError, largest=_LARGEST))
+        value = without_checksum(parse_json(read_bytes(path, RunError, largest=_LARGEST)))
     except RunError:
         raise
     except ValueError as reason:
