@@ -146,13 +146,12 @@ def kill_often(command: Command, own: list[str], kills: int, calls: int, random_
         shutil.copytree(prepared, whole)
         began = time.monotonic()
         sizes: list[int] = []
-        expect(
-            command.line,
-            whole,
-            root,
-            lambda: end_at(None, root, counted),
-            lambda _: bool(sizes.append(kibibytes(whole))),
-        )
+
+        def weigh(_: int) -> bool:
+            sizes.append(kibibytes(whole))
+            return False
+
+        expect(command.line, whole, root, lambda: end_at(None, root, counted), weigh)
         seconds = time.monotonic() - began
         expected = digest(whole, command.results)
         there = int.from_bytes(counted[:8], "little")
