@@ -2,6 +2,10 @@
 traceback, a terminal's escape code, a command that cannot be stopped, a process that stays, a file outside.
 
     python benchmarks/command_lines.py [--lines 1000] [--seed 0] [--first 0] [--seconds 60] [--json FILE]
+    python benchmarks/command_lines.py --numbers --seconds 5
+
+``--numbers`` types absurd numbers instead, one after the other: every option of every command that takes a value, and
+every setting, of the first method that has it, in a line that is sensible but for it.
 
 Every line follows from the seed and its number alone (``--first N --lines 1`` tries one again). Each runs in a folder
 of its own with a run, data of several kinds, pipes that nobody writes into, links and damaged files. A line that is
@@ -17,6 +21,7 @@ import random
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +73,27 @@ SMALL = {"channels": "2", "depth": "1", "epochs": "1", "repeats": "2", "image_si
 """What a line has unless it says something else, so that it is no long work."""
 
 
+ABSURD = ("-1", "0", "nan", "inf", "-1e308", "1e-320", "2147483648", "18446744073709551616", "9" * 400, "0x10", "")
+ABSURD_SETTINGS = ("-1", "0", "nan", "1e308", "18446744073709551616")
+SENSIBLE = {
+    "search": "--method random --channels 2 --depth 1 --out new",
+    "train": "run --epochs 1",
+    "export": "trained --format python",
+    "report": "trained",
+    "score": "--scores naswot --sample 3 --out new.parquet",
+    "correlate": "--scores naswot --table scores.parquet --column params",
+    "compare": "--methods random --seeds 1 --epochs 1 --channels 2 --depth 1 --out new",
+    "measure": "trained --repeats 2 --warm-up 1",
+    "plan": "--channels 2 --depth 1 --no-measure --max-params 1e6",
+    "predict": "trained pictures/cat/0.png --out new.csv",
+    "attack": "trained --attacks fgsm --images 4",
+    "runs show": "trained",
+    "runs list": ".",
+    "runs resume": "run",
+    "runs delete": "trained --yes",
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1000)
@@ -75,9 +101,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--numbers", action="store_true", help="absurd numbers in the place of every value")
     given = parser.parse_args()
     import_everything()
     commands = all_commands()
+    lines = list(absurd_lines(commands)) if given.numbers else None
+    if lines is not None:
+        given.lines, given.first, given.seed = len(lines), 0, "numbers"
     codes: Counter[str] = Counter()
     problems: list[dict[str, Any]] = []
     with temporary_folder("lines-") as root:
@@ -87,7 +117,7 @@ def main() -> int:
             (root / name).mkdir()
         prepare(root / "prepared", environment)
         for number in range(given.first, given.first + given.lines):
-            line = random_line(commands, random.Random(f"{given.seed} {number}"))
+            line = lines[number] if lines else random_line(commands, random.Random(f"{given.seed} {number}"))
             place = root / "place"
             shutil.copytree(root / "prepared", place, symlinks=True, ignore=_pipes)
             os.mkfifo(place / "pipe")
@@ -154,6 +184,24 @@ def all_commands() -> dict[tuple[str, ...], list[Any]]:
 
     walk(typer.main.get_command(app), ())
     return found
+
+
+def absurd_lines(commands: dict[tuple[str, ...], list[Any]]) -> Iterator[list[str]]:
+    """Sensible lines with an absurd number in one place."""
+    from nascence.configuration import describe
+    from nascence.methods import METHODS
+
+    for words in sorted(commands):
+        line = [*words, *SENSIBLE.get(" ".join(words), "").split()]
+        for option in commands[words]:
+            if option.param_type_name == "option" and not option.is_flag and option.name != "settings":
+                yield from ([*line, option.opts[0], value] for value in ABSURD)
+    seen: set[str] = set()
+    for method in METHODS.names():
+        line = ["search", "--method", method, "--channels", "2", "--depth", "1", "--out", "new"]
+        for name in [entry["name"] for entry in describe(METHODS.get(method)) if entry["name"] not in seen]:
+            seen.add(name)
+            yield from ([*line, "--set", f"{name}={value}"] for value in ABSURD_SETTINGS)
 
 
 def random_line(commands: dict[tuple[str, ...], list[Any]], choose: random.Random) -> list[str]:
