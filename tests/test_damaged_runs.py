@@ -215,6 +215,32 @@ def test_other_things_in_the_place_of_files(place: Path, again: Callable[[], Pat
     assert say("runs list .")[0] == 0
 
 
+WRITERS = {
+    "export {run}": ("model.onnx", "exports.json"),
+    "export {run} --format python": ("model.py", "exports.json"),
+    "train {run} --epochs 1 --overwrite": (".retraining", "training.jsonl", "training.pt", "model.pt", "metrics.json"),
+    "train {run} --epochs 1 --overwrite --tune 2": ("tuning.jsonl", "tuning.pt", "tuning.json", ".lock"),
+    "attack {run} --attacks fgsm --images 2": ("attacks.json",),
+    "report {run} --overwrite": ("report.html", "examples.json"),
+}
+
+
+@pytest.mark.parametrize("command", WRITERS)
+@pytest.mark.parametrize("kind", ["link", "dangling", "folder"])
+def test_no_command_writes_through_a_link(place: Path, again: Callable[[], Path], command: str, kind: str) -> None:
+    run, folder = again(), place / "another folder"
+    folder.mkdir(exist_ok=True)
+    behind = {"link": place / "outside", "dangling": place / "created", "folder": folder}[kind]
+    for name in WRITERS[command]:
+        if (run / name).is_dir():
+            shutil.rmtree(run / name)
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(behind)
+    check(place, command)
+    assert not (place / "created").exists()
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["config.json", "events.jsonl", "front.json"])
 def test_a_deeply_nested_file_spoils_its_own_run_alone(place: Path, again: Callable[[], Path], name: str) -> None:
     (again() / name).write_text('{"a":' * 10_000)

@@ -70,6 +70,7 @@ def test_another_training_forgets_the_attacks_on_the_one_before(run: RunDirector
         ({"steps": 0}, SettingError, "at least 1 step"),
         ({"images": 0}, SettingError, "at least 1"),
         ({"restarts": 0}, SettingError, "at least 1"),
+        ({"batch_size": 2**64}, SettingError, "batch size is at most 1,000,000"),
     ],
 )
 def test_what_is_refused(run: RunDirectory, options: dict[str, Any], error: type[Exception], words: str) -> None:

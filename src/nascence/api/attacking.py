@@ -17,6 +17,7 @@ from nascence.attacks import ATTACKS, Attack
 from nascence.attacks.eps import read_eps, told_eps
 from nascence.attacks.masking import look_for_masking
 from nascence.attacks.robustness import Robustness, robustness
+from nascence.configuration import MOST, at_most
 from nascence.engine.threads import compute_threads
 from nascence.errors import SettingError
 from nascence.reporting.report import renew_report
@@ -61,6 +62,7 @@ def attack(
     for name, value, least in (("images", images, 1), ("restarts", restarts, 1), ("batch_size", batch_size, 1)):
         if value < least:
             raise SettingError(f"The number of {name.replace('_', ' ')} must be at least {least}, not {value}.")
+    at_most(MOST, restarts=restarts, batch_size=batch_size, steps=steps)
     run = run if isinstance(run, RunDirectory) else RunDirectory.open(run)
     model = compute.place(load_model(run))
     with compute_threads(threads if threads is not None else run.config.get("threads")), run.locked():

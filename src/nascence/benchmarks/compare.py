@@ -220,7 +220,8 @@ class Comparison:
                     raise RunError(f"{path} is damaged: {error}") from None
             return cast(dict[str, Any], entry)
         except RunError as error:
-            raise RunError(f"{error} To compute this entry again, type: rm {quote(str(path))}") from None
+            remove = f"rm {'-r ' if path.is_dir() else ''}{quote(str(path))}"
+            raise RunError(f"{error} To compute this entry again, type: {remove}") from None
 
     def _row(self, name: str, seeds: Sequence[int]) -> dict[str, Any]:
         entries = [self._entry(name, seed) for seed in seeds]
