@@ -96,7 +96,7 @@ SENSIBLE = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", type=int, default=1000)
+    parser.add_argument("--lines", type=int, help="how many [default: 1000; of --numbers all]")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -106,8 +106,8 @@ def main() -> int:
     import_everything()
     commands = all_commands()
     lines = list(absurd_lines(commands)) if given.numbers else None
-    if lines is not None:
-        given.lines, given.first, given.seed = len(lines), 0, "numbers"
+    if given.lines is None:
+        given.lines = 1000 if lines is None else len(lines) - given.first
     codes: Counter[str] = Counter()
     problems: list[dict[str, Any]] = []
     with temporary_folder("lines-") as root:
@@ -132,7 +132,8 @@ def main() -> int:
                 print(f"{number + 1} lines, {len(problems)} problems", file=sys.stderr, flush=True)
             for left in (root / "temporary").iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-    print(f"{given.lines} lines of seed {given.seed}: exit codes {dict(codes)}, {len(problems)} problems")
+    chosen = "absurd numbers" if given.numbers else f"seed {given.seed}"
+    print(f"{given.lines} lines of {chosen}: exit codes {dict(codes)}, {len(problems)} problems")
     if given.json:
         given.json.write_text(json.dumps({"codes": codes, "problems": problems}, indent=2) + "\n")
     return 1 if problems else 0

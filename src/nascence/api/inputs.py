@@ -164,20 +164,26 @@ def network_size(space: Space, task: Task, channels: int | None = None, depth: i
 
     By default the space's ``evaluation`` size (nas-bench-201: 16 channels, 5 cells a stage). Where the task is modest
     (images of at most 16 pixels, or fewer than 5,000 training images), a fifth of its depth and at most 16 channels.
-    ``channels`` and ``depth`` replace either. Raises :class:`SettingError` when one is below 1, or when sizes of the
-    space have no such field, or networks of the space cannot read the task's data.
+    ``channels`` and ``depth`` replace either. Raises :class:`SettingError` as :func:`sized`, and when networks of the
+    space cannot read the task's data.
     """
     space.check_signature(task.signature)
+    size = space.networks["evaluation"]
+    if task.modest:
+        least = {"channels": lambda own: min(SMALL_CHANNELS, own), "depth": lambda own: max(1, own // 5)}
+        size = replace(size, **{name: make(getattr(size, name)) for name, make in least.items() if hasattr(size, name)})
+    return sized(space, size, channels, depth)
+
+
+def sized(space: Space, network: Size, channels: int | None, depth: int | None) -> Size:
+    """``network`` with what the user says instead. Raises :class:`SettingError` below 1, beyond what anybody means, or
+    where sizes of the space have no such field."""
     for name, value in (("channels", channels), ("depth", depth)):
         if value is not None and value < 1:
             raise SettingError(f"The {name} of the network must be at least 1, got {value}.")
     at_most(MOST_CHANNELS, channels=channels)
     at_most(MOST_DEPTH, depth=depth)
-    size = space.networks["evaluation"]
-    if task.modest:
-        least = {"channels": lambda own: min(SMALL_CHANNELS, own), "depth": lambda own: max(1, own // 5)}
-        size = replace(size, **{name: make(getattr(size, name)) for name, make in least.items() if hasattr(size, name)})
-    return space.resized(size, channels=channels, depth=depth)
+    return space.resized(network, channels=channels, depth=depth)
 
 
 def slug(data: str) -> str:
@@ -196,5 +202,6 @@ __all__ = [
     "network_size",
     "reload_task",
     "settled",
+    "sized",
     "slug",
 ]

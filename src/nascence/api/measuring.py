@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nascence.api.computing import chosen
-from nascence.api.inputs import network_size
-from nascence.api.targets import ASSUMED, network_of, read_target, sized, task_of
+from nascence.api.inputs import network_size, sized
+from nascence.api.targets import ASSUMED, network_of, read_target, task_of
 from nascence.architecture import Architecture
 from nascence.configuration import MOST, at_most, to_json
 from nascence.costs import COSTS, CostModel, LatencyTable

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from nascence.api.inputs import data_source, described_signature, network_size, reload_task, settled
+from nascence.api.inputs import data_source, described_signature, network_size, reload_task, settled, sized
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.errors import RunError, SettingError
 from nascence.runs import RunDirectory, files
-from nascence.spaces import Size, Space, get_space
+from nascence.spaces import Size, get_space
 from nascence.spaces.own.known import keep_known
 from nascence.tasks import Task
 from nascence.tasks.base import Signature
@@ -121,15 +121,6 @@ def source_of(
     return data_source(ASSUMED, data_dir, image_size, task, task_settings)
 
 
-def sized(space: Space, network: Size, channels: int | None, depth: int | None) -> Size:
-    """``network`` with what the user says instead. Raises :class:`SettingError` below 1, or where sizes of the space
-    have no such field."""
-    for name, value in (("channels", channels), ("depth", depth)):
-        if value is not None and value < 1:
-            raise SettingError(f"The {name} of the network must be at least 1, got {value}.")
-    return space.resized(network, channels=channels, depth=depth)
-
-
 def network_of(target: Target, task: Task, channels: int | None, depth: int | None) -> Size:
     """The size of the network: the run's own, else by the data."""
     space = get_space(target.architecture.space)
@@ -192,4 +183,4 @@ def _about(target: Target) -> tuple[Any, ...]:
     return target.source, target.network, target.signature
 
 
-__all__ = ["ASSUMED", "Target", "common", "network_of", "read_target", "sized", "source_of", "task_of"]
+__all__ = ["ASSUMED", "Target", "common", "network_of", "read_target", "source_of", "task_of"]

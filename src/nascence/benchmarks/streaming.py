@@ -264,7 +264,8 @@ def _summary(score: Score, values: list[float]) -> tuple[float, float]:
 def check_out(out: Path, resume: bool) -> None:
     """Raises :class:`RunError` when ``out`` may not be written."""
     if out.suffix != ".parquet":
-        raise RunError(f"Scores are written as parquet; expected --out {out.with_suffix('.parquet')}, not {out}.")
+        meant = out.with_suffix(".parquet") if out.name else out / "scores.parquet"
+        raise RunError(f"Scores are written as parquet; expected --out {meant}, not {out}.")
     for path in (out, out.with_name(out.name + ".part")):
         if path.exists() and not resume:
             raise RunError(f"{path} exists; add --resume to continue it, or choose another --out.")
