@@ -72,6 +72,7 @@ def test_flip_is_the_data_set_s_unless_said_otherwise() -> None:
     [
         (RawData("toy", labelled([5, 5])), "only the class '5'; a classifier needs at least two"),
         (RawData("toy", labelled([]), None), "have no images"),
+        (RawData("toy", labelled([0, int(1e300)])), "has a label of more than 64 bits"),
         (RawData("toy", labelled([0, 1]), labelled([])), "no test images"),
         (RawData("toy", labelled([0, 1]), labelled([2])), "test images of 'toy' have the class '2', which no training"),
         (

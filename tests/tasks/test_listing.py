@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,18 @@ def test_folders_and_files_come_in_order(class_folders: Path) -> None:
     write(class_folders / "cat" / "a" / "0.txt")
     files = [str(file.relative_to(class_folders)) for file in files_below(class_folders)]
     assert files == sorted(files, key=lambda name: (Path(name).parent, Path(name).name))
+
+
+def test_folders_may_lie_deeper_than_python_s_calls(class_folders: Path) -> None:
+    deep = class_folders / "cat" / "/".join("d" * 120)
+    write(deep / "1.png")
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 100)
+    try:
+        files = files_below(class_folders)
+    finally:
+        sys.setrecursionlimit(before)
+    assert deep / "1.png" in files
 
 
 # Any tree -------------------------------------------------------------------------------------------------------------

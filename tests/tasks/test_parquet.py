@@ -96,6 +96,7 @@ def rewrite(path: Path, **columns: Any) -> Path:
 def test_tables_that_cannot_serve_are_refused(tmp_path: Path, encode: Encode, write: Write) -> None:
     path = tmp_path / "toy.parquet"
     image = encode()
+    twice = pa.StructArray.from_arrays([pa.array([image]), pa.array([image])], ["bytes", "bytes"])
     cases: list[tuple[dict[str, Any], str]] = [
         (
             {"pixels": [image], "label": [0]},
@@ -109,6 +110,10 @@ def test_tables_that_cannot_serve_are_refused(tmp_path: Path, encode: Encode, wr
         ({"img": ["a.png"], "label": [0]}, "of type string; expected the bytes"),
         ({"img": [image], "label": pa.array([b"\xff"]).view(pa.string())}, "labels that are not valid text"),
         ({"img": [image], "label": [0.5]}, "labels in .* are of type double, such as 0.5; expected whole numbers"),
+        ({"img": [image], "label": [float("inf")]}, "of type double, such as inf; expected whole numbers"),
+        ({"img": [image] * 2, "label": [0.0, 1e300]}, "has a label of more than 64 bits"),
+        ({"img": [image] * 2, "label": [Decimal(0), Decimal(10**30)]}, "has a label of more than 64 bits"),
+        ({"img": twice, "label": [0]}, "have the field 'bytes' 2 times; keep one"),
         ({"img": [image, b"rubbish"], "label": [0, 1]}, r"toy\.parquet, row 1, is not an image"),
         ({"img": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "has no rows"),
         ({"img": [image] * 4, "label": [3] * 4}, "only the class '3'"),
@@ -176,6 +181,11 @@ def test_names_that_cannot_serve_are_refused(tmp_path: Path, write: Write) -> No
         load_task(str(write(tmp_path / "a.parquet", [0, -1] * 5, metadata=named(["cat", "dog"]))))
     with pytest.raises(DataError, match=r"names the class 'cat' twice"):
         load_task(str(write(tmp_path / "a.parquet", [0, 1] * 5, metadata=named(["cat", "cat"]))))
+
+
+def test_names_with_half_characters_are_spelled_out(tmp_path: Path, write: Write) -> None:
+    task = load_task(str(write(tmp_path / "a.parquet", [0, 1] * 5, metadata=named(["\ud800", "dog"]))))
+    assert task.describe()["class_names"] == ["\\ud800", "dog"]
 
 
 # Any schema -----------------------------------------------------------------------------------------------------------

@@ -76,16 +76,17 @@ def _pixels(array: np.ndarray, what: str) -> np.ndarray:
         raise DataError(f"{what} is empty.")
     if array.shape[3] == 4:
         array = array[..., :3]
-    low, high = array.min(), array.max()
-    if array.dtype.kind == "f":
+    kind = array.dtype.kind
+    low, high = (array.min(), array.max()) if kind in "fbiu" else (-1, -1)  # texts and records have none
+    if kind == "f":
         if not (low >= 0 and high <= 1):  # also catches NaN
             raise DataError(f"{what} has floats from {low:g} to {high:g}; expected 0 to 1.")
         array = np.rint(array * 255)
     elif array.dtype == np.uint16:
         array = np.rint(array / 257)
-    elif array.dtype.kind == "b":
+    elif kind == "b":
         array = array * np.uint8(255)
-    elif array.dtype.kind not in "iu" or low < 0 or high > 255:
+    elif kind not in "iu" or low < 0 or high > 255:
         raise DataError(f"{what} has values of type {array.dtype} outside 0 to 255; expected 8-bit images.")
     return np.ascontiguousarray(array.astype(np.uint8, copy=False))
 

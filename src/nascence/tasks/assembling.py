@@ -18,7 +18,8 @@ from nascence.tasks.sizes import SeveralSizesError
 
 _PIECE = 4096
 """Images that are looked at together."""
-
+_LABEL = 2**64
+"""Whole numbers from here on no record of a run could hold."""
 
 Validation = Literal["own", "train"]
 
@@ -41,6 +42,8 @@ def assemble(
     if raw.validation is not None and validation == "train":
         raw = replace(raw, train=_together(raw.train, raw.validation), validation=None)
     classes = _ordered(set(raw.train.labels))
+    if any(isinstance(label, int) and abs(label) >= _LABEL for label in classes):
+        raise DataError(f"'{raw.name}' has a label of more than 64 bits; number the classes otherwise, or name them.")
     mapping = {label: position for position, label in enumerate(classes)}
     if len(classes) < 2:
         found = f"only the class '{classes[0]}'" if classes else "no images"

@@ -112,11 +112,13 @@ def look(path: Path, passed: Passed | None = None, above: tuple[tuple[int, int],
 def walk(path: Path, passed: Passed | None = None, above: tuple[tuple[int, int], ...] = ()) -> Iterator[Folder]:
     """:func:`look` of a folder and of all below it."""
     passed = passed or Passed()
-    above = (*above, _identity(path))
-    here = look(path, passed, above)
-    yield here
-    for folder in here.folders:
-        yield from walk(folder, passed, above)
+    waiting = [(path, above)]  # no recursion: folders may lie deeper in each other than Python's calls
+    while waiting:
+        folder, outer = waiting.pop()
+        outer = (*outer, _identity(folder))
+        here = look(folder, passed, outer)
+        yield here
+        waiting += [(below, outer) for below in reversed(here.folders)]
 
 
 def files_below(path: Path, passed: Passed | None = None) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -145,8 +146,11 @@ def _encoded(file: Path, column: Any) -> Any:
     import pyarrow.compute as pc
 
     if pa.types.is_struct(column.type):
-        if "bytes" not in [field.name for field in column.type]:
+        fields = [field.name for field in column.type]
+        if "bytes" not in fields:
             raise DataError(f"The images in {file} hold no encoded bytes, only: {column.type}.")
+        if fields.count("bytes") > 1:
+            raise DataError(f"The images in {file} have the field 'bytes' {fields.count('bytes')} times; keep one.")
         column = pc.struct_field(column, "bytes")
     kind, column = column.type, _plain(column)
     if not (pa.types.is_large_binary(column.type) or pa.types.is_null(kind)):
@@ -195,7 +199,7 @@ def _labels(file: Path, column: Any) -> list[int | str]:
     if whole:
         return [int(value) for value in values]
     if _is(kind, "floating", "decimal"):
-        odd = next((value for value in values if value % 1 != 0), None)  # infinity % 1 is not a number
+        odd = next((value for value in values if not math.isfinite(value) or int(value) != value), None)
         if odd is not None:
             raise DataError(f"The labels in {file} are of type {column.type}, such as {odd}; expected whole numbers.")
         return [int(value) for value in values]
@@ -256,7 +260,7 @@ def _class_names(file: Path, schema: Any) -> list[str] | None:
         return None
     if not isinstance(names, list) or not names:
         return None
-    names = [str(name) for name in names]
+    names = [str(name).encode("utf-8", "backslashreplace").decode() for name in names]  # JSON can hold half characters
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice is not None:
         raise DataError(f"{file} names the class '{twice}' twice, so that labels cannot be told apart.")
