@@ -8,6 +8,7 @@ import torch
 from nascence.relaxations import SoftGumbel
 from nascence.schedules import Exponential, Moment
 from nascence.seeding import generator
+from nascence.spaces import get_space
 from nascence.testing import toy_widths
 
 
@@ -113,3 +114,24 @@ def test_dropped_options_are_never_drawn():
         for draw in range(20):
             drawn = soft.sample(generator(draw))["width"]
             assert (drawn[~soft.kept["width"]] == 0).all()
+
+
+@pytest.mark.data
+def test_descent_by_draws_finds_the_best_cell_of_a_table(table_tensors):
+    """The dossier's check of draws and temperature on NAS-Bench-201: one draw a step, the exact accuracy of the mixture
+    in place of a supernet, 90 epochs, of 5 steps instead of 20; 94.36 % is what exact descent finds, too."""
+    _, accuracy = table_tensors("nas-bench-201", "cifar10_test_acc_200ep")
+    soft = SoftGumbel(get_space("nas-bench-201"), temperature=Exponential(5.0, 5.0 * 0.956**90, reach=False))
+    (theta,) = soft.parameters.values()
+    adam, draws = torch.optim.Adam([theta], 0.1), generator(0)
+    for epoch in range(90):
+        soft.begin(moment(epoch))
+        for _ in range(5):
+            expected = accuracy
+            for row in soft.sample(draws)["cell"].double():
+                expected = torch.tensordot(row, expected, dims=([0], [0]))
+            adam.zero_grad()
+            (-expected / 10).backward()
+            adam.step()
+    found = float(accuracy[tuple(theta.argmax(-1).tolist())])
+    assert found == pytest.approx(94.36, abs=0.015)

@@ -87,9 +87,10 @@ def spread(several):
 
 
 def test_more_diversity_means_farther_apart_and_less_likely():
-    """The dossier's table: five particles over six rows of five options, sigma 0.5; means over seeds."""
+    """The dossier's table: five particles over six rows of five options, sigma 0.5; means over seeds. Independent draws,
+    whose means are exact here, are hardly farther apart than particles of diversity 5, and less likely."""
     apart, likely = [], []
-    for delta in (-2.0, 0.0, 5.0):
+    for delta in (-2.0, -0.5, 0.0, 5.0):
         distances, densities = [], []
         for seed in range(4):
             logits = alpha(seed)
@@ -101,7 +102,12 @@ def test_more_diversity_means_farther_apart_and_less_likely():
         likely.append(sum(densities) / 4)
     assert apart == sorted(apart)
     assert likely == sorted(likely, reverse=True)
-    assert apart[0] < 1 < 3 < apart[2]
+    assert apart[0] < 1 < 3 < apart[3]
+    p = torch.stack([alpha(seed)["cell"].double().softmax(-1) for seed in range(4)])
+    drawn_apart = float((1 - p.square().sum(-1)).sum(-1).mean())
+    drawn_likely = float((p * p.log()).sum((-2, -1)).mean())
+    assert apart[3] > drawn_apart - 0.25
+    assert likely[3] > drawn_likely + 0.3
 
 
 def test_options_that_a_row_cannot_have_are_never_found():

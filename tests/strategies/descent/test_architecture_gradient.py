@@ -6,20 +6,15 @@ gradient. Nothing is searched that anybody would use.
 
 import itertools
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from nascence.benchmarks.tables import TABLES, load_table
 from nascence.schedules import Moment
 from nascence.seeding import generator
 from nascence.strategies.descent.architecture_gradient import CalibratedStep, clip_together, enhanced_gradient
 from nascence.strategies.pareto import non_dominated
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def draw(*shape, seed=0):
@@ -180,31 +175,6 @@ def test_a_zero_gradient_moves_nothing():
 # Whole tables --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def tensors():
-    """A function from a table's name and columns to tensors with a dimension per choice, and the options."""
-    folder = Path(os.environ.get("NASCENCE_DATA") or REPOSITORY.parent / "shared" / "data")
-
-    def read(name, *columns):
-        if not (folder / "tables" / TABLES[name].file).exists():
-            pytest.skip(f"needs the table {TABLES[name].file} under NASCENCE_DATA or ../shared/data")
-        table = load_table(name, folder)
-        choices = table.space.choices
-        shape = [len(choice.options) for choice in choices]
-        at = [
-            tuple(choice.options.index(answer) for choice, answer in zip(choices, one.answers, strict=True))
-            for one in table.architectures()
-        ]
-        found = []
-        for column in columns:
-            values = np.zeros(shape)
-            values[tuple(zip(*at, strict=True))] = table.column(column)
-            found.append(torch.from_numpy(values))
-        return choices[0].options, *found
-
-    return read
-
-
 def descend(accuracy, costs, weight, *, rate=1.0, kind="enhanced", start=None, steps=400):
     """The most probable architecture after every step on -E[accuracy] / 10 + weight * sum p c, exactly."""
     alpha = torch.zeros_like(costs) if start is None else start
@@ -232,9 +202,9 @@ def convolutions(options):
 
 
 @pytest.mark.data
-def test_descent_on_the_table_of_nas_bench_201(tensors):
+def test_descent_on_the_table_of_nas_bench_201(table_tensors):
     """Reference values of the dossier, to a few steps."""
-    options, accuracy = tensors("nas-bench-201", "cifar10_test_acc_200ep")
+    options, accuracy = table_tensors("nas-bench-201", "cifar10_test_acc_200ep")
     costs = convolutions(options)
     steps = {}
     for kind, rate in (("enhanced", 1.0), ("plain", 1.0), ("plain", 10.0)):
@@ -247,8 +217,8 @@ def test_descent_on_the_table_of_nas_bench_201(tensors):
 
 
 @pytest.mark.data
-def test_descent_away_from_a_near_certain_skip(tensors):
-    options, accuracy = tensors("nas-bench-201", "cifar10_test_acc_200ep")
+def test_descent_away_from_a_near_certain_skip(table_tensors):
+    options, accuracy = table_tensors("nas-bench-201", "cifar10_test_acc_200ep")
     start = torch.zeros(6, 5, dtype=torch.float64)
     start[:, options.index("skip_connect")] = math.log(0.99 / (0.01 / 4))
     for kind, rate, expected in (("enhanced", 1.0, 18), ("plain", 3.0, 96), ("plain", 10.0, 23)):
@@ -258,8 +228,8 @@ def test_descent_away_from_a_near_certain_skip(tensors):
 
 
 @pytest.mark.data
-def test_the_costs_weight_goes_along_the_front_of_nas_bench_201(tensors):
-    options, accuracy = tensors("nas-bench-201", "cifar10_test_acc_200ep")
+def test_the_costs_weight_goes_along_the_front_of_nas_bench_201(table_tensors):
+    options, accuracy = table_tensors("nas-bench-201", "cifar10_test_acc_200ep")
     costs = convolutions(options)
     expected = {
         0: (94.36, 45),
@@ -276,9 +246,9 @@ def test_the_costs_weight_goes_along_the_front_of_nas_bench_201(tensors):
 
 
 @pytest.mark.data
-def test_the_costs_weight_goes_along_the_front_of_nas_bench_macro(tensors):
+def test_the_costs_weight_goes_along_the_front_of_nas_bench_macro(table_tensors):
     """From the most accurate end to small networks, with a cost exactly on the table's own front."""
-    _, accuracy, params = tensors("nas-bench-macro", "test_acc", "params")
+    _, accuracy, params = table_tensors("nas-bench-macro", "test_acc", "params")
     base = (0,) * 8
     costs = torch.zeros(8, 3, dtype=torch.float64)
     for place in range(8):
