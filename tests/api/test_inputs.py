@@ -12,6 +12,7 @@ from PIL import Image
 from nascence.api import inputs
 from nascence.api.inputs import (
     data_source,
+    data_text,
     describe_task,
     load_source,
     network_size,
@@ -23,6 +24,7 @@ from nascence.errors import DataError, RunError, SettingError
 from nascence.runs import RunDirectory
 from nascence.spaces import NetworkConfig, get_space
 from nascence.tasks import ImageClassification, ImageSet, Task, decoding, load_task
+from nascence.tasks.graphs.geometric import as_data
 from nascence.testing.toy_denoising import ToyDenoising
 from nascence.testing.toy_graph import toy_graph_task
 
@@ -30,6 +32,16 @@ from nascence.testing.toy_graph import toy_graph_task
 def images(count: int, size: int) -> ImageClassification:
     data = ImageSet(torch.zeros(count, 3, size, size, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64))
     return replace(load_task("digits"), train=data, test=data)
+
+
+def test_data_are_a_name_or_a_path() -> None:
+    assert data_text("digits") == "digits"
+    assert data_text(Path("a") / "b.npz") == "a/b.npz"
+    assert data_source(Path("digits"), None, None)["data"] == "digits"
+    with pytest.raises(DataError, match="a name or a path, since a run reads it again, not a list"):
+        data_source([1, 2], None, None)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="write_graph writes a graph like this one"):
+        data_text(as_data(toy_graph_task()))
 
 
 def test_the_default_size_follows_the_data() -> None:

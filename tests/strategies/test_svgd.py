@@ -87,8 +87,8 @@ def spread(several):
 
 
 def test_more_diversity_means_farther_apart_and_less_likely():
-    """The dossier's table: five particles over six rows of five options, sigma 0.5; means over seeds. Independent draws,
-    whose means are exact here, are hardly farther apart than particles of diversity 5, and less likely."""
+    """The dossier's table: five particles over six rows of five options, sigma 0.5; means over seeds. Independent
+    draws, whose means are exact here, are hardly farther apart than particles of diversity 5, and less likely."""
     apart, likely = [], []
     for delta in (-2.0, -0.5, 0.0, 5.0):
         distances, densities = [], []

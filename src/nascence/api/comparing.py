@@ -13,7 +13,7 @@ from typing import Any, final
 from torch import nn
 
 from nascence.api.computing import Workers, compute_entry
-from nascence.api.inputs import data_source, describe_task, load_source, network_size, settled
+from nascence.api.inputs import data_source, data_text, describe_task, load_source, network_size, settled
 from nascence.api.models import KeptModel, OwnModel
 from nascence.api.resuming import resume
 from nascence.api.searching import PreparedSearch, method_of, own_model, priced, search, search_config
@@ -39,7 +39,7 @@ from nascence.training import Training, TrainingConfig
 def compare(
     methods: Sequence[str],
     space: str = "nas-bench-201",
-    data: str = "digits",
+    data: str | Path = "digits",
     *,
     model: nn.Module | str | Path | None = None,
     weights: str | Path | None = None,
@@ -93,6 +93,7 @@ def compare(
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)
     own = own_model(model, weights, space)
+    data = data_text(data)
     source, loaded = settled(data_source(data, data_dir, image_size, task, task_settings), download)
     kept: KeptModel | None = None
     if own is not None:

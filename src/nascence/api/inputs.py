@@ -28,8 +28,21 @@ MOST_CHANNELS, MOST_DEPTH = 16_384, 1_000
 """Beyond these a number is a slip, and would take all memory before anything else could be said."""
 
 
+def data_text(data: object) -> str:
+    """A name or a path, also one of pathlib, as text. Raises :class:`DataError` for anything else: a run finds its
+    data again, so they have to lie somewhere."""
+    if isinstance(data, os.PathLike):
+        data = os.fspath(data)
+    if isinstance(data, str):
+        return data
+    more = ""
+    if hasattr(data, "edge_index"):
+        more = " (nascence.tasks.graphs.geometric.write_graph writes a graph like this one)"
+    raise DataError(f"data is a name or a path, since a run reads it again, not a {type(data).__name__}{more}.")
+
+
 def data_source(
-    data: str,
+    data: str | Path,
     data_dir: str | Path | None,
     image_size: int | None,
     task: str | None = None,
@@ -37,6 +50,7 @@ def data_source(
 ) -> dict[str, Any]:
     """``data``, ``data_dir``, ``image_size`` for a run's configuration, so that they mean the same from any folder; and
     ``loading``, where they are not image classes read as usual: the kind of ``task`` and all its settings."""
+    data = data_text(data)
     if not data.strip():
         raise DataError("The name of the data is empty; 'nascence datasets' lists names, or give a path.")
     folder = Path(os.path.realpath(find_data_dir(data_dir)))
@@ -196,6 +210,7 @@ def slug(data: str) -> str:
 __all__ = [
     "changes",
     "data_source",
+    "data_text",
     "describe_task",
     "described_signature",
     "load_source",

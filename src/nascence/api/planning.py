@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from nascence.api.computing import chosen_for
-from nascence.api.inputs import data_source, network_size, settled
+from nascence.api.inputs import data_source, data_text, network_size, settled
 from nascence.api.searching import (
     method_of,
     own_model,
@@ -41,7 +41,7 @@ _UNSEEN = 3.0
 
 def plan(
     space: str | None = None,
-    data: str = "digits",
+    data: str | Path = "digits",
     *,
     method: str | None = None,
     model: nn.Module | str | Path | None = None,
@@ -82,6 +82,7 @@ def plan(
     Raises :class:`nascence.errors.NascenceError` on a mistake; a budget that cannot be met is an answer, no mistake.
     """
     own = own_model(model, weights, space)
+    data = data_text(data)
     source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
     method, space, source, loaded = named(method, space, source, own=own is not None, download=download)
     compute = chosen_for(METHODS.get(method), device, precision)

@@ -18,6 +18,7 @@ from nascence.api.examples import keep_examples
 from nascence.api.fronts import describe_front, index_of
 from nascence.api.inputs import (
     data_source,
+    data_text,
     describe_task,
     load_source,
     network_size,
@@ -66,7 +67,7 @@ def default_out(method: str, space: str, data: str, seed: int) -> Path:
 def search(
     method: str | None = None,
     space: str | None = None,
-    data: str = "digits",
+    data: str | Path = "digits",
     *,
     model: nn.Module | str | Path | KeptModel | None = None,
     weights: str | Path | None = None,
@@ -121,6 +122,7 @@ def search(
     if out is not None:
         check_free(Path(out), overwrite)
     own = own_model(model, weights, space)
+    data = data_text(data)
     source: dict[str, Any] = data_source(data, data_dir, image_size, task, task_settings)
     method, space, source, loaded = named(method, space, source, own=own is not None, download=download)
     budget = Budget(max_params=max_params, max_flops=max_flops, max_latency_ms=max_latency_ms)

@@ -71,7 +71,7 @@ def train(
     *,
     space: str | None = None,
     pick: str | int | None = None,
-    data: str | None = None,
+    data: str | Path | None = None,
     out: str | Path | None = None,
     seed: int | None = None,
     data_dir: str | Path | None = None,

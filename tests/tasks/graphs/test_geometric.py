@@ -7,7 +7,8 @@ import torch
 
 from nascence.errors import DataError
 from nascence.operations.graphs import geometric
-from nascence.tasks.graphs.geometric import as_data, node_classification
+from nascence.tasks.graphs.geometric import as_data, node_classification, write_graph
+from nascence.tasks.loading import load_task
 from nascence.testing.toy_graph import toy_graph_task
 
 
@@ -43,6 +44,32 @@ def test_anything_with_the_attributes_will_do():
     task = node_classification(plain)
     assert task.graph.nodes == 90
     assert len(task.remarks) == 1, "edges of one direction are said"
+
+
+def test_a_file_of_it_is_read_like_any_other(tmp_path):
+    data = as_data(toy_graph_task())
+    for part in ("train_mask", "val_mask", "test_mask"):
+        data[part] = torch.stack([data[part], data[part].roll(3)], dim=1)
+    path = write_graph(data, tmp_path / "mine.npz", directed=True)
+    for number in (0, 1):
+        read = load_task(str(path), settings={"split_number": number})
+        expected = node_classification(data, name="mine", directed=True, split_number=number)
+        assert read.digest == expected.digest
+    del data.train_mask, data.val_mask, data.test_mask
+    assert load_task(str(write_graph(data, path))).split.name == "random 60/20/20, seed 0"
+
+
+def test_what_is_no_graph_leaves_the_file_as_it_was(tmp_path):
+    data = as_data(toy_graph_task())
+    path = write_graph(data, tmp_path / "mine.npz")
+    before = path.read_bytes()
+    data.x = torch.ones(80, 4)
+    with pytest.raises(DataError, match="features of 80 nodes"):
+        write_graph(data, path)
+    assert path.read_bytes() == before
+    with pytest.raises(DataError, match=r"ends in \.npz"):
+        write_graph(data, tmp_path / "mine")
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.npz"]
 
 
 @pytest.mark.parametrize(
