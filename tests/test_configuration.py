@@ -228,4 +228,6 @@ def test_whole_numbers_are_read_exactly_and_never_absurd() -> None:
         settings(Recipe, ["repeats=1e9"])
     with pytest.raises(SettingError, match="at most 5, not 6"):
         at_most(5, depth=6)
+    with pytest.raises(SettingError, match=r"at most 1e\+15, not -1e\+308"):
+        settings(Recipe, ["rate=-1e308"])
     at_most(5, depth=5, channels=None)

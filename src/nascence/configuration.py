@@ -139,6 +139,8 @@ _WITH_PREFIX = re.compile(r"(?P<number>.*[0-9.]) ?(?P<prefix>[kKMGT])(?P<unit>i?
 MOST = 1_000_000
 """The largest whole number of a setting: more of anything that is counted there is a slip, and would fill the memory
 before anybody noticed."""
+LARGEST = 1e15
+"""The largest number of a setting; its square is still one of float32."""
 
 
 def at_most(most: int, **given: int | None) -> None:
@@ -165,13 +167,23 @@ def _counted(value: int) -> int:
     return value
 
 
+def _measured(value: float) -> float:
+    if abs(value) > LARGEST:
+        raise SettingError(f"A setting that is a number is at most {LARGEST:g}, not {value:g}.")
+    return value
+
+
 def _from_text(hint: Any, text: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is bool:
         if text.lower() not in _TRUE | _FALSE:
             raise ValueError(text)
         return text.lower() in _TRUE
-    readers: dict[Any, Callable[[str], Any]] = {int: lambda text: _counted(integer(text)), float: number, str: str}
+    readers: dict[Any, Callable[[str], Any]] = {
+        int: lambda text: _counted(integer(text)),
+        float: lambda text: _measured(number(text)),
+        str: str,
+    }
     if hint in readers:
         return readers[hint](text)
     if hint is type(None):
