@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import nascence
+from nascence.api.exporting import formats
 from nascence.errors import RunError, SettingError
 from nascence.reading import read_json
 from nascence.runs import RunDirectory
@@ -62,6 +63,7 @@ def test_members_are_trained_and_answer_together(found: nascence.SearchResult, t
     pixels = task.test.images[:7].float() / 255
     (logits,) = session.run(None, {"images": pixels.numpy()})
     torch.testing.assert_close(torch.from_numpy(logits).softmax(1), share[:7], rtol=1e-3, atol=1e-4)
+    assert formats(found.run) == ("onnx",)
     with pytest.raises(SettingError, match="An ensemble is exported as ONNX"):
         nascence.export(found.run, "python")
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import nascence
+from nascence.api.exporting import formats
 from nascence.errors import RunError, UnknownNameError
 from nascence.exporting.check import UNTRAINED
 from nascence.runs import RunDirectory
@@ -26,6 +27,7 @@ def run(search_toy: Any) -> RunDirectory:
 
 
 def test_both_formats_of_a_trained_run(run: RunDirectory, tmp_path: Path) -> None:
+    assert formats(run) == ("onnx", "python")
     for format, name in (("onnx", "model.onnx"), ("python", "model.py")):
         check = nascence.export(run.path, format)
         assert check.path == run.path / name

@@ -59,7 +59,10 @@ def restorer(nascence_command, tmp_path):
     assert not Path("x").exists(), "patches larger than the pictures are refused before the search"
     told = nascence_command(*search, "--sigma", 25, "--task-set", "patch=8", "--channels", 4, "--out", "r")
     assert told.code == 0, told.err
-    assert nascence_command("train", "r", "--epochs", 1, "--batch-size", 4).code == 0
+    trained = nascence_command("train", "r", "--epochs", 1, "--batch-size", 4)
+    assert trained.code == 0
+    assert "nascence export r --format onnx" in trained.out
+    assert "--format python" not in trained.out, "what would be refused is not proposed"
     return nascence_command
 
 

@@ -26,6 +26,7 @@ def test_train_a_run_then_export(nascence_command: Any, run: RunDirectory) -> No
     assert done.json == {"run": "a", **run.read_json("metrics.json")}
     assert "test accuracy" in done.err
     assert "nascence export a --format onnx" in done.err
+    assert "nascence export a --format python" in done.err
     exported = nascence_command("export", "a", "--format", "python", "--json")
     assert exported.code == 0
     assert exported.json["path"] == "a/model.py"

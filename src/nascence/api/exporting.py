@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nascence.api.ensembles import members_to_train
 from nascence.api.inputs import described_signature
 from nascence.api.training import fresh_model, load_model
 from nascence.errors import RunError, SettingError, UnknownNameError
 from nascence.runs import RunDirectory, files
 from nascence.spaces import get_space
+from nascence.tasks.base import Signature
 from nascence.training.ensemble import Ensemble
 from nascence.writing import check_out
 
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
     from nascence.exporting import ExportCheck
 
 EXPORTS = {"onnx": "model.onnx", "python": "model.py"}
+
+
+def formats(run: RunDirectory) -> tuple[str, ...]:
+    """What the trained network of ``run`` can be exported as. Raises :class:`RunError` where the run is damaged."""
+    return _formats(described_signature(run.config["task"]), several=members_to_train(run) is not None)
+
+
+def _formats(signature: Signature, several: bool) -> tuple[str, ...]:
+    """One Python file is one network, and tells classes of images or nodes."""
+    python = not several and (signature.classes or signature.domain == "graph")
+    return tuple(name for name in EXPORTS if name != "python" or python)
 
 
 def export(
@@ -53,8 +66,7 @@ def export(
     if missing:
         raise RunError(f"{run.path / 'config.json'} is damaged: its 'task' has no '{missing[0]}'.")
     signature = described_signature(task)
-    graph = signature.domain == "graph" and not isinstance(model, Ensemble)
-    if format == "python" and not graph and (not signature.classes or isinstance(model, Ensemble)):
+    if format not in _formats(signature, several=isinstance(model, Ensemble)):
         what = "An ensemble" if isinstance(model, Ensemble) else f"A network for '{task.get('kind')}'"
         raise SettingError(f"{what} is exported as ONNX; leave --format out.")
     with files.explained(path):
@@ -80,4 +92,4 @@ def export(
     return check
 
 
-__all__ = ["EXPORTS", "export"]
+__all__ = ["EXPORTS", "export", "formats"]

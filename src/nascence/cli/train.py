@@ -13,6 +13,8 @@ from nascence.cli.output import commands, count, emit, facts, human
 from nascence.runs.directory import metric_of
 from nascence.runs.progress import duration
 
+_EXPORTS = {"onnx": "a file for ONNX Runtime", "python": "one Python file and its weights"}
+
 
 def command(
     target: options.Target,
@@ -143,6 +145,9 @@ def command(
 
 def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
     """A finished training in a few lines, and what to type next."""
+    from nascence.api.exporting import formats
+    from nascence.runs import RunDirectory
+
     metric, examples = metric_of(metrics), metrics.get("examples", "images")
     watched = metrics.get("validation")
     facts(
@@ -170,8 +175,7 @@ def show(console: Any, path: Path, metrics: dict[str, Any]) -> None:
     place = shlex.quote(str(path))
     commands(
         console,
-        (f"nascence export {place} --format onnx", "a file for ONNX Runtime"),
-        (f"nascence export {place} --format python", "one Python file and its weights"),
+        *((f"nascence export {place} --format {name}", _EXPORTS[name]) for name in formats(RunDirectory.open(path))),
         (f"nascence report {place}", "one page about the search and the network"),
     )
 
