@@ -130,8 +130,6 @@ def search(
     if own is not None:
         more_settings = {**priced(method, budget, settings, more_settings), **more_settings}
     preset, chosen = method_of(method, settings, more_settings, objectives, preset, form)
-    if progress and chosen.caveat:
-        tell(f"Note: {chosen.caveat}")
     compute = chosen_for(METHODS.get(method), device, precision, processes)
     if own is not None and compute.world > 1:
         raise SettingError("A network of one's own is searched by one process; leave --processes out.")
@@ -152,6 +150,8 @@ def search(
         prepared.keep_latencies()
         kept = {} if own is None else own.files(own_space(space))
         run = RunDirectory.create(path, prepared.config, overwrite, kept)
+        if progress and chosen.caveat:  # not before all is checked: a mistake is one sentence
+            tell(f"Note: {chosen.caveat}")
         if progress and out is None:
             tell(f"The run goes to {path}")
         try:
