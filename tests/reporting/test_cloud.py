@@ -90,8 +90,9 @@ def test_a_space_without_a_network_for_regions_has_the_other_score(fabricate) ->
     assert [set(point["scores"]) for point in (cloud["found"], *cloud["points"])] == [{"ntk-condition"}] * 2
 
 
-def test_missing_data_are_said_not_hidden(fabricate) -> None:
-    cloud = random_cloud(Contents.read(fabricate(data="cifar10")), 2, score_seconds=5)
+@pytest.mark.parametrize("data", ["cifar10", "a name that is gone", "/a/path/that/is/gone"])
+def test_missing_data_are_said_not_hidden(fabricate, data: str) -> None:
+    cloud = random_cloud(Contents.read(fabricate(data=data)), 2, score_seconds=5)
     assert cloud is not None
     assert "the data are not at hand" in cloud["note"]
     assert cloud["found"]["scores"] == {}

@@ -69,7 +69,7 @@ def test_batches_come_from_the_named_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "message"), [(31, "'toy' has 30; choose a smaller batch"), (0, "at least 1 image, not 0")]
+    ("size", "message"), [(31, "'toy' has 30; (add images, or|choose a smaller batch)"), (0, "at least 1 image, not 0")]
 )
 def test_batches_that_cannot_be_are_refused(size: int, message: str) -> None:
     attempts = (
@@ -81,6 +81,13 @@ def test_batches_that_cannot_be_are_refused(size: int, message: str) -> None:
         with pytest.raises(DataError, match=message):
             attempt()
     task_of().check_batch(30)
+
+
+def test_a_setting_is_advised_where_there_is_one() -> None:
+    with pytest.raises(DataError, match=r"choose a smaller batch, such as --set images=30\.$"):
+        task_of().check_batch(31)
+    with pytest.raises(DataError, match=r"has 30; add images, or take what looks at fewer\.$"):
+        task_of().batch(31, generator(0))
 
 
 def test_augmentation_pads_with_black_not_with_the_mean() -> None:

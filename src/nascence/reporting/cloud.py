@@ -10,7 +10,7 @@ from typing import Any
 from nascence.architecture import Architecture
 from nascence.configuration import from_json
 from nascence.costs import CostModel
-from nascence.errors import DataError, SettingError
+from nascence.errors import DataError, NascenceError
 from nascence.reporting.contents import Contents
 from nascence.scores import SCORES, evaluate
 from nascence.seeding import generator
@@ -57,7 +57,7 @@ def _score(
         return "Scores were not computed."
     try:
         task = _task(run)
-    except (DataError, SettingError) as error:
+    except NascenceError as error:  # an UnknownNameError, too, for a name in the data folder that is gone
         return f"Scores were not computed, since the data are not at hand: {error}"
     space, began = get_space(run.architecture.space), time.monotonic()
     computers = {name: SCORES.get(name)() for name in SCORED if name != "linear-regions" or "regions" in space.networks}

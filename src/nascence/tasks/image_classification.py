@@ -364,17 +364,17 @@ class ImageClassification(Task):
 
     def check_batch(self, size: int, split: Split = "train") -> None:
         """Raises :class:`DataError` when no batch of ``size`` images can be drawn from a split; a method asks this of
-        its settings before a search begins."""
-        self._enough(size, split)
+        its setting ``images`` before a search begins."""
+        available = len(self.part(split))
+        self._enough(size, split, f"choose a smaller batch, such as --set images={available}")
 
-    def _enough(self, size: int, split: Split) -> ImageSet:
+    def _enough(self, size: int, split: Split, advice: str = "add images, or take what looks at fewer") -> ImageSet:
         images: ImageSet = getattr(self, split)
         if size < 1:
             raise DataError(f"A batch has at least 1 image, not {size}.")
         if size > len(images):
             raise DataError(
-                f"A batch of {size} needs as many {split} images, but '{self.name}' has {len(images)}; "
-                f"choose a smaller batch, such as --set images={len(images)}."
+                f"A batch of {size} needs as many {split} images, but '{self.name}' has {len(images)}; {advice}."
             )
         return images
 
