@@ -2,6 +2,7 @@
 
 import ast
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,7 @@ def test_a_space_is_asked_what_it_offers_and_never_what_it_is(name):
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_no_file_is_longer_than_500_lines(name):
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_half_of_the_files_are_shorter_than_130_lines():
+    assert statistics.median(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()) < 130
