@@ -151,3 +151,16 @@ def test_a_teacher_beside_the_truth(tmp_path):
     assert [type(term).__name__ for term in alone] == ["OnnxTeacher"]
     both = MoDNAS(teacher=str(file), teacher_weight=0.25).weight_objectives()
     assert [(type(t).__name__, t.schedule(Moment(0, 1))) for t in both] == [("TaskLoss", 0.75), ("OnnxTeacher", 0.25)]
+
+
+@pytest.mark.parametrize("method", ["darts", "gdas", "drnas"])
+def test_methods_that_nobody_wrote_for_pictures_search_here_too(method):
+    space = get_space("unfold-dense")
+    recipe = METHODS.get(method)(**{**QUICK, "epochs": 2, "learning_rate": 1e-3, "channels": 8})
+    strategy = recipe.strategy(problem(space, UnfoldSize(channels=8)))
+    before = None
+    while not strategy.done:
+        strategy.advance()
+        before = before or strategy.relaxation.mean()
+    assert space.parse(space.format(strategy.derive())) == strategy.derive()
+    assert any(not torch.equal(before[name], weights) for name, weights in strategy.relaxation.mean().items())

@@ -132,3 +132,14 @@ def test_softmax_is_the_ablation():
     while not search.done:
         search.advance()
     assert not set(search.relaxation.mean()["paths"].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_evolution_searches_trees_too():
+    size, data = PathTreeSize(channels=8), task()
+    budget = Budget().bind(SPACE, size, signature=data.signature)
+    settings = {"objectives": ("error", "params"), "population": 2, "generations": 1, "epochs": 1, "images": 4}
+    recipe = METHODS.get("evolution")(**settings, reevaluated=0, holdout=0.4, channels=8)
+    strategy = recipe.strategy(Problem(SPACE, data, size, budget, 0))
+    while not strategy.done:
+        strategy.advance()
+    assert SPACE.parse(SPACE.format(strategy.derive())) == strategy.derive()
