@@ -236,11 +236,11 @@ def kill_once(
 
 
 def kibibytes(place: Path) -> int:
-    """What the files and folders take on a file system with pages of four. Some may vanish meanwhile."""
+    """What the files take on a file system with pages of four, where folders take none. Some may vanish meanwhile."""
     total = 0
     with suppress(FileNotFoundError):
         for path in place.rglob("*"):
-            total += 4 * max(1, -(-path.lstat().st_size // 4096))
+            total += 0 if path.is_dir() else 4 * -(-path.lstat().st_size // 4096)
     return total
 
 
@@ -249,7 +249,7 @@ def on_a_full_disk(command: Command, place: Path, root: Path, random_: random.Ra
     files are copied back; None where there is none to be had or it sufficed."""
     disk = root / "disk"
     disk.mkdir(exist_ok=True)
-    size = random_.randrange(kibibytes(place) + 4, max(most, kibibytes(place) + 8), 4)
+    size = random_.randrange(kibibytes(place), max(most, kibibytes(place) + 8), 4)
     line = " ".join([*PROGRAM, *command.line.split()])
     script = (
         f"mount -t tmpfs -o size={size}k tmpfs '{disk}' 2>/dev/null || exit 77\n"
