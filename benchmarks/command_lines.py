@@ -81,7 +81,7 @@ SENSIBLE = {
     "export": "trained --format python",
     "report": "trained",
     "score": "--scores naswot --sample 3 --out new.parquet",
-    "correlate": "--scores naswot --table scores.parquet --column params",
+    "correlate": "scores.parquet --table scores.parquet --column params --resamples 20",
     "compare": "--methods random --seeds 1 --epochs 1 --channels 2 --depth 1 --out new",
     "measure": "trained --repeats 2 --warm-up 1",
     "plan": "--channels 2 --depth 1 --no-measure --max-params 1e6",
@@ -116,6 +116,12 @@ def main() -> int:
         for name in ("temporary", "home", "data"):
             (root / name).mkdir()
         prepare(root / "prepared", environment)
+        for words, rest in SENSIBLE.items() if given.numbers else ():
+            shutil.copytree(root / "prepared", root / "place", symlinks=True, ignore=_pipes)
+            ended = call([*words.split(), *rest.split()], root / "place", environment, given.seconds, memory=MEMORY)
+            if ended.code == 2:  # whatever stood beside it would be refused
+                raise SystemExit(f"The line meant as sensible is refused: {words} {rest}: {ended.err}")
+            shutil.rmtree(root / "place")
         for number in range(given.first, given.first + given.lines):
             line = lines[number] if lines else random_line(commands, random.Random(f"{given.seed} {number}"))
             place = root / "place"

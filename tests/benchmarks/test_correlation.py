@@ -77,6 +77,7 @@ def test_intervals_are_bootstrap_quantiles():
         values = [function(x[draw], y[draw]).statistic for draw in draws]
         assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=1e-9)
     assert found == intervals(x, y, seed=5, resamples=100)
+    assert intervals(x, y, seed=-1, resamples=20) == intervals(x, y, seed=-1, resamples=20)  # as all seeds may be
     assert intervals(np.ones(60), y, seed=5)["kendall"] is None
 
 

@@ -36,6 +36,7 @@ def test_bootstrap_interval_is_repeatable_and_close_to_the_normal_one():
 
 def test_bootstrap_of_a_constant_is_a_point():
     assert bootstrap_interval([2.0] * 5, seed=0) == (2.0, 2.0)
+    assert bootstrap_interval([2.0] * 5, seed=-1) == (2.0, 2.0)
 
 
 @pytest.mark.parametrize(("values", "level"), [([], 0.9), ([1.0], 0.0), ([1.0], 1.0)])

@@ -53,7 +53,7 @@ def intervals(
     x: Floats, y: Floats, *, seed: int, resamples: int = RESAMPLES, level: float = 0.95
 ) -> dict[str, tuple[float, float] | None]:
     """Percentile bootstrap intervals (Efron 1979) of ``kendall`` and ``spearman``, over architectures."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(seed % 2**64)  # as it is, but for negative ones
     found: dict[str, list[float]] = {"kendall": [], "spearman": []}
     x_ties, y_ties = _Ties(x), _Ties(y)
     for _ in range(resamples):

@@ -46,7 +46,7 @@ def bootstrap_interval(
     if len(values) == 0 or not 0 < level < 1:
         raise DataError("A bootstrap interval needs at least one value and a level between 0 and 1.")
     array = np.asarray(values, dtype=np.float64)
-    draws = np.random.default_rng(seed).integers(len(array), size=(resamples, len(array)))
+    draws = np.random.default_rng(seed % 2**64).integers(len(array), size=(resamples, len(array)))
     results = np.array([statistic(array[draw]) for draw in draws])
     low, high = np.quantile(results, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
